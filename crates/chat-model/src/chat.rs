@@ -1,0 +1,198 @@
+//! How a library keeps conversations, and what it answers about them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::order::{Link, Node, ordered};
+use crate::title::title;
+use crate::{Conversation, ConversationSummary, Library, Message, MessageId, Parent, Role};
+
+/// A message in the library.
+#[derive(Debug, Clone)]
+pub struct Held<'a> {
+    /// Its canonical id.
+    pub id: MessageId,
+    /// When the canonical event was sealed; `None` for a draft. Seconds since the Unix epoch.
+    pub outer_time: Option<u64>,
+    /// The message.
+    pub message: &'a Message,
+    /// Its other ids.
+    pub aliases: Vec<MessageId>,
+}
+
+pub(crate) struct Entry {
+    /// Meaningless for a local id.
+    pub(crate) outer_time: u64,
+    pub(crate) message: Message,
+    /// Its other ids, each with what its own copy replies to: that counts again once the message is removed.
+    pub(crate) aliases: BTreeMap<MessageId, Parent>,
+}
+
+#[derive(Default)]
+pub(crate) struct Chat {
+    /// By second, then canonical id.
+    pub(crate) entries: BTreeMap<(u64, MessageId), Entry>,
+    pub(crate) notes: usize,
+    /// The title and the second of the message it comes from (`u64::MAX` without one).
+    pub(crate) title: OnceLock<(String, u64)>,
+}
+
+/// Where a canonical id is.
+pub(crate) struct Home {
+    pub(crate) conversation: Arc<str>,
+    pub(crate) created_at: u64,
+}
+
+impl Chat {
+    pub(crate) fn messages(&self) -> usize {
+        self.entries.len() - self.notes
+    }
+
+    pub(crate) fn updated_at(&self) -> u64 {
+        self.entries
+            .last_key_value()
+            .map_or(0, |((second, _), _)| *second)
+    }
+}
+
+impl Library {
+    /// The canonical id of a message that is here.
+    pub fn resolve(&self, id: &MessageId) -> Option<MessageId> {
+        let id = self.canonical(*id);
+        self.homes.contains_key(&id).then_some(id)
+    }
+
+    /// Whether this id was removed.
+    pub fn is_removed(&self, id: &MessageId) -> bool {
+        self.removed.contains_key(id)
+    }
+
+    /// A message by any of its ids.
+    pub fn get(&self, id: &MessageId) -> Option<Held<'_>> {
+        let id = self.canonical(*id);
+        let home = self.homes.get(&id)?;
+        let entry = self
+            .chats
+            .get(&home.conversation)?
+            .entries
+            .get(&(home.created_at, id))?;
+        Some(Held {
+            id,
+            outer_time: (!id.is_local()).then_some(entry.outer_time),
+            message: &entry.message,
+            aliases: entry.aliases.keys().copied().collect(),
+        })
+    }
+
+    /// How many messages there are in all, notes left out.
+    pub fn message_count(&self) -> usize {
+        self.chats.values().map(Chat::messages).sum()
+    }
+
+    /// How many conversations there are.
+    pub fn conversation_count(&self) -> usize {
+        self.chats.len()
+    }
+
+    /// Every conversation, newest activity first; equally new ones by id.
+    pub fn conversations(&self) -> Vec<ConversationSummary> {
+        self.by_activity
+            .iter()
+            .filter_map(|(_, id)| self.summary(id))
+            .collect()
+    }
+
+    /// One line of the list, by exact id.
+    pub fn summary(&self, conversation: &str) -> Option<ConversationSummary> {
+        let chat = self.chats.get(conversation)?;
+        Some(ConversationSummary {
+            id: conversation.to_owned(),
+            title: self.title(chat).to_owned(),
+            messages: chat.messages(),
+            updated_at: chat.updated_at(),
+        })
+    }
+
+    /// One conversation as a tree, by exact id. Cost: O(n log n) of its messages.
+    pub fn conversation(&self, id: &str) -> Option<Conversation<'_>> {
+        let (id, chat) = self.chats.get_key_value(id)?;
+        let ordered = ordered(
+            chat.entries
+                .iter()
+                .map(|(key, entry)| self.node(*key, entry))
+                .collect(),
+        );
+        let messages = chat
+            .entries
+            .iter()
+            .map(|((_, id), entry)| (*id, &entry.message))
+            .collect();
+        Some(Conversation::new(
+            id,
+            self.title(chat),
+            chat.updated_at(),
+            messages,
+            &ordered,
+        ))
+    }
+
+    /// Ends: an alias leads to what was canonical, and is led on when that changes.
+    pub(crate) fn canonical(&self, mut id: MessageId) -> MessageId {
+        while let Some(next) = self.aliases.get(&id) {
+            id = *next;
+        }
+        id
+    }
+
+    fn title<'a>(&'a self, chat: &'a Chat) -> &'a str {
+        let (title, _) = chat.title.get_or_init(|| {
+            let mut entries = chat.entries.iter().peekable();
+            while let Some(((second, _), _)) = entries.peek() {
+                let second = *second;
+                let mut nodes = Vec::new();
+                while let Some((key, entry)) = entries.next_if(|((at, _), _)| *at == second) {
+                    nodes.push(self.node(*key, entry));
+                }
+                if let Some(first) = ordered(nodes).iter().find(|node| *node.role != Role::System) {
+                    let first = &chat.entries[&(second, first.id)];
+                    return (title(Some(&first.message.content)), second);
+                }
+            }
+            (title(None), u64::MAX)
+        });
+        title
+    }
+
+    fn node<'a>(&self, (created_at, id): (u64, MessageId), entry: &'a Entry) -> Node<'a> {
+        let Message {
+            role, source, parent, ..
+        } = &entry.message;
+        Node {
+            id,
+            created_at,
+            role,
+            source: source.as_deref(),
+            link: self.link(parent),
+        }
+    }
+
+    /// Looks through aliases and removed messages to the nearest live ancestor.
+    fn link<'a>(&'a self, mut parent: &'a Parent) -> Link {
+        // A chain longer than there are removals is a loop, and says nothing.
+        for _ in 0..=self.removed.len() {
+            match parent {
+                Parent::Absent | Parent::Foreign(_) => return Link::ByOrder,
+                Parent::Top => return Link::Top,
+                Parent::Message(id) => {
+                    let id = self.canonical(*id);
+                    match self.removed.get(&id) {
+                        Some(Some(next)) => parent = next,
+                        Some(None) => return Link::ByOrder,
+                        None => return Link::To(id),
+                    }
+                }
+            }
+        }
+        Link::ByOrder
+    }
+}

@@ -1,0 +1,7 @@
+//! Files of other programs, read into messages.
+
+mod error;
+mod saved_conversations;
+
+pub use error::ImportError;
+pub use saved_conversations::{Import, ImportedMessage, Skipped, read_saved_conversations};

@@ -1,0 +1,215 @@
+//! The engine's own task: what needs its clock or its store on behalf of a handle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_model::MessageId;
+use event_index::{IndexError, LocalId, Standing, Store};
+use nostr::event::EventId;
+use reconciler::{Compare, Reconciler};
+use status::{AccountState, RelayState, RelayStatus, Status};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::report::SyncReport;
+use crate::states::MessageState;
+
+/// Requests that wait at once: one a caller, and callers wait for their answers.
+pub(crate) const REQUESTS_MAX: usize = 64;
+/// How long a sync waits for a history key while relays still may have one: their answers twice, 2 s apart, a slow
+/// one (8 s, F42) included. After that it reports what is missing.
+const KEY_PATIENCE: Duration = Duration::from_secs(25);
+/// How long a part takes to be started again, as a rule.
+const BREATH: Duration = Duration::from_millis(100);
+/// No relay made any progress for this long: the sync ends and says so. Longer than every wait inside a pass.
+const PROGRESS_PATIENCE: Duration = Duration::from_secs(150);
+
+/// What a handle asks.
+pub(crate) enum Request {
+    Sync(oneshot::Sender<SyncReport>),
+    /// Answers when nothing waits to be sent, no relay can be reached, or the time is over.
+    Sent(Duration, oneshot::Sender<()>),
+    States(
+        Vec<MessageId>,
+        oneshot::Sender<Result<Vec<MessageState>, IndexError>>,
+    ),
+    Resolve(LocalId, oneshot::Sender<Result<Option<EventId>, IndexError>>),
+    /// Answers after a moment.
+    Breathe(oneshot::Sender<()>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// Answers requests, each in a task of its own.
+pub(crate) struct Desk {
+    pub(crate) env: supervision::Env,
+    pub(crate) store: Arc<Store>,
+    pub(crate) relays: Vec<String>,
+    pub(crate) reconciler: Reconciler,
+    pub(crate) status: watch::Receiver<Status>,
+}
+
+impl Desk {
+    /// Serves until a shutdown is asked for, or every handle is gone.
+    pub(crate) async fn serve(self, mut requests: mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
+        let desk = Arc::new(self);
+        while let Some(request) = requests.recv().await {
+            if let Request::Shutdown(done) = request {
+                return Some(done);
+            }
+            let desk = Arc::clone(&desk);
+            actix::spawn(async move { desk.answer(request).await });
+        }
+        None
+    }
+
+    // Whoever asked may have gone; then nobody misses the answer.
+    async fn answer(&self, request: Request) {
+        match request {
+            Request::Sync(answer) => {
+                let _ = answer.send(self.sync().await);
+            }
+            Request::Sent(patience, answer) => {
+                self.until(patience, |status| {
+                    status.counts.waiting == 0 || nobody_to_send_to(status)
+                })
+                .await;
+                let _ = answer.send(());
+            }
+            Request::States(ids, answer) => {
+                let (store, relays) = (Arc::clone(&self.store), self.relays.clone());
+                let states = self.env.workers.run(move || states(&store, &ids, &relays)).await;
+                let _ = answer.send(states);
+            }
+            Request::Resolve(local, answer) => {
+                let store = Arc::clone(&self.store);
+                let _ = answer.send(self.env.workers.run(move || store.resolve(&local)).await);
+            }
+            Request::Breathe(answer) => {
+                actix::clock::sleep(BREATH).await;
+                let _ = answer.send(());
+            }
+            Request::Shutdown(_) => {}
+        }
+    }
+
+    /// Waits until `holds`, or for `patience`. Returns whether it held.
+    async fn until(&self, patience: Duration, holds: impl Fn(&Status) -> bool) -> bool {
+        let mut status = self.status.clone();
+        let waited = actix::clock::timeout(patience, status.wait_for(|status| holds(status))).await;
+        matches!(waited, Ok(Ok(_)))
+    }
+
+    async fn sync(&self) -> SyncReport {
+        // Passes that were over before this call do not answer it.
+        let before = self.reconciler.last_pass();
+        let stale = self
+            .status
+            .borrow()
+            .relays
+            .iter()
+            .any(|relay| relay.report.is_some());
+
+        self.until(KEY_PATIENCE, |status| {
+            status.relays.iter().all(|relay| !connecting(relay))
+        })
+        .await;
+        self.until(KEY_PATIENCE, |status| {
+            nobody_to_send_to(status) || keys_settled(status)
+        })
+        .await;
+        if stale {
+            let _ = self.reconciler.compare.send(Compare { relay: None }).await;
+        }
+        let over = |status: &Status| {
+            status
+                .relays
+                .iter()
+                .all(|relay| pass_over(relay, status, before, stale))
+        };
+        loop {
+            let seen = self.status.borrow().clone();
+            if over(&seen) {
+                break;
+            }
+            // Anything that changes is progress; a status that stays the same is not.
+            if !self
+                .until(PROGRESS_PATIENCE, |status| over(status) || *status != seen)
+                .await
+            {
+                break;
+            }
+        }
+        let status = self.status.borrow().clone();
+        SyncReport::of(&status, missing_key(&status))
+    }
+}
+
+fn connecting(relay: &RelayStatus) -> bool {
+    relay.state == RelayState::Connecting
+}
+
+fn unreachable(relay: &RelayStatus) -> bool {
+    matches!(relay.state, RelayState::Waiting { .. } | RelayState::Off)
+        || relay.report.is_none() && matches!(relay.state, RelayState::Refused { .. })
+}
+
+fn nobody_to_send_to(status: &Status) -> bool {
+    status.relays.iter().all(unreachable)
+}
+
+/// A key to write with is known and may be used, or it is certain that there is none for now.
+fn keys_settled(status: &Status) -> bool {
+    match status.account.state {
+        AccountState::Ready => status.account.write_ready,
+        AccountState::Locked(_) | AccountState::Failed(_) => true,
+        AccountState::Loading | AccountState::Offline(_) => false,
+    }
+}
+
+fn missing_key(status: &Status) -> Option<String> {
+    match &status.account.state {
+        AccountState::Locked(why) | AccountState::Offline(why) | AccountState::Failed(why) => {
+            Some(why.clone())
+        }
+        AccountState::Ready | AccountState::Loading => None,
+    }
+}
+
+/// The newest pass with this relay is over and compared every key that is read, or the relay can't be reached.
+fn pass_over(relay: &RelayStatus, status: &Status, before: u64, stale: bool) -> bool {
+    if unreachable(relay) {
+        return true;
+    }
+    let Some(report) = &relay.report else {
+        // Without any key there is nothing to compare.
+        return status.account.read_keys == 0 && !connecting(relay);
+    };
+    (relay.pass > before || !stale) && (report.error.is_some() || report.authors == status.account.read_keys)
+}
+
+fn states(store: &Store, ids: &[MessageId], relays: &[String]) -> Result<Vec<MessageState>, IndexError> {
+    let events: Vec<EventId> = ids
+        .iter()
+        .filter_map(|id| match id {
+            MessageId::Event(bytes) => Some(EventId::from_byte_array(*bytes)),
+            MessageId::Local(_) => None,
+        })
+        .collect();
+    let mut standings = store.standings(&events, relays)?.into_iter();
+    let mut states = Vec::with_capacity(ids.len());
+    for id in ids {
+        states.push(match id {
+            MessageId::Local(_) => MessageState::Draft,
+            MessageId::Event(bytes) => {
+                let standings: Vec<Standing> = standings.next().unwrap_or_default();
+                let ours = || store.local_of(&EventId::from_byte_array(*bytes));
+                match MessageState::of(&standings) {
+                    Some(state) => state,
+                    // No relay is known to have it: one that was sealed here waits, any other came from a relay.
+                    None if ours()?.is_some() => MessageState::Waiting,
+                    None => MessageState::Verified,
+                }
+            }
+        });
+    }
+    Ok(states)
+}

@@ -1,0 +1,133 @@
+//! Starting an engine: on a thread of its own, or on the caller's actix system.
+
+use actix::prelude::*;
+use relay_link::LinkState;
+use status::{Board, read_board};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::desk::{Desk, REQUESTS_MAX};
+use crate::error::EngineError;
+use crate::handle::Handle;
+use crate::wiring::Wiring;
+use crate::{Config, Env};
+
+/// Updates a slow reader may be behind before it is told to read anew.
+const UPDATES_MAX: usize = 4096;
+
+/// Starts engines.
+#[derive(Debug)]
+pub struct Engine;
+
+impl Engine {
+    /// Starts an engine on a thread of its own, with the machine's clock and network.
+    pub fn start(config: Config) -> Result<Handle, EngineError> {
+        Self::start_with(config, Env::production())
+    }
+
+    /// Starts an engine on a thread of its own.
+    pub fn start_with(config: Config, env: Env) -> Result<Handle, EngineError> {
+        let (started, starting) = std::sync::mpsc::channel();
+        let run = move || {
+            let system = System::new();
+            let stopped = system.block_on(async move {
+                match Running::start(&config, env).await {
+                    Ok((handle, running)) => {
+                        drop(config);
+                        // Whoever started the thread waits for this.
+                        let _ = started.send(Ok(handle));
+                        running.until_stopped().await
+                    }
+                    Err(error) => {
+                        let _ = started.send(Err(error));
+                        None
+                    }
+                }
+            });
+            System::current().stop();
+            // Ends every actor and waits for blocking work, so that the store is closed when this is told.
+            drop(system);
+            if let Some(stopped) = stopped {
+                let _ = stopped.send(());
+            }
+        };
+        std::thread::Builder::new()
+            .name("chat-sync".to_owned())
+            .spawn(run)
+            .map_err(EngineError::Thread)?;
+        starting.recv().unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// Starts an engine on the caller's actix system, which must be running. It ends with that system; after
+    /// [`Handle::shutdown`] its parts idle until then.
+    pub async fn start_on_current(config: &Config, env: Env) -> Result<Handle, EngineError> {
+        let (handle, running) = Running::start(config, env).await?;
+        actix::spawn(async move {
+            if let Some(stopped) = running.until_stopped().await {
+                let _ = stopped.send(());
+            }
+        });
+        Ok(handle)
+    }
+}
+
+/// What keeps an engine running.
+struct Running {
+    desk: Desk,
+    requests: mpsc::Receiver<crate::desk::Request>,
+    wiring: Wiring,
+}
+
+impl Running {
+    async fn start(config: &Config, env: Env) -> Result<(Handle, Self), EngineError> {
+        let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
+        let mut board = Board::new(config.signer.public_key(), config.relays.iter().cloned());
+        read_board(&mut board, &config.store, &relays)?;
+        if config.online {
+            // Links are dialled as soon as they start: until they say so, nobody should take them for switched off.
+            config
+                .relays
+                .iter()
+                .for_each(|url| board.link(url.clone(), LinkState::Connecting));
+        }
+        let first = board.status(env.runtime.clock.now(), env.runtime.clock.unix());
+        let (published, status) = watch::channel(first);
+        let updates = broadcast::Sender::new(UPDATES_MAX);
+        let wiring = Wiring::start(config, &env, board, published, updates.clone()).await;
+        let (requests, received) = mpsc::channel(REQUESTS_MAX);
+        let handle = Handle {
+            requests,
+            status: status.clone(),
+            updates: updates.into(),
+            uploader: wiring.uploader.clone(),
+            realtime: wiring.realtime.clone(),
+            clock: env.runtime.clock.clone(),
+            entropy: env.runtime.entropy.clone(),
+        };
+        let desk = Desk {
+            env: env.runtime,
+            store: config.store.clone(),
+            relays,
+            reconciler: wiring.reconciler.clone(),
+            status,
+        };
+        Ok((
+            handle,
+            Self {
+                desk,
+                requests: received,
+                wiring,
+            },
+        ))
+    }
+
+    async fn until_stopped(self) -> Option<oneshot::Sender<()>> {
+        let Self {
+            desk,
+            requests,
+            wiring,
+        } = self;
+        let stopped = desk.serve(requests).await;
+        wiring.stop().await;
+        stopped
+    }
+}

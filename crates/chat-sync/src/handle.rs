@@ -1,0 +1,341 @@
+//! What an embedder holds of a running engine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_model::{Content, ConversationSummary, FindError, Message, MessageId, Parent, Role};
+use event_index::LocalId;
+use futures_util::stream::{self, Stream};
+use realtime::{ChatUpdate, ConversationView, NotReady, Realtime};
+use status::Status;
+use supervision::{Clock, Entropy};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use uploader::{Compose, ComposeError, Composed, Uploader};
+
+use crate::desk::Request;
+use crate::error::EngineError;
+use crate::report::SyncReport;
+use crate::states::MessageState;
+
+/// The program named in the `client` tag of messages composed through a handle.
+pub const CLIENT: &str = "chat-sync";
+
+/// Tries before a part that does not come back is an error: with the pauses between them, longer than the guardian
+/// takes for the four restarts it allows in a minute.
+const TRIES_MAX: usize = 30;
+
+/// A running engine. Clones share it; any async runtime can drive its futures and streams. The engine stops with
+/// [`Handle::shutdown`], or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) requests: mpsc::Sender<Request>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) updates: Arc<broadcast::Sender<ChatUpdate>>,
+    pub(crate) uploader: Uploader,
+    pub(crate) realtime: Realtime,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// A message to compose. `Debug` leaves its words out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// A conversation's id, the unique beginning of one, or `latest`. Anything else is the id of a new conversation.
+    pub conversation: String,
+    /// What is said.
+    pub text: String,
+    /// Who says it.
+    pub role: Role,
+    /// The model, for an assistant's message.
+    pub model: Option<String>,
+    /// What it replies to, by message id; the last shown message when `None`.
+    pub parent: Option<MessageId>,
+}
+
+impl NewMessage {
+    /// A person's message at the end of a conversation.
+    pub fn user(conversation: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            conversation: conversation.into(),
+            text: text.into(),
+            role: Role::User,
+            model: None,
+            parent: None,
+        }
+    }
+}
+
+impl fmt::Debug for NewMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewMessage")
+            .field("role", &self.role)
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentMessage {
+    /// What it is called until it is sealed, and for ever after as an alias.
+    pub id: MessageId,
+    /// Its conversation.
+    pub conversation: String,
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Messages that are on disk now and were not before.
+    pub added: usize,
+    /// Messages that were here before.
+    pub known: usize,
+    /// Messages that don't fit into one envelope; they were not taken.
+    pub too_long: usize,
+}
+
+impl Handle {
+    /// The newest status.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// The status now, and every time it changes. A slow reader skips to the newest.
+    pub fn watch_status(&self) -> impl Stream<Item = Status> + Send + 'static {
+        let mut receiver = self.status.clone();
+        receiver.mark_changed();
+        stream::unfold(receiver, |mut receiver| async move {
+            receiver.changed().await.ok()?;
+            let status = receiver.borrow_and_update().clone();
+            Some((status, receiver))
+        })
+    }
+
+    /// Changes to conversations from now on. A reader too slow for 4,096 of them is told
+    /// [`ChatUpdate::Reloaded`] once and goes on.
+    pub fn updates(&self) -> impl Stream<Item = ChatUpdate> + Send + 'static {
+        let receiver = self.updates.subscribe();
+        stream::unfold(receiver, |mut receiver| async move {
+            match receiver.recv().await {
+                Ok(update) => Some((update, receiver)),
+                Err(RecvError::Lagged(_)) => Some((ChatUpdate::Reloaded, receiver)),
+                Err(RecvError::Closed) => None,
+            }
+        })
+    }
+
+    /// One full comparison with every relay, with the transfers that follow from it. What could not be done is in
+    /// the report; this is an error only when the engine has stopped.
+    pub async fn sync(&self) -> Result<SyncReport, EngineError> {
+        self.ask(Request::Sync).await
+    }
+
+    /// Keeps a message and gets it out. It is on disk when this returns.
+    pub async fn send(&self, new: NewMessage) -> Result<SentMessage, EngineError> {
+        if new.text.is_empty() {
+            return Err(EngineError::Empty);
+        }
+        let found = self.target(&new.conversation).await?;
+        let conversation = found
+            .as_ref()
+            .map_or(new.conversation, |view| view.summary.id.clone());
+        let last = found.as_ref().and_then(|view| view.branch.last());
+        let parent = match new.parent {
+            Some(id) => {
+                let current = self.current_name(id).await?;
+                Parent::Message(current.ok_or_else(|| EngineError::NoSuchParent(id.to_string()))?)
+            }
+            None => last.map_or(Parent::Top, |last| Parent::Message(last.id)),
+        };
+        let mut message = Message::new(
+            conversation.clone(),
+            new.role,
+            Content::new(new.text),
+            self.clock.unix(),
+        );
+        // A clock that was set back must not put an answer before its question (field guide L-12).
+        message.created_at = message.created_at.max(last.map_or(0, |last| last.created_at));
+        message.parent = parent;
+        message.model = new.model;
+        message.client = Some(CLIENT.to_owned());
+        message.source = Some(hex(&self.entropy.draw_16()));
+        match self.compose(vec![message]).await?.as_slice() {
+            [Composed::Kept(local)] => Ok(SentMessage {
+                id: MessageId::Local(*local.as_bytes()),
+                conversation,
+            }),
+            [Composed::Known(id)] => Ok(SentMessage {
+                id: *id,
+                conversation,
+            }),
+            [Composed::TooLong { bytes, max }] => Err(EngineError::TooLong {
+                bytes: *bytes,
+                max: *max,
+            }),
+            _ => Err(EngineError::Stopped),
+        }
+    }
+
+    /// Keeps messages of an export and gets them out. A message is one by its conversation and source, so importing
+    /// again adds nothing. What was taken when an error ends it stays taken; import again for the rest.
+    pub async fn import(
+        &self,
+        messages: Vec<Message>,
+        mut progress: impl FnMut(usize),
+    ) -> Result<ImportReport, EngineError> {
+        let mut report = ImportReport::default();
+        let mut messages = messages.into_iter().peekable();
+        while messages.peek().is_some() {
+            let batch: Vec<Message> = messages.by_ref().take(Compose::BATCH).collect();
+            let taken = batch.len();
+            for composed in self.compose(batch).await? {
+                match composed {
+                    Composed::Kept(_) => report.added += 1,
+                    Composed::Known(_) => report.known += 1,
+                    Composed::TooLong { .. } => report.too_long += 1,
+                }
+            }
+            progress(taken);
+        }
+        Ok(report)
+    }
+
+    /// Waits until nothing waits to be sent, no relay can be reached, or `patience` is over.
+    pub async fn flush(&self, patience: Duration) -> Result<(), EngineError> {
+        self.ask(|answer| Request::Sent(patience, answer)).await
+    }
+
+    /// Every conversation, newest activity first.
+    pub async fn conversations(&self) -> Result<Vec<ConversationSummary>, EngineError> {
+        self.patiently(|| self.realtime.conversations()).await
+    }
+
+    /// One conversation by id, unique beginning of an id, part of a title, or `latest`.
+    pub async fn conversation(&self, selector: &str) -> Result<ConversationView, EngineError> {
+        Ok(self.patiently(|| self.realtime.conversation(selector)).await??)
+    }
+
+    /// How far each of these messages is, in the same order.
+    pub async fn states(&self, ids: Vec<MessageId>) -> Result<Vec<MessageState>, EngineError> {
+        Ok(self.ask(|answer| Request::States(ids, answer)).await??)
+    }
+
+    /// What a message is called now: its event id once it is sealed. `None` for a stranger.
+    pub async fn current_name(&self, id: MessageId) -> Result<Option<MessageId>, EngineError> {
+        let id = match id {
+            MessageId::Local(bytes) => {
+                let local = LocalId::from_bytes(bytes);
+                let event = self.ask(|answer| Request::Resolve(local, answer)).await??;
+                event.map_or(id, |event| MessageId::Event(event.to_bytes()))
+            }
+            MessageId::Event(_) => id,
+        };
+        self.patiently(|| self.realtime.resolve(id)).await
+    }
+
+    /// Stops the engine and waits until it has. What was not sent is sent by the next one.
+    pub async fn shutdown(self) {
+        // One that has stopped already needs no telling.
+        let _ = self.ask(Request::Shutdown).await;
+    }
+
+    /// The conversation a new message belongs to, when there is one: a part of a title is not enough to write to it.
+    async fn target(&self, selector: &str) -> Result<Option<ConversationView>, EngineError> {
+        match self.patiently(|| self.realtime.conversation(selector)).await? {
+            Ok(view) if selector == "latest" || view.summary.id.starts_with(selector) => Ok(Some(view)),
+            Ok(_) | Err(FindError::NotFound) => Ok(None),
+            Err(ambiguous @ FindError::Ambiguous { .. }) => {
+                let by_id = |candidates: &[ConversationSummary]| {
+                    candidates
+                        .iter()
+                        .any(|candidate| candidate.id.starts_with(selector))
+                };
+                match &ambiguous {
+                    FindError::Ambiguous { candidates } if by_id(candidates) => Err(ambiguous.into()),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// Composes; a second try after a restart is about the same messages, because sources say so.
+    async fn compose(&self, messages: Vec<Message>) -> Result<Vec<Composed>, EngineError> {
+        self.patiently(|| self.uploader.compose(messages.clone())).await
+    }
+
+    /// Asks again while the part that answers is being started again.
+    async fn patiently<T, E, F>(&self, question: impl Fn() -> F) -> Result<T, EngineError>
+    where
+        E: Starting + Into<EngineError>,
+        F: Future<Output = Result<T, E>>,
+    {
+        for _ in 0..TRIES_MAX {
+            match question().await {
+                Err(error) if error.starting() => self.ask(Request::Breathe).await?,
+                answer => return answer.map_err(Into::into),
+            }
+        }
+        question().await.map_err(Into::into)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, EngineError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests
+            .send(request(answer))
+            .await
+            .map_err(|_| EngineError::Stopped)?;
+        answered.await.map_err(|_| EngineError::Stopped)
+    }
+}
+
+/// An answer that can be "not just now".
+trait Starting {
+    fn starting(&self) -> bool;
+}
+
+impl Starting for NotReady {
+    fn starting(&self) -> bool {
+        *self == Self::Starting
+    }
+}
+
+impl Starting for ComposeError {
+    fn starting(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+}
+
+impl From<NotReady> for EngineError {
+    fn from(_: NotReady) -> Self {
+        Self::NotReady
+    }
+}
+
+impl From<ComposeError> for EngineError {
+    fn from(error: ComposeError) -> Self {
+        match error {
+            ComposeError::Store(error) => Self::Store(error),
+            ComposeError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("stopped", &self.requests.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

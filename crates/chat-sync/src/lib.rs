@@ -1,0 +1,60 @@
+//! The engine: every part wired up, behind one handle.
+//!
+//! [`Engine::start`] takes a [`Config`] (who, which store, which relays) and returns a [`Handle`]: list and read
+//! conversations, send and import messages, compare with every relay, watch the status and what changes.
+//! [`DataDir`] finds an account's store on disk, as the program `chat-sync` keeps it.
+//!
+//! What a reader can rely on:
+//! - A call that returned is on disk. What could not be sent is sent later, by this engine or the next.
+//! - [`SyncReport::complete`] is true only when every relay's set was compared and matched and nothing waits.
+//! - A part that panics is started again and goes on from the disk; five times in a minute, and the status says
+//!   *failed* with the reason while the rest keeps working.
+//! - Everything works without a relay; messages stay drafts until there is one.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use chat_sync::{Config, Engine, NewMessage};
+//! use event_index::{Storage, Store, StoreKey};
+//! use futures_executor::block_on;
+//! use pns_keys::LocalSigner;
+//! use supervision::{Entropy, SystemEntropy};
+//!
+//! let key = StoreKey::draw(&SystemEntropy);
+//! let memory = Storage::Backend(Box::new(redb::backends::InMemoryBackend::new()));
+//! let signer = LocalSigner::parse(&"01".repeat(32), || SystemEntropy.draw_32()).unwrap();
+//! let engine = Engine::start(Config {
+//!     signer: Arc::new(signer),
+//!     store: Arc::new(Store::open(memory, &key)?),
+//!     relays: vec![],
+//!     online: false,
+//! })?;
+//!
+//! block_on(engine.send(NewMessage::user("groceries", "What rhymes with orange?")))?;
+//! let conversations = block_on(engine.conversations())?;
+//! assert_eq!(conversations[0].title, "What rhymes with orange?");
+//! assert_eq!(engine.status().counts.drafts, 1, "it waits for a relay");
+//! block_on(engine.shutdown());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod config;
+mod data_dir;
+mod desk;
+mod engine;
+mod error;
+mod handle;
+mod report;
+mod states;
+mod wiring;
+
+pub use chat_model::{ConversationSummary, FindError, Message, MessageId, Role};
+pub use config::{Config, Env};
+pub use data_dir::{Account, DataDir, DataDirError, LoginMethod, RELAYS_DEFAULT, npub};
+pub use engine::Engine;
+pub use error::EngineError;
+pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};
+pub use realtime::{ChatUpdate, ConversationView, MessageView};
+pub use relay_link::RelayUrl;
+pub use report::{RelayReport, SyncReport};
+pub use states::MessageState;
+pub use status::{AccountState, RelayState, Status};

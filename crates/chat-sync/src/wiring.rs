@@ -1,0 +1,239 @@
+//! The only file that knows everybody: who is told what, and how each part is started again.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use event_index::{EventIndex, EventIndexActor};
+use pns_keys::keeper::{Keeper, KeeperParts};
+use realtime::{ChatUpdate, Realtime, RealtimeActor};
+use reconciler::{Reconciler, ReconcilerParts};
+use relay_link::{RelayLink, RelayLinkActor, RelayUrl};
+use status::{Board, Status, StatusActor, StatusDesk};
+use supervision::{Guard, Guardian, Outlet, Restarted, Role};
+use tokio::sync::{broadcast, watch};
+use uploader::{Uploader, UploaderActor};
+
+use crate::{Config, Env};
+
+/// What outlives every actor: outlets, channels, links.
+pub(crate) struct Wiring {
+    pub(crate) index: EventIndex,
+    pub(crate) keeper: Keeper,
+    pub(crate) reconciler: Reconciler,
+    pub(crate) uploader: Uploader,
+    pub(crate) realtime: Realtime,
+    desk: StatusDesk,
+    pub(crate) links: BTreeMap<RelayUrl, RelayLink>,
+    /// Starts parts and brings them back.
+    pub(crate) guardian: Addr<Guardian>,
+}
+
+impl Wiring {
+    /// Starts every part of an engine on the current actix system.
+    pub(crate) async fn start(
+        config: &Config,
+        env: &Env,
+        board: Board,
+        published: watch::Sender<Status>,
+        updates: broadcast::Sender<ChatUpdate>,
+    ) -> Self {
+        let links: BTreeMap<RelayUrl, RelayLink> = config
+            .relays
+            .iter()
+            .map(|url| (url.clone(), RelayLink::new(url.clone())))
+            .collect();
+        let keeper = Keeper::new(links.keys().cloned().collect());
+        let (reconciler, uploader, realtime) = (Reconciler::new(), Uploader::new(), Realtime::new());
+        let (index, desk) = (EventIndex::new(config.store.clone()), StatusDesk::new());
+
+        let mut restarted: Vec<Outlet<Restarted>> = vec![
+            desk.restarted.clone(),
+            // Those who hold state that others need repeat it before those who need it ask.
+            keeper.restarted.clone(),
+            reconciler.restarted.clone(),
+            uploader.restarted.clone(),
+            realtime.restarted.clone(),
+        ];
+        restarted.extend(links.values().map(RelayLink::restarted));
+        let guardian = Guardian::new(env.runtime.clone(), restarted, desk.guardian_report.clone()).start();
+
+        let wiring = Self {
+            index,
+            keeper,
+            reconciler,
+            uploader,
+            realtime,
+            desk,
+            links,
+            guardian,
+        };
+        wiring.guard_status(config, env, board, published).await;
+        wiring.guard_index(env).await;
+        wiring.guard_realtime(env, updates).await;
+        wiring.guard_uploader(config, env).await;
+        wiring.guard_reconciler(env).await;
+        wiring.guard_keeper(config, env).await;
+        if config.online {
+            wiring.guard_links(env).await;
+        }
+        wiring
+    }
+
+    /// Starts a part. It runs, and its outlets lead to it, when this returns.
+    async fn guard(&self, role: Role, constructor: supervision::Constructor) {
+        // The guardian is never stopped before this engine is.
+        let _ = self.guardian.send(Guard { role, constructor }).await;
+    }
+
+    async fn guard_status(&self, config: &Config, env: &Env, board: Board, published: watch::Sender<Status>) {
+        let (env, desk, store) = (env.runtime.clone(), self.desk.clone(), config.store.clone());
+        let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
+        let account = config.signer.public_key();
+        let urls = config.relays.clone();
+        let mut first = Some(board);
+        let constructor = move |lifeline| {
+            let board = first.take().unwrap_or_else(|| Board::new(account, urls.clone()));
+            let actor = StatusActor::new(
+                env.clone(),
+                lifeline,
+                store.clone(),
+                board,
+                relays.clone(),
+                published.clone(),
+            );
+            desk.fill(&actor.start());
+        };
+        self.guard(Role::Status, Box::new(constructor)).await;
+    }
+
+    async fn guard_index(&self, env: &Env) {
+        let (env, index, counts) = (
+            env.runtime.clone(),
+            self.index.clone(),
+            self.desk.counts_changed.clone(),
+        );
+        let constructor = move |lifeline| {
+            let actor = EventIndexActor::new(env.clone(), lifeline, index.store().clone(), counts.clone());
+            index.fill(&actor.start());
+        };
+        self.guard(Role::Index, Box::new(constructor)).await;
+    }
+
+    async fn guard_keeper(&self, config: &Config, env: &Env) {
+        let (env, keeper) = (env.runtime.clone(), self.keeper.clone());
+        let parts = KeeperParts {
+            signer: config.signer.clone(),
+            index: self.index.clone(),
+            // The live subscription goes out before the comparison, so realtime is told first.
+            facts: vec![
+                self.desk.keys_changed.clone(),
+                self.uploader.keys_changed.clone(),
+                self.realtime.keys_changed.clone(),
+                self.reconciler.keys.clone(),
+            ],
+        };
+        let constructor = move |lifeline| keeper.start(env.clone(), lifeline, parts.clone());
+        self.guard(Role::Keeper, Box::new(constructor)).await;
+    }
+
+    async fn guard_reconciler(&self, env: &Env) {
+        let (env, reconciler) = (env.runtime.clone(), self.reconciler.clone());
+        let parts = ReconcilerParts {
+            index: self.index.clone(),
+            have: self.uploader.have_ids.clone(),
+            need: self.realtime.need_ids.clone(),
+            pages: self.realtime.page_arrived.clone(),
+            settle_up: self.uploader.settle.clone(),
+            settle_down: self.realtime.settle.clone(),
+            changes: vec![self.desk.pass_changed.clone()],
+        };
+        let constructor = move |lifeline| reconciler.start(env.clone(), lifeline, parts.clone());
+        self.guard(Role::Reconciler, Box::new(constructor)).await;
+    }
+
+    async fn guard_uploader(&self, config: &Config, env: &Env) {
+        let (env, uploader, index) = (env.runtime.clone(), self.uploader.clone(), self.index.clone());
+        let (account, seal) = (config.signer.public_key(), self.keeper.seal.clone());
+        let facts = uploader::Facts {
+            drafted: self.realtime.drafted.clone(),
+            sealed: self.realtime.sealed.clone(),
+            settled: self.reconciler.settled.clone(),
+            uploads_changed: self.desk.uploads_changed.clone(),
+            sealing_held: self.desk.sealing_held.clone(),
+        };
+        let constructor = move |lifeline| {
+            let actor = UploaderActor::new(
+                env.clone(),
+                lifeline,
+                account,
+                index.clone(),
+                seal.clone(),
+                uploader.clone(),
+                facts.clone(),
+            );
+            uploader.fill(&actor.start());
+        };
+        self.guard(Role::Uploader, Box::new(constructor)).await;
+    }
+
+    async fn guard_realtime(&self, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
+        let (env, realtime, index) = (env.runtime.clone(), self.realtime.clone(), self.index.clone());
+        let open = self.keeper.open.clone();
+        let facts = realtime::Facts {
+            settled: self.reconciler.settled.clone(),
+            downloads_changed: self.desk.downloads_changed.clone(),
+            conversations_counted: self.desk.conversations_counted.clone(),
+            updates,
+        };
+        let constructor = move |lifeline| {
+            let actor = RealtimeActor::new(
+                env.clone(),
+                lifeline,
+                index.clone(),
+                open.clone(),
+                realtime.clone(),
+                facts.clone(),
+            );
+            realtime.fill(&actor.start());
+        };
+        self.guard(Role::Realtime, Box::new(constructor)).await;
+    }
+
+    async fn guard_links(&self, env: &Env) {
+        for (url, link) in &self.links {
+            // Status first, so that it never knows less; realtime before the reconciler, so that the live
+            // subscription is open when the comparison begins.
+            let watchers = vec![
+                self.desk.link_changed.clone(),
+                self.keeper.links.clone(),
+                self.uploader.link_changed.clone(),
+                self.realtime.link_changed.clone(),
+                self.reconciler.links.clone(),
+            ];
+            let (env, link) = (env.clone(), link.clone());
+            let constructor = move |lifeline| {
+                RelayLinkActor::new(
+                    env.runtime.clone(),
+                    lifeline,
+                    &link,
+                    env.dial.clone(),
+                    watchers.clone(),
+                )
+                .start();
+            };
+            self.guard(Role::Link(url.to_string()), Box::new(constructor))
+                .await;
+        }
+    }
+}
+
+impl Wiring {
+    /// Lets go of every link, so that relays see a closed connection, and of the guardian, so that nothing comes back.
+    pub(crate) async fn stop(self) {
+        for (url, link) in &self.links {
+            let role = Role::Link(url.to_string());
+            let _ = self.guardian.send(supervision::Release(role)).await;
+            let _ = link.close();
+        }
+    }
+}

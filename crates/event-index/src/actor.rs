@@ -1,0 +1,104 @@
+//! The one writer: runs commands on the store one at a time, and says how much there is afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use supervision::{Env, Lifeline, Outlet, Undelivered};
+
+use crate::messages::{Command, CountsChanged};
+use crate::{Counts, IndexError, Store};
+
+/// Half a dozen actors write, most of them one batch at a time and awaiting the answer; the rest is room for a person
+/// with an importer. A full mailbox makes `send` wait, which is the back-pressure that is wanted.
+const MAILBOX_MAX: usize = 256;
+/// When whoever takes the counts is behind, they are offered again after this long, newer by then.
+const OFFER_AGAIN: Duration = Duration::from_millis(50);
+
+/// The actor behind [`EventIndex`](crate::EventIndex). It holds nothing that is not on disk, so a restart loses
+/// nothing but the answers to commands under way.
+pub struct EventIndexActor {
+    env: Env,
+    lifeline: Lifeline,
+    store: Arc<Store>,
+    counts: Outlet<CountsChanged>,
+    told: Option<Counts>,
+    offered: Option<SpawnHandle>,
+}
+
+impl EventIndexActor {
+    /// An actor that writes to `store` and tells `counts`.
+    pub fn new(env: Env, lifeline: Lifeline, store: Arc<Store>, counts: Outlet<CountsChanged>) -> Self {
+        Self {
+            env,
+            lifeline,
+            store,
+            counts,
+            told: None,
+            offered: None,
+        }
+    }
+
+    fn tell(&mut self, now: Result<Counts, IndexError>, ctx: &mut Context<Self>) {
+        let now = match now {
+            Ok(now) if self.told == Some(now) => return,
+            Ok(now) => now,
+            Err(error) => {
+                tracing::error!(%error, "the counts could not be read");
+                return;
+            }
+        };
+        match self.counts.try_send(CountsChanged(now)) {
+            Ok(()) => self.told = Some(now),
+            // Nobody listens, or a restarted listener asks the store itself.
+            Err(Undelivered::Closed) => self.told = None,
+            Err(Undelivered::Full) => {
+                if let Some(earlier) = self.offered.take() {
+                    ctx.cancel_future(earlier);
+                }
+                self.offered = Some(ctx.run_later(OFFER_AGAIN, |actor, ctx| {
+                    actor.offered = None;
+                    let now = actor.store.counts();
+                    actor.tell(now, ctx);
+                }));
+            }
+        }
+    }
+}
+
+impl Actor for EventIndexActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+        let now = self.store.counts();
+        self.tell(now, ctx);
+    }
+}
+
+impl<C: Command> Handler<C> for EventIndexActor {
+    type Result = AtomicResponse<Self, Result<C::Done, IndexError>>;
+
+    fn handle(&mut self, command: C, _: &mut Self::Context) -> Self::Result {
+        self.env.tripwire.step(self.lifeline.role());
+        let store = Arc::clone(&self.store);
+        let workers = self.env.workers;
+        let work = async move {
+            workers
+                .run(move || {
+                    let done = command.run(&store);
+                    let counts = done.is_ok().then(|| store.counts());
+                    (done, counts)
+                })
+                .await
+        };
+        AtomicResponse::new(Box::pin(work.into_actor(self).map(
+            |(done, counts), actor, ctx| {
+                if let Some(counts) = counts {
+                    actor.tell(counts, ctx);
+                }
+                done
+            },
+        )))
+    }
+}

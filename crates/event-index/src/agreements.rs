@@ -1,0 +1,139 @@
+//! What relays were proven, or claimed, to hold.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadableTable, ReadableTableMetadata};
+use serde::{Deserialize, Serialize};
+
+use crate::delivery_rows::state_of;
+use crate::tables::{AGREEMENTS, DELIVERIES, DELIVERY_TOTALS, ENVELOPES, ITEMS, OTHERS};
+use crate::{DeliveryState, IndexError, Store};
+
+/// A message is safe on this many relays, or on all when there are fewer (DESIGN 6).
+const SAFE_RELAYS: usize = 2;
+
+/// The last comparison with a relay that matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// When, Unix seconds.
+    pub at: u64,
+    /// How many items were compared.
+    pub count: u64,
+    /// Over all of them, as in NIP-77.
+    pub fingerprint: [u8; 16],
+    /// It covers events with a sequence number up to this one, except those with a delivery row at the relay.
+    pub last_seq: u64,
+    /// What it rests on.
+    pub basis: Basis,
+}
+
+/// What an agreement rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// Equal fingerprints: proven.
+    Fingerprint,
+    /// Pages read to their end: claimed.
+    Pages,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    relay: String,
+    agreement: Agreement,
+}
+
+impl Store {
+    /// Replaces the agreement with a relay. Accepted deliveries that it covers are verified by it: their rows go.
+    pub fn record_agreement(&self, relay: &str, agreement: Agreement) -> Result<(), IndexError> {
+        self.write(|writer| {
+            let tag = writer.keys.relay_tag(relay);
+            let mut verified = Vec::new();
+            for row in writer.deliveries.range((&tag, 0)..=(&tag, agreement.last_seq))? {
+                let (key, bytes) = row?;
+                if state_of(bytes.value()) == Some(DeliveryState::Accepted) {
+                    verified.push(key.value().1);
+                }
+            }
+            for seq in verified {
+                writer.remove_delivery(&tag, seq)?;
+            }
+            let kept = Kept {
+                relay: relay.to_owned(),
+                agreement,
+            };
+            let plain = serde_json::to_vec(&kept).expect("numbers and a string always serialize");
+            let sealed = writer.keys.seal(writer.entropy, "agreements-1", &tag, &plain);
+            writer.agreements.insert(&tag, sealed.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// The agreement with each relay that has one.
+    pub fn agreements(&self) -> Result<BTreeMap<String, Agreement>, IndexError> {
+        let agreements = self.read()?.open_table(AGREEMENTS)?;
+        let mut found = BTreeMap::new();
+        for row in agreements.iter()? {
+            let (tag, sealed) = row?;
+            let plain = self.keys.open("agreements-1", tag.value(), sealed.value())?;
+            let Kept { relay, agreement } =
+                serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt("a row of agreements-1"))?;
+            found.insert(relay, agreement);
+        }
+        Ok(found)
+    }
+
+    /// Takes back what was known of a relay: it was wiped, or serves another set of keys.
+    pub fn forget_agreement(&self, relay: &str) -> Result<(), IndexError> {
+        self.write(|writer| {
+            let tag = writer.keys.relay_tag(relay);
+            if writer.agreements.remove(&tag)?.is_none() {
+                writer.nothing_changed();
+            }
+            Ok(())
+        })
+    }
+
+    /// How many messages are verified on at least two of `relays` (on all, if fewer): an agreement covers them and no
+    /// delivery row is open. No relay, no safety. Cost: a scan of the deliveries and of what came after the agreements.
+    pub fn safe(&self, relays: &[String]) -> Result<u64, IndexError> {
+        let mut relays = relays.to_vec();
+        relays.sort_unstable();
+        relays.dedup();
+        let needed = relays.len().min(SAFE_RELAYS);
+        let agreements = self.agreements()?;
+        let covered: Vec<([u8; 16], u64)> = relays
+            .iter()
+            .filter_map(|relay| Some((self.keys.relay_tag(relay), agreements.get(relay)?.last_seq)))
+            .collect();
+        let mut reach: Vec<u64> = covered.iter().map(|(_, last_seq)| *last_seq).collect();
+        reach.sort_unstable_by(|a, b| b.cmp(a));
+        // Events above this number are covered by too few relays.
+        let Some(last_seq) = needed.checked_sub(1).and_then(|index| reach.get(index).copied()) else {
+            return Ok(0);
+        };
+
+        let transaction = self.read()?;
+        let others = transaction.open_table(OTHERS)?;
+        let deliveries = transaction.open_table(DELIVERIES)?;
+        let envelopes = transaction.open_table(ENVELOPES)?;
+        let is_message = |seq: u64| Ok::<_, IndexError>(others.get(seq)?.is_none());
+        let mut safe = transaction
+            .open_table(ITEMS)?
+            .len()?
+            .saturating_sub(others.len()?);
+        for row in envelopes.range(last_seq.saturating_add(1)..)? {
+            safe -= u64::from(is_message(row?.0.value())?);
+        }
+        for row in transaction.open_table(DELIVERY_TOTALS)?.range(..=last_seq)? {
+            let seq = row?.0.value();
+            let mut verified = 0;
+            for (tag, last_seq) in &covered {
+                let open = deliveries.get((tag, seq))?.is_some();
+                verified += usize::from(*last_seq >= seq && !open);
+            }
+            safe -= u64::from(verified < needed && is_message(seq)?);
+        }
+        Ok(safe)
+    }
+}

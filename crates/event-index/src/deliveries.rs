@@ -1,0 +1,151 @@
+//! The durable queue towards each relay: rows only for what is not known to be there.
+
+use nostr::event::EventId;
+
+use crate::delivery_rows::Row;
+use crate::tables::DELIVERIES;
+use crate::{IndexError, Store};
+
+/// A relay's answer is the relay's text; this much of it is kept.
+const REASON_BYTES_MAX: usize = 500;
+
+/// One event on its way to one relay. No row means: the relay's agreement says whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The relay, as the caller writes it everywhere.
+    pub relay: String,
+    /// The event's sequence number; the queue is in this order, which is that of sealing.
+    pub seq: u64,
+    /// The event.
+    pub id: EventId,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Not before this, Unix seconds.
+    pub next_try: u64,
+    /// What the relay said last; cut at 500 bytes when stored.
+    pub reason: Option<String>,
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeliveryState {
+    /// To be sent.
+    Waiting,
+    /// Sent, no answer yet. After a restart the same as waiting.
+    Sent,
+    /// The relay said yes; not proven to be there.
+    Accepted,
+    /// Not tried again before its time or a person's word.
+    Parked,
+}
+
+impl Store {
+    /// Queues events for a relay: held ids without a row there get one, and accepted ones wait again, because the
+    /// relay turned out not to have them. Those on their way or parked stay as they are, and ids that are not held
+    /// (any more) are passed over. Returns how many wait now that did not. One transaction.
+    pub fn enqueue(&self, relay: &str, ids: &[EventId]) -> Result<usize, IndexError> {
+        self.write(|writer| {
+            let tag = writer.keys.relay_tag(relay);
+            let mut queued = 0;
+            for id in ids {
+                let Some(seq) = writer.seq_of(id)? else { continue };
+                let row = match writer.delivery(&tag, seq)? {
+                    None => Row::new(*id, DeliveryState::Waiting),
+                    Some(row) if row.state == DeliveryState::Accepted => Row {
+                        state: DeliveryState::Waiting,
+                        next_try: 0,
+                        ..row
+                    },
+                    Some(_) => continue,
+                };
+                writer.put_delivery(&tag, seq, &row)?;
+                queued += 1;
+            }
+            if queued == 0 {
+                writer.nothing_changed();
+            }
+            Ok(queued)
+        })
+    }
+
+    /// The first `max` deliveries to a relay with a sequence number above `after_seq`, in order, whatever their
+    /// state.
+    pub fn deliveries(&self, relay: &str, after_seq: u64, max: usize) -> Result<Vec<Delivery>, IndexError> {
+        let transaction = self.read()?;
+        let rows = transaction.open_table(DELIVERIES)?;
+        let tag = self.keys.relay_tag(relay);
+        let mut found = Vec::new();
+        // Numbers end below u64::MAX, so the end is not one of them.
+        for row in rows
+            .range((&tag, after_seq.saturating_add(1))..(&tag, u64::MAX))?
+            .take(max)
+        {
+            let (key, bytes) = row?;
+            let seq = key.value().1;
+            let Row {
+                id,
+                state,
+                attempts,
+                next_try,
+                reason,
+            } = Row::decode(&tag, seq, bytes.value(), Some(&self.keys))?;
+            found.push(Delivery {
+                relay: relay.to_owned(),
+                seq,
+                id,
+                state,
+                attempts,
+                next_try,
+                reason,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Writes deliveries as given, in one transaction. Those of events that are not held any more are passed over:
+    /// a deletion wins over a late answer.
+    pub fn set_deliveries(&self, deliveries: Vec<Delivery>) -> Result<(), IndexError> {
+        self.write(|writer| {
+            let mut written = false;
+            for delivery in deliveries {
+                let Delivery {
+                    relay,
+                    seq,
+                    id,
+                    state,
+                    attempts,
+                    next_try,
+                    reason,
+                } = delivery;
+                if writer.seq_of(&id)? != Some(seq) {
+                    continue;
+                }
+                let tag = writer.keys.relay_tag(&relay);
+                let row = Row {
+                    id,
+                    state,
+                    attempts,
+                    next_try,
+                    reason: reason.map(|reason| shorten(&reason)),
+                };
+                writer.put_delivery(&tag, seq, &row)?;
+                written = true;
+            }
+            if !written {
+                writer.nothing_changed();
+            }
+            Ok(())
+        })
+    }
+}
+
+fn shorten(reason: &str) -> String {
+    let whole = |(start, char): &(usize, char)| start + char.len_utf8() <= REASON_BYTES_MAX;
+    reason
+        .char_indices()
+        .take_while(whole)
+        .map(|(_, char)| char)
+        .collect()
+}

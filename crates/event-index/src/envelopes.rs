@@ -1,0 +1,112 @@
+//! Reading events back, with their id as the checksum.
+
+use nostr::event::{Event, EventId};
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use crate::tables::{ENVELOPES, IDS, ITEMS, TOMBSTONES};
+use crate::{IndexError, Store};
+
+/// What `envelopes` keeps of an event.
+pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
+    serde_json::to_vec(event).expect("an event is strings and numbers, which always serialize")
+}
+
+/// The event in `bytes`. Reads from redb verify no checksums (field guide L-3), so the id is computed again; the
+/// signature was checked before the event was stored, and the id covers everything but itself.
+pub(crate) fn decode_event(
+    seq: u64,
+    id: Option<&EventId>,
+    bytes: Option<&[u8]>,
+) -> Result<Event, IndexError> {
+    let name = || {
+        id.map_or_else(
+            || format!("the event with number {seq}"),
+            |id| format!("the event {id}"),
+        )
+    };
+    let damaged = || IndexError::Corrupt {
+        what: name(),
+        seq: Some(seq),
+    };
+    let event: Event = serde_json::from_slice(bytes.ok_or_else(damaged)?).map_err(|_| damaged())?;
+    if !event.verify_id() || id.is_some_and(|id| *id != event.id) {
+        return Err(damaged());
+    }
+    Ok(event)
+}
+
+impl Store {
+    /// A held event.
+    ///
+    /// # Errors
+    /// [`IndexError::Corrupt`] names the id when the stored bytes are not that event any more.
+    pub fn event(&self, id: &EventId) -> Result<Option<Event>, IndexError> {
+        let transaction = self.read()?;
+        let Some(seq) = transaction
+            .open_table(IDS)?
+            .get(id.as_bytes())?
+            .map(|seq| seq.value())
+        else {
+            return Ok(None);
+        };
+        let envelopes = transaction.open_table(ENVELOPES)?;
+        let bytes = envelopes.get(seq)?;
+        decode_event(seq, Some(id), bytes.as_ref().map(redb::AccessGuard::value)).map(Some)
+    }
+
+    /// The first `max` held events with a sequence number above `seq`, in the order they were stored. Numbers start
+    /// at 1 and are never used twice, so the last one returned is where to go on.
+    ///
+    /// # Errors
+    /// [`IndexError::Corrupt`] carries the number of a damaged event; the caller may go on behind it.
+    pub fn events_after(&self, seq: u64, max: usize) -> Result<Vec<(u64, Event)>, IndexError> {
+        let transaction = self.read()?;
+        let envelopes = transaction.open_table(ENVELOPES)?;
+        let mut events = Vec::new();
+        for row in envelopes.range(seq.saturating_add(1)..)?.take(max) {
+            let (seq, bytes) = row?;
+            events.push((seq.value(), decode_event(seq.value(), None, Some(bytes.value()))?));
+        }
+        Ok(events)
+    }
+
+    /// Whether the event is held.
+    pub fn contains(&self, id: &EventId) -> Result<bool, IndexError> {
+        Ok(self.read()?.open_table(IDS)?.get(id.as_bytes())?.is_some())
+    }
+
+    /// Whether one of the ingested deletions names the id: it is not to be shown, fetched or uploaded.
+    pub fn is_tombstoned(&self, id: &EventId) -> Result<bool, IndexError> {
+        Ok(self.read()?.open_table(TOMBSTONES)?.get(id.as_bytes())?.is_some())
+    }
+
+    /// Reads everything and checks that items, ids and envelopes name the same events and that each envelope is
+    /// intact. Returns how many there are. Cost: the whole file.
+    pub fn verify(&self) -> Result<u64, IndexError> {
+        let transaction = self.read()?;
+        let items = transaction.open_table(ITEMS)?;
+        let ids = transaction.open_table(IDS)?;
+        let envelopes = transaction.open_table(ENVELOPES)?;
+        for row in items.iter()? {
+            let (key, seq) = row?;
+            let ((created_at, id), seq) = (key.value(), seq.value());
+            let id = EventId::from_byte_array(*id);
+            let bytes = envelopes.get(seq)?;
+            let event = decode_event(seq, Some(&id), bytes.as_ref().map(redb::AccessGuard::value))?;
+            let known_as = ids.get(id.as_bytes())?.map(|seq| seq.value());
+            if event.created_at.as_secs() != created_at || known_as != Some(seq) {
+                return Err(IndexError::Corrupt {
+                    what: format!("the event {id}"),
+                    seq: Some(seq),
+                });
+            }
+        }
+        let count = items.len()?;
+        if ids.len()? != count || envelopes.len()? != count {
+            return Err(IndexError::corrupt(
+                "the list of events (items, ids and envelopes differ in number)",
+            ));
+        }
+        Ok(count)
+    }
+}

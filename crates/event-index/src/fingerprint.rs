@@ -1,0 +1,109 @@
+//! The fingerprint of a set of ids (NIP-77 appendix, "Fingerprint Algorithm").
+
+use sha2::{Digest, Sha256};
+
+/// A count and the sum of ids mod 2^256, read as little-endian numbers. Sums of disjoint sets add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    count: u64,
+    /// Lowest limb first.
+    limbs: [u64; 4],
+}
+
+impl Sum {
+    /// Adds one id.
+    pub fn add(&mut self, id: &[u8; 32]) {
+        self.count += 1;
+        self.add_limbs(limbs_of(id));
+    }
+
+    /// Adds another set, which must share no id with this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.add_limbs(other.limbs);
+    }
+
+    /// How many ids were added.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// SHA-256 over the sum (32 bytes, little-endian) and the count (varint), cut to 16 bytes.
+    pub fn fingerprint(&self) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        for limb in self.limbs {
+            hash.update(limb.to_le_bytes());
+        }
+        hash.update(varint(self.count));
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&hash.finalize()[..16]);
+        fingerprint
+    }
+
+    fn add_limbs(&mut self, limbs: [u64; 4]) {
+        let mut carry = false;
+        for (limb, added) in self.limbs.iter_mut().zip(limbs) {
+            let (sum, over) = limb.overflowing_add(added);
+            let (sum, over_again) = sum.overflowing_add(u64::from(carry));
+            *limb = sum;
+            carry = over || over_again;
+        }
+        // A carry out of the last limb is the modulus.
+    }
+}
+
+fn limbs_of(id: &[u8; 32]) -> [u64; 4] {
+    let (words, _) = id.as_chunks::<8>();
+    let mut limbs = [0; 4];
+    for (limb, word) in limbs.iter_mut().zip(words) {
+        *limb = u64::from_le_bytes(*word);
+    }
+    limbs
+}
+
+/// Base 128, most significant digit first, the high bit set on all but the last (NIP-77 appendix, "Varint").
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut digits = vec![(number & 0x7f) as u8];
+    number >>= 7;
+    while number > 0 {
+        digits.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    digits.reverse();
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carries_run_through_and_fall_off_the_end() {
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut sum = Sum::default();
+        sum.add(&[0xff; 32]);
+        sum.add(&one);
+        assert_eq!(sum.limbs, [0; 4]);
+        assert_eq!(sum.count(), 2);
+    }
+
+    #[test]
+    fn varints_are_those_of_the_protocol() {
+        assert_eq!(varint(0), [0]);
+        assert_eq!(varint(127), [127]);
+        assert_eq!(varint(128), [0x81, 0]);
+        assert_eq!(varint(16_384), [0x81, 0x80, 0]);
+    }
+
+    #[test]
+    fn the_sum_of_parts_is_the_sum_of_the_whole() {
+        let (mut left, mut right, mut whole) = (Sum::default(), Sum::default(), Sum::default());
+        for byte in 0..=255 {
+            if byte % 3 == 0 { &mut left } else { &mut right }.add(&[byte; 32]);
+            whole.add(&[byte; 32]);
+        }
+        left.merge(&right);
+        assert_eq!(left, whole);
+    }
+}

@@ -1,0 +1,176 @@
+//! What other crates hold of the store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use nostr::event::EventId;
+use supervision::Outlet;
+
+use crate::actor::EventIndexActor;
+use crate::messages::{
+    AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, PutKeyring, PutMeta,
+    PutRelayProfile, RecordAgreement, RecordSources, RemoveDrafts, SetDeliveries, SetRelays,
+};
+use crate::{
+    Agreement, Arrival, Delivery, DraftOutcome, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
+    SealedDraft, SourceId, Store,
+};
+
+/// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
+/// come back. Clones are cheap. Every write is on disk when its future yields `Ok`, and may be sent again after
+/// [`IndexError::Unavailable`]: repeating one changes nothing.
+#[derive(Clone)]
+pub struct EventIndex {
+    store: Arc<Store>,
+    outlets: Arc<Outlets>,
+}
+
+macro_rules! outlets {
+    ($($field:ident: $command:ty),* $(,)?) => {
+        struct Outlets {
+            $($field: Outlet<$command>,)*
+        }
+
+        impl Outlets {
+            fn empty() -> Self {
+                Self { $($field: Outlet::empty(),)* }
+            }
+
+            fn fill(&self, writer: &Addr<EventIndexActor>) {
+                $(self.$field.fill(writer.clone().recipient());)*
+            }
+        }
+    };
+}
+
+outlets! {
+    ingest: Ingest,
+    record_sources: RecordSources,
+    add_drafts: AddDrafts,
+    remove_drafts: RemoveDrafts,
+    commit_sealed: CommitSealed,
+    enqueue: Enqueue,
+    set_deliveries: SetDeliveries,
+    record_agreement: RecordAgreement,
+    forget_agreement: ForgetAgreement,
+    put_keyring: PutKeyring,
+    set_relays: SetRelays,
+    forget_relay: ForgetRelay,
+    put_relay_profile: PutRelayProfile,
+    put_meta: PutMeta,
+}
+
+async fn ask<C: Command>(outlet: &Outlet<C>, command: C) -> Result<C::Done, IndexError> {
+    outlet.send(command).await.unwrap_or(Err(IndexError::Unavailable))
+}
+
+impl EventIndex {
+    /// A handle whose writes answer [`IndexError::Unavailable`] until [`EventIndex::fill`].
+    pub fn new(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            outlets: Arc::new(Outlets::empty()),
+        }
+    }
+
+    /// Points every clone at this incarnation of the writer.
+    pub fn fill(&self, writer: &Addr<EventIndexActor>) {
+        self.outlets.fill(writer);
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// See [`Store::ingest`].
+    pub async fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Ingested, IndexError> {
+        ask(&self.outlets.ingest, Ingest { arrivals }).await
+    }
+
+    /// See [`Store::record_sources`].
+    pub async fn record_sources(&self, sources: Vec<(SourceId, EventId)>) -> Result<(), IndexError> {
+        ask(&self.outlets.record_sources, RecordSources { sources }).await
+    }
+
+    /// See [`Store::add_drafts`].
+    pub async fn add_drafts(&self, drafts: Vec<NewDraft>) -> Result<Vec<DraftOutcome>, IndexError> {
+        ask(&self.outlets.add_drafts, AddDrafts { drafts }).await
+    }
+
+    /// See [`Store::remove_drafts`].
+    pub async fn remove_drafts(&self, locals: Vec<LocalId>) -> Result<usize, IndexError> {
+        ask(&self.outlets.remove_drafts, RemoveDrafts { locals }).await
+    }
+
+    /// See [`Store::commit_sealed`].
+    pub async fn commit_sealed(
+        &self,
+        sealed: Vec<SealedDraft>,
+        relays: Vec<String>,
+    ) -> Result<Vec<EventId>, IndexError> {
+        ask(&self.outlets.commit_sealed, CommitSealed { sealed, relays }).await
+    }
+
+    /// See [`Store::enqueue`].
+    pub async fn enqueue(&self, relay: String, ids: Vec<EventId>) -> Result<usize, IndexError> {
+        ask(&self.outlets.enqueue, Enqueue { relay, ids }).await
+    }
+
+    /// See [`Store::set_deliveries`].
+    pub async fn set_deliveries(&self, deliveries: Vec<Delivery>) -> Result<(), IndexError> {
+        ask(&self.outlets.set_deliveries, SetDeliveries { deliveries }).await
+    }
+
+    /// See [`Store::record_agreement`].
+    pub async fn record_agreement(&self, relay: String, agreement: Agreement) -> Result<(), IndexError> {
+        ask(
+            &self.outlets.record_agreement,
+            RecordAgreement { relay, agreement },
+        )
+        .await
+    }
+
+    /// See [`Store::forget_agreement`].
+    pub async fn forget_agreement(&self, relay: String) -> Result<(), IndexError> {
+        ask(&self.outlets.forget_agreement, ForgetAgreement { relay }).await
+    }
+
+    /// See [`Store::put_keyring`].
+    pub async fn put_keyring(&self, row: KeyringRow) -> Result<(), IndexError> {
+        ask(&self.outlets.put_keyring, PutKeyring { row }).await
+    }
+
+    /// See [`Store::set_relays`].
+    pub async fn set_relays(&self, relays: Vec<String>) -> Result<(), IndexError> {
+        ask(&self.outlets.set_relays, SetRelays { relays }).await
+    }
+
+    /// See [`Store::forget_relay`].
+    pub async fn forget_relay(&self, relay: String) -> Result<usize, IndexError> {
+        ask(&self.outlets.forget_relay, ForgetRelay { relay }).await
+    }
+
+    /// See [`Store::put_relay_profile`].
+    pub async fn put_relay_profile(&self, relay: String, profile: String) -> Result<(), IndexError> {
+        ask(
+            &self.outlets.put_relay_profile,
+            PutRelayProfile { relay, profile },
+        )
+        .await
+    }
+
+    /// See [`Store::put_meta`].
+    pub async fn put_meta(&self, name: String, value: Vec<u8>) -> Result<(), IndexError> {
+        ask(&self.outlets.put_meta, PutMeta { name, value }).await
+    }
+}
+
+impl fmt::Debug for EventIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventIndex")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! Whose store a file is, and of which format.
+
+use redb::{Database, DatabaseError, ReadableDatabase, TableError};
+use std::path::Path;
+
+use crate::IndexError;
+use crate::sealing::Keys;
+use crate::tables::META;
+use crate::writer::Writer;
+
+/// The format of the whole file; every table carries its own version as well.
+const FORMAT: u32 = 1;
+
+/// Writes the header of a new store.
+pub(crate) fn write(writer: &mut Writer<'_>) -> Result<(), IndexError> {
+    writer.meta.insert("schema", FORMAT.to_le_bytes().as_slice())?;
+    writer.meta.insert("check", writer.keys.check().as_slice())?;
+    Ok(())
+}
+
+/// Looks at an existing file without changing a byte of it, so that a wrong key leaves it as it is.
+pub(crate) fn examine_file(path: &Path, keys: &Keys, place: &str) -> Result<(), IndexError> {
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
+        return Ok(());
+    }
+    match Database::builder().set_cache_size(0).open_read_only(path) {
+        Ok(database) => examine(&database, keys, place).map(|_| ()),
+        // It has to be repaired before it can be read; then the opening that repairs it examines it.
+        Err(DatabaseError::RepairAborted) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Checks format and key. False when the database is new and has no header yet.
+pub(crate) fn examine(
+    database: &impl ReadableDatabase,
+    keys: &Keys,
+    place: &str,
+) -> Result<bool, IndexError> {
+    let transaction = database.begin_read()?;
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => {
+            return Ok(false);
+        }
+        Err(TableError::TableDoesNotExist(_)) => {
+            return Err(IndexError::corrupt(format!(
+                "{place} is not a store of chat-sync, or its header"
+            )));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let damaged = || IndexError::corrupt(format!("the header of {place}"));
+    let format = meta.get("schema")?.ok_or_else(damaged)?;
+    let check = meta.get("check")?.ok_or_else(damaged)?;
+    match format
+        .value()
+        .try_into()
+        .map(u32::from_le_bytes)
+        .map_err(|_| damaged())?
+    {
+        FORMAT if check.value() == keys.check() => Ok(true),
+        FORMAT => Err(IndexError::WrongKey {
+            place: place.to_owned(),
+        }),
+        found => Err(IndexError::NewerFormat { found, known: FORMAT }),
+    }
+}

@@ -1,0 +1,147 @@
+//! Commands to the one writer, and the fact it reports. Each command is one transaction and is answered once that is
+//! on disk; commands are carried out one at a time, in the order they came.
+
+use actix::prelude::*;
+use nostr::event::EventId;
+
+use crate::{
+    Agreement, Arrival, Counts, Delivery, DraftOutcome, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
+    SealedDraft, SourceId, Store,
+};
+
+/// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
+/// one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct CountsChanged(pub Counts);
+
+/// What the writer carries out: a message that knows its call on the store.
+pub trait Command: Message<Result = Result<Self::Done, IndexError>> + Send + 'static {
+    /// What the answer holds.
+    type Done: Send + 'static;
+
+    /// Makes the call. Blocks on the disk.
+    fn run(self, store: &Store) -> Result<Self::Done, IndexError>;
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? } -> $done:ty
+        = $store:ident.$call:ident($($argument:expr),*);)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $name {
+                $($(#[$field_doc])* pub $field: $type,)*
+            }
+
+            impl Message for $name {
+                type Result = Result<$done, IndexError>;
+            }
+
+            impl Command for $name {
+                type Done = $done;
+
+                fn run(self, $store: &Store) -> Result<$done, IndexError> {
+                    let Self { $($field),* } = self;
+                    $store.$call($($argument),*)
+                }
+            }
+        )*
+    };
+}
+
+commands! {
+    /// Command: store verified events. See [`Store::ingest`].
+    Ingest {
+        /// The events.
+        arrivals: Vec<Arrival>,
+    } -> Ingested = store.ingest(arrivals);
+
+    /// Command: remember which events carry which sources. See [`Store::record_sources`].
+    RecordSources {
+        /// The pairs.
+        sources: Vec<(SourceId, EventId)>,
+    } -> () = store.record_sources(sources);
+
+    /// Command: keep messages until they can be sealed. See [`Store::add_drafts`].
+    AddDrafts {
+        /// The messages.
+        drafts: Vec<NewDraft>,
+    } -> Vec<DraftOutcome> = store.add_drafts(drafts);
+
+    /// Command: drop drafts a person deleted. See [`Store::remove_drafts`].
+    RemoveDrafts {
+        /// Their names.
+        locals: Vec<LocalId>,
+    } -> usize = store.remove_drafts(&locals);
+
+    /// Command: turn drafts into items. See [`Store::commit_sealed`].
+    CommitSealed {
+        /// The drafts and their envelopes.
+        sealed: Vec<SealedDraft>,
+        /// Where they are to go.
+        relays: Vec<String>,
+    } -> Vec<EventId> = store.commit_sealed(sealed, &relays);
+
+    /// Command: queue events for a relay. See [`Store::enqueue`].
+    Enqueue {
+        /// The relay.
+        relay: String,
+        /// The events.
+        ids: Vec<EventId>,
+    } -> usize = store.enqueue(&relay, &ids);
+
+    /// Command: write how far deliveries are. See [`Store::set_deliveries`].
+    SetDeliveries {
+        /// The deliveries, as they are from now on.
+        deliveries: Vec<Delivery>,
+    } -> () = store.set_deliveries(deliveries);
+
+    /// Command: a comparison matched. See [`Store::record_agreement`].
+    RecordAgreement {
+        /// The relay.
+        relay: String,
+        /// What was agreed.
+        agreement: Agreement,
+    } -> () = store.record_agreement(&relay, agreement);
+
+    /// Command: take an agreement back. See [`Store::forget_agreement`].
+    ForgetAgreement {
+        /// The relay.
+        relay: String,
+    } -> () = store.forget_agreement(&relay);
+
+    /// Command: keep a keyring. See [`Store::put_keyring`].
+    PutKeyring {
+        /// The keyring.
+        row: KeyringRow,
+    } -> () = store.put_keyring(row);
+
+    /// Command: replace the list of relays. See [`Store::set_relays`].
+    SetRelays {
+        /// Their URLs, in order.
+        relays: Vec<String>,
+    } -> () = store.set_relays(&relays);
+
+    /// Command: drop everything kept about a relay. See [`Store::forget_relay`].
+    ForgetRelay {
+        /// The relay.
+        relay: String,
+    } -> usize = store.forget_relay(&relay);
+
+    /// Command: replace what was learned about a relay. See [`Store::put_relay_profile`].
+    PutRelayProfile {
+        /// The relay.
+        relay: String,
+        /// The profile, JSON.
+        profile: String,
+    } -> () = store.put_relay_profile(&relay, &profile);
+
+    /// Command: keep a value under a name. See [`Store::put_meta`].
+    PutMeta {
+        /// The name.
+        name: String,
+        /// The value.
+        value: Vec<u8>,
+    } -> () = store.put_meta(&name, &value);
+}

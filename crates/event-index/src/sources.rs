@@ -1,0 +1,103 @@
+//! Where messages came from, so that importing twice makes no second copy and brings nothing deleted back.
+
+use nostr::event::{Event, EventId};
+use redb::ReadableTable;
+
+use crate::writer::Writer;
+use crate::{IndexError, Item, LocalId, SourceId, Store};
+
+/// A message by the name it has: a local id until it is sealed, its event id from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MessageRef {
+    /// Composed on this device and not sealed.
+    Local(LocalId),
+    /// Sealed, here or elsewhere; it may have been deleted since.
+    Event(EventId),
+}
+
+impl MessageRef {
+    fn encode(self) -> Vec<u8> {
+        match self {
+            Self::Local(id) => [&[0], &id.as_bytes()[..]].concat(),
+            Self::Event(id) => [&[1], &id.as_bytes()[..]].concat(),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (tag, id) = bytes.split_first()?;
+        match tag {
+            0 => Some(Self::Local(LocalId::from_bytes(id.try_into().ok()?))),
+            1 => Some(Self::Event(EventId::from_byte_array(id.try_into().ok()?))),
+            _ => None,
+        }
+    }
+}
+
+impl Store {
+    /// Remembers which events carry which sources, once somebody has opened them. One transaction.
+    pub fn record_sources(&self, sources: Vec<(SourceId, EventId)>) -> Result<(), IndexError> {
+        self.write(|writer| {
+            let mut changed = false;
+            for (source, id) in sources {
+                if let Some(seq) = writer.seq_of(&id)? {
+                    let event = writer.held(&id, seq)?;
+                    changed |= writer.record_source(source, &event)?;
+                }
+            }
+            if !changed {
+                writer.nothing_changed();
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Writer<'_> {
+    /// The message that came from `source`, if any did.
+    pub(crate) fn message_from(&self, source: SourceId) -> Result<Option<MessageRef>, IndexError> {
+        let Some(row) = self.sources.get(&source.0)? else {
+            return Ok(None);
+        };
+        let message =
+            MessageRef::decode(row.value()).ok_or_else(|| IndexError::corrupt("a row of sources-1"))?;
+        drop(row);
+        match message {
+            MessageRef::Local(local) => Ok(Some(self.current_name(local)?)),
+            event @ MessageRef::Event(_) => Ok(Some(event)),
+        }
+    }
+
+    /// The event id when `local` was sealed, itself otherwise.
+    pub(crate) fn current_name(&self, local: LocalId) -> Result<MessageRef, IndexError> {
+        let alias = self.aliases.get(local.as_bytes())?;
+        Ok(alias.map_or(MessageRef::Local(local), |id| {
+            MessageRef::Event(EventId::from_byte_array(*id.value()))
+        }))
+    }
+
+    pub(crate) fn set_source(&mut self, source: SourceId, message: MessageRef) -> Result<(), IndexError> {
+        self.sources.insert(&source.0, message.encode().as_slice())?;
+        Ok(())
+    }
+
+    /// Remembers that `event` came from `source`. Of several events the lowest (outer time, id) is the message, the
+    /// others are aliases (DESIGN 3). Returns whether anything was written.
+    pub(crate) fn record_source(&mut self, source: SourceId, event: &Event) -> Result<bool, IndexError> {
+        match self.message_from(source)? {
+            None => {}
+            // Still a draft: it becomes an event of its own later, which this one may then turn out to be an alias of.
+            Some(MessageRef::Local(_)) => return Ok(false),
+            Some(MessageRef::Event(known)) => {
+                // A deleted message keeps its source, and a deleted duplicate does not take one over.
+                let (Some(seq), Some(_)) = (self.seq_of(&known)?, self.seq_of(&event.id)?) else {
+                    return Ok(false);
+                };
+                if Item::of(&self.held(&known, seq)?) <= Item::of(event) {
+                    return Ok(false);
+                }
+            }
+        }
+        self.set_source(source, MessageRef::Event(event.id))?;
+        Ok(true)
+    }
+}

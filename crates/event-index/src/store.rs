@@ -1,0 +1,181 @@
+//! The store: one redb file, opened by one program at a time.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
+use supervision::{Entropy, SystemEntropy};
+
+use crate::backend::Boxed;
+use crate::header;
+use crate::new_file;
+use crate::sealing::Keys;
+use crate::writer::Writer;
+use crate::{IndexError, SourceId, StoreKey};
+
+/// redb's default of 1 GiB would break the memory target of 64 MiB (DESIGN 9). Sixteen hold the inner pages of the
+/// trees at a million events.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Where the bytes of a store live.
+#[derive(Debug)]
+pub enum Storage {
+    /// A file, made (readable by its owner alone) when it is not there. Its directory must exist.
+    File(PathBuf),
+    /// Anything else that redb can write to: memory in tests, a disk that fails on purpose. Unlike a file, one whose
+    /// first opening was cut off is no store and has to be emptied.
+    Backend(Box<dyn StorageBackend>),
+}
+
+/// The events this device holds and everything it must not forget about them. `Send + Sync`; every call blocks on
+/// the disk, so actors make it on their workers. Writes are transactions that are on disk when the call returns;
+/// reads copy out of one short read transaction.
+pub struct Store {
+    pub(crate) keys: Keys,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    place: String,
+    database: Database,
+}
+
+impl Store {
+    /// Opens the store, or makes an empty one. Nonces come from the operating system.
+    ///
+    /// # Errors
+    /// [`IndexError::InUse`] when somebody has it open, [`IndexError::WrongKey`] when it was made with another key
+    /// (nothing is changed then), [`IndexError::NewerFormat`], [`IndexError::Corrupt`], [`IndexError::Io`].
+    pub fn open(storage: Storage, key: &StoreKey) -> Result<Self, IndexError> {
+        Self::open_with(storage, key, Arc::new(SystemEntropy))
+    }
+
+    /// Like [`Store::open`], with nonces from `entropy`: for simulations that replay from a seed.
+    pub fn open_with(
+        storage: Storage,
+        key: &StoreKey,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, IndexError> {
+        let place = match &storage {
+            Storage::File(path) => path.display().to_string(),
+            Storage::Backend(_) => "(memory)".to_owned(),
+        };
+        Self::open_at(storage, key, entropy, place.clone()).map_err(|error| error.at(&place))
+    }
+
+    fn open_at(
+        storage: Storage,
+        key: &StoreKey,
+        entropy: Arc<dyn Entropy>,
+        place: String,
+    ) -> Result<Self, IndexError> {
+        let keys = Keys::new(key);
+        if let Storage::File(path) = &storage {
+            let exists = path.try_exists().map_err(|source| IndexError::io(path, source))?;
+            if exists {
+                header::examine_file(path, &keys, &place)?;
+            } else {
+                make_file(path, key, &entropy)?;
+            }
+        }
+        let database = match storage {
+            Storage::File(path) => open_file(&path)?,
+            Storage::Backend(backend) => builder().create_with_backend(Boxed(backend))?,
+        };
+        let has_header = header::examine(&database, &keys, &place)?;
+        let store = Self {
+            keys,
+            entropy,
+            place,
+            database,
+        };
+        if !has_header {
+            store.write(header::write)?;
+        }
+        Ok(store)
+    }
+
+    /// Names where a message came from, in a way that only this store's key can compute: messages of equal
+    /// (conversation, src) are one message (DESIGN 3).
+    pub fn source_id(&self, conversation: &str, src: &str) -> SourceId {
+        self.keys.source(conversation, src)
+    }
+
+    /// Runs `work` in one transaction; it is on disk when this returns, all of it or nothing.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, IndexError>,
+    ) -> Result<T, IndexError> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        // Field guide L-2 and L-5: a crash during the recovery from a crash loses nothing, and recovery is quick.
+        transaction.set_two_phase_commit(true);
+        transaction.set_quick_repair(true);
+        let mut writer = Writer::new(&transaction, &self.keys, &*self.entropy)?;
+        let done = work(&mut writer)?;
+        let changed = writer.finish()?;
+        if changed {
+            transaction.commit()?;
+        } else {
+            transaction.abort()?;
+        }
+        Ok(done)
+    }
+
+    /// A read transaction. To be dropped soon: pages it can see are not reused meanwhile.
+    pub(crate) fn read(&self) -> Result<ReadTransaction, IndexError> {
+        Ok(self.database.begin_read()?)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.set_repair_callback(|session| {
+        tracing::warn!(
+            progress = session.progress(),
+            "the store was not closed properly and is being repaired"
+        );
+    });
+    builder
+}
+
+fn open_file(path: &Path) -> Result<Database, IndexError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    new_file::owner_only(&mut options);
+    let file = options
+        .open(path)
+        .map_err(|source| IndexError::io(path, source))?;
+    Ok(builder().create_with_backend(FileBackend::new(file)?)?)
+}
+
+/// Makes an empty store under another name first: redb cannot open a file whose making was cut off.
+fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<(), IndexError> {
+    let unfinished = new_file::unfinished(path);
+    // Whoever is making it right now holds its lock; anything else there was left behind.
+    if matches!(open_file(&unfinished), Err(IndexError::InUse { .. })) {
+        return Err(IndexError::InUse { place: String::new() });
+    }
+    new_file::clear(&unfinished).map_err(|source| IndexError::io(path, source))?;
+    let store = Store {
+        keys: Keys::new(key),
+        entropy: Arc::clone(entropy),
+        place: String::new(),
+        database: open_file(&unfinished)?,
+    };
+    store.write(header::write)?;
+    store.database.close()?;
+    match new_file::publish(&unfinished, path) {
+        // Somebody else was quicker; theirs is opened.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        published => published.map_err(|source| IndexError::io(path, source)),
+    }
+}

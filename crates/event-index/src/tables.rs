@@ -1,0 +1,97 @@
+//! Every table in the file, to the byte.
+//!
+//! A name ends in the version of its format; a change of format is a new name and a migration. *Sealed* values are
+//! `nonce (24 bytes) ‖ XChaCha20-Poly1305 ciphertext and tag`, bound to their table and key, so that a value moved
+//! elsewhere does not open. Relays appear as a 16-byte keyed hash of their URL.
+
+use redb::TableDefinition;
+
+/// Raw bytes of an event id, or of a source id.
+pub(crate) type Bytes32 = &'static [u8; 32];
+/// Raw bytes of a local id, or the tag of a relay.
+pub(crate) type Bytes16 = &'static [u8; 16];
+/// Bytes as they are.
+pub(crate) type Blob = &'static [u8];
+
+/// Key:   `(u64, [u8; 32])`  # (`created_at` in seconds, event id)
+/// Value: `u64`              # sequence number in [`ENVELOPES`]
+pub(crate) const ITEMS: TableDefinition<(u64, Bytes32), u64> = TableDefinition::new("items-1");
+
+/// Key:   `[u8; 32]`  # event id
+/// Value: `u64`       # sequence number in [`ENVELOPES`]
+pub(crate) const IDS: TableDefinition<Bytes32, u64> = TableDefinition::new("ids-1");
+
+/// Key:   `u64`    # sequence number, from 1, never used twice
+/// Value: `[u8]`   # the event's JSON; its id is the checksum on read
+pub(crate) const ENVELOPES: TableDefinition<u64, Blob> = TableDefinition::new("envelopes-1");
+
+/// The items that are not messages: few, so messages are counted by what is not here.
+///
+/// Key:   `u64`   # sequence number in [`ENVELOPES`]
+/// Value: `u16`   # kind, never 1080
+pub(crate) const OTHERS: TableDefinition<u64, u16> = TableDefinition::new("others-1");
+
+/// Key:   `u64`    # number of the draft in order of adding, from 1, never used twice
+/// Value: sealed   # local id (16 bytes) ‖ body
+pub(crate) const DRAFTS: TableDefinition<u64, Blob> = TableDefinition::new("drafts-1");
+
+/// Key:   `[u8; 16]`  # local id
+/// Value: `u64`       # number in [`DRAFTS`]
+pub(crate) const DRAFT_IDS: TableDefinition<Bytes16, u64> = TableDefinition::new("draft-ids-1");
+
+/// Kept for ever, also when the event is deleted.
+///
+/// Key:   `[u8; 16]`  # local id
+/// Value: `[u8; 32]`  # event id it was sealed as
+pub(crate) const ALIASES: TableDefinition<Bytes16, Bytes32> = TableDefinition::new("aliases-1");
+
+/// [`ALIASES`], the other way round.
+///
+/// Key:   `[u8; 32]`  # event id
+/// Value: `[u8; 16]`  # local id
+pub(crate) const LOCALS: TableDefinition<Bytes32, Bytes16> = TableDefinition::new("locals-1");
+
+/// Kept for ever, so that importing a file again does not bring back what was deleted.
+///
+/// Key:   `[u8; 32]`  # source id, a keyed hash
+/// Value: `[u8]`      # 0 ‖ local id, or 1 ‖ event id
+pub(crate) const SOURCES: TableDefinition<Bytes32, Blob> = TableDefinition::new("sources-1");
+
+/// Key:   `([u8; 16], u64)`  # (relay tag, sequence number in [`ENVELOPES`])
+/// Value: `[u8]`             # state (1) ‖ attempts (4, LE) ‖ next try (8, LE) ‖ event id (32) ‖ sealed reason or nothing
+pub(crate) const DELIVERIES: TableDefinition<(Bytes16, u64), Blob> = TableDefinition::new("deliveries-1");
+
+/// How many rows an event has in [`DELIVERIES`]; absent when it has none.
+///
+/// Key:   `u64`              # sequence number in [`ENVELOPES`]
+/// Value: `(u32, u32, u32)`  # rows waiting or sent, parked, accepted
+pub(crate) const DELIVERY_TOTALS: TableDefinition<u64, (u32, u32, u32)> =
+    TableDefinition::new("delivery-totals-1");
+
+/// Key:   `[u8; 32]`  # deleted event id, never one in [`IDS`]
+/// Value: sealed      # the authors who deleted it, 32 bytes each
+pub(crate) const TOMBSTONES: TableDefinition<Bytes32, Blob> = TableDefinition::new("tombstones-1");
+
+/// Key:   `[u8; 32]`  # event id of the keyring
+/// Value: sealed      # read back (1) ‖ secret length (4, LE; `u32::MAX` for none) ‖ secret ‖ event JSON
+pub(crate) const KEYRINGS: TableDefinition<Bytes32, Blob> = TableDefinition::new("keyrings-1");
+
+/// Key:   `[u8; 16]`  # relay tag
+/// Value: sealed      # the profile's JSON, as its owner wrote it
+pub(crate) const RELAYS: TableDefinition<Bytes16, Blob> = TableDefinition::new("relays-1");
+
+/// Key:   `[u8; 16]`  # relay tag
+/// Value: sealed      # JSON `{"relay", "agreement"}`
+pub(crate) const AGREEMENTS: TableDefinition<Bytes16, Blob> = TableDefinition::new("agreements-1");
+
+/// Key:   `str`    # `schema`, `check`
+/// Value: `[u8]`   # format number (4, LE); hash of the store key
+pub(crate) const META: TableDefinition<&str, Blob> = TableDefinition::new("meta-1");
+
+/// Key:   `str`   # `seq`, `draft`: last number given out; `waiting`, `parked`: events with such a delivery
+/// Value: `u64`
+pub(crate) const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
+
+/// Key:   `str`    # the caller's name for it
+/// Value: sealed   # the caller's bytes
+pub(crate) const VALUES: TableDefinition<&str, Blob> = TableDefinition::new("values-1");

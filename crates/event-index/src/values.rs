@@ -1,0 +1,108 @@
+//! Small sealed values: the list of relays, what is known of each, and whatever callers name themselves.
+
+use redb::ReadableTable;
+
+use crate::delivery_rows::state_of;
+use crate::tables::{RELAYS, VALUES};
+use crate::{IndexError, Store};
+
+/// Under this name; callers' names start with `:` on disk, so that none can meet it.
+const RELAY_LIST: &str = "relays";
+
+impl Store {
+    /// The configured relays, in the order they were given.
+    pub fn relays(&self) -> Result<Vec<String>, IndexError> {
+        match self.value(RELAY_LIST)? {
+            Some(plain) => {
+                serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt("the list of relays"))
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Replaces the list of relays. What is queued for, or agreed with, one that left stays until
+    /// [`Store::forget_relay`].
+    pub fn set_relays(&self, relays: &[String]) -> Result<(), IndexError> {
+        let plain = serde_json::to_vec(relays).expect("strings always serialize");
+        self.put_value(RELAY_LIST, &plain)
+    }
+
+    /// Drops everything kept about a relay: its profile, its agreement and its queue. The events stay, and a
+    /// comparison queues them again. Returns how many deliveries were not settled.
+    pub fn forget_relay(&self, relay: &str) -> Result<usize, IndexError> {
+        self.write(|writer| {
+            let tag = writer.keys.relay_tag(relay);
+            let mut rows = Vec::new();
+            for row in writer.deliveries.range((&tag, 0)..(&tag, u64::MAX))? {
+                let (key, bytes) = row?;
+                rows.push((key.value().1, state_of(bytes.value())));
+            }
+            for (seq, _) in &rows {
+                writer.remove_delivery(&tag, *seq)?;
+            }
+            writer.relays.remove(&tag)?;
+            writer.agreements.remove(&tag)?;
+            Ok(rows
+                .iter()
+                .filter(|(_, state)| *state != Some(crate::DeliveryState::Accepted))
+                .count())
+        })
+    }
+
+    /// What was learned about a relay, as its owner wrote it (JSON).
+    pub fn relay_profile(&self, relay: &str) -> Result<Option<String>, IndexError> {
+        let relays = self.read()?.open_table(RELAYS)?;
+        let tag = self.keys.relay_tag(relay);
+        let Some(sealed) = relays.get(&tag)? else {
+            return Ok(None);
+        };
+        let plain = self.keys.open("relays-1", &tag, sealed.value())?;
+        String::from_utf8(plain.to_vec())
+            .map(Some)
+            .map_err(|_| IndexError::corrupt("a row of relays-1"))
+    }
+
+    /// Replaces what was learned about a relay.
+    pub fn put_relay_profile(&self, relay: &str, profile: &str) -> Result<(), IndexError> {
+        self.write(|writer| {
+            let tag = writer.keys.relay_tag(relay);
+            let sealed = writer
+                .keys
+                .seal(writer.entropy, "relays-1", &tag, profile.as_bytes());
+            writer.relays.insert(&tag, sealed.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// The caller's value of this name.
+    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, IndexError> {
+        self.value(&format!(":{name}"))
+    }
+
+    /// Keeps a value under a name, sealed; the name itself is readable on disk.
+    pub fn put_meta(&self, name: &str, value: &[u8]) -> Result<(), IndexError> {
+        self.put_value(&format!(":{name}"), value)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Vec<u8>>, IndexError> {
+        let values = self.read()?.open_table(VALUES)?;
+        let Some(sealed) = values.get(name)? else {
+            return Ok(None);
+        };
+        Ok(Some(
+            self.keys
+                .open("values-1", name.as_bytes(), sealed.value())?
+                .to_vec(),
+        ))
+    }
+
+    fn put_value(&self, name: &str, value: &[u8]) -> Result<(), IndexError> {
+        self.write(|writer| {
+            let sealed = writer
+                .keys
+                .seal(writer.entropy, "values-1", name.as_bytes(), value);
+            writer.values.insert(name, sealed.as_slice())?;
+            Ok(())
+        })
+    }
+}

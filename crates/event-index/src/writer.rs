@@ -1,0 +1,214 @@
+//! One write transaction with every table open: what a step may do to the store, each piece keeping its invariant.
+
+use nostr::event::{Event, EventId, Kind};
+use nostr::key::PublicKey;
+use redb::{ReadableTable, Table, WriteTransaction};
+use supervision::Entropy;
+
+use crate::envelopes::{decode_event, encode_event};
+use crate::sealing::Keys;
+use crate::tables::{
+    AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS, DRAFTS,
+    ENVELOPES, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONES, VALUES,
+};
+use crate::{IndexError, MESSAGE_KIND};
+
+/// The tables of one write transaction.
+pub(crate) struct Writer<'t> {
+    pub(crate) keys: &'t Keys,
+    pub(crate) entropy: &'t dyn Entropy,
+    pub(crate) items: Table<'t, (u64, Bytes32), u64>,
+    pub(crate) ids: Table<'t, Bytes32, u64>,
+    pub(crate) envelopes: Table<'t, u64, Blob>,
+    pub(crate) others: Table<'t, u64, u16>,
+    pub(crate) drafts: Table<'t, u64, Blob>,
+    pub(crate) draft_ids: Table<'t, Bytes16, u64>,
+    pub(crate) aliases: Table<'t, Bytes16, Bytes32>,
+    pub(crate) locals: Table<'t, Bytes32, Bytes16>,
+    pub(crate) sources: Table<'t, Bytes32, Blob>,
+    pub(crate) deliveries: Table<'t, (Bytes16, u64), Blob>,
+    pub(crate) delivery_totals: Table<'t, u64, (u32, u32, u32)>,
+    pub(crate) tombstones: Table<'t, Bytes32, Blob>,
+    pub(crate) keyrings: Table<'t, Bytes32, Blob>,
+    pub(crate) relays: Table<'t, Bytes16, Blob>,
+    pub(crate) agreements: Table<'t, Bytes16, Blob>,
+    pub(crate) meta: Table<'t, &'static str, Blob>,
+    pub(crate) values: Table<'t, &'static str, Blob>,
+    counters: Table<'t, &'static str, u64>,
+    counted: Counted,
+    counted_before: Counted,
+    changed: bool,
+}
+
+/// What is kept in [`COUNTERS`], so that nobody has to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Last sequence number given out.
+    pub(crate) seq: u64,
+    /// Last draft number given out.
+    pub(crate) draft: u64,
+    /// Events with a delivery waiting or sent.
+    pub(crate) waiting: u64,
+    /// Events with a parked delivery.
+    pub(crate) parked: u64,
+}
+
+impl Counted {
+    pub(crate) fn load(table: &impl ReadableTable<&'static str, u64>) -> Result<Self, IndexError> {
+        let value = |name| Ok::<_, IndexError>(table.get(name)?.map_or(0, |value| value.value()));
+        Ok(Self {
+            seq: value("seq")?,
+            draft: value("draft")?,
+            waiting: value("waiting")?,
+            parked: value("parked")?,
+        })
+    }
+}
+
+impl<'t> Writer<'t> {
+    pub(crate) fn new(
+        transaction: &'t WriteTransaction,
+        keys: &'t Keys,
+        entropy: &'t dyn Entropy,
+    ) -> Result<Self, IndexError> {
+        let counters = transaction.open_table(COUNTERS)?;
+        let counted = Counted::load(&counters)?;
+        Ok(Self {
+            keys,
+            entropy,
+            items: transaction.open_table(ITEMS)?,
+            ids: transaction.open_table(IDS)?,
+            envelopes: transaction.open_table(ENVELOPES)?,
+            others: transaction.open_table(OTHERS)?,
+            drafts: transaction.open_table(DRAFTS)?,
+            draft_ids: transaction.open_table(DRAFT_IDS)?,
+            aliases: transaction.open_table(ALIASES)?,
+            locals: transaction.open_table(LOCALS)?,
+            sources: transaction.open_table(SOURCES)?,
+            deliveries: transaction.open_table(DELIVERIES)?,
+            delivery_totals: transaction.open_table(DELIVERY_TOTALS)?,
+            tombstones: transaction.open_table(TOMBSTONES)?,
+            keyrings: transaction.open_table(KEYRINGS)?,
+            relays: transaction.open_table(RELAYS)?,
+            agreements: transaction.open_table(AGREEMENTS)?,
+            meta: transaction.open_table(META)?,
+            values: transaction.open_table(VALUES)?,
+            counters,
+            counted,
+            counted_before: counted,
+            changed: true,
+        })
+    }
+
+    /// Declares that this step changed nothing, which spares the commit. Forgetting to say so costs a wait for the
+    /// disk, never data.
+    pub(crate) fn nothing_changed(&mut self) {
+        self.changed = false;
+    }
+
+    /// Writes the counters and closes the tables; true when there is something to commit.
+    pub(crate) fn finish(mut self) -> Result<bool, IndexError> {
+        if self.changed && self.counted != self.counted_before {
+            let Counted {
+                seq,
+                draft,
+                waiting,
+                parked,
+            } = self.counted;
+            for (name, value) in [
+                ("seq", seq),
+                ("draft", draft),
+                ("waiting", waiting),
+                ("parked", parked),
+            ] {
+                self.counters.insert(name, value)?;
+            }
+        }
+        Ok(self.changed)
+    }
+
+    pub(crate) fn counted(&mut self) -> &mut Counted {
+        &mut self.counted
+    }
+
+    /// The sequence number of a held event.
+    pub(crate) fn seq_of(&self, id: &EventId) -> Result<Option<u64>, IndexError> {
+        Ok(self.ids.get(id.as_bytes())?.map(|seq| seq.value()))
+    }
+
+    /// A held event; an absent or damaged envelope is an error, because its id was found.
+    pub(crate) fn held(&self, id: &EventId, seq: u64) -> Result<Event, IndexError> {
+        let bytes = self.envelopes.get(seq)?;
+        decode_event(seq, Some(id), bytes.as_ref().map(redb::AccessGuard::value))
+    }
+
+    /// Makes an event an item. It must be neither held nor tombstoned.
+    pub(crate) fn insert_event(&mut self, event: &Event) -> Result<u64, IndexError> {
+        self.counted.seq += 1;
+        let seq = self.counted.seq;
+        self.items
+            .insert((event.created_at.as_secs(), event.id.as_bytes()), seq)?;
+        self.ids.insert(event.id.as_bytes(), seq)?;
+        self.envelopes.insert(seq, encode_event(event).as_slice())?;
+        let kind = u16::from(event.kind);
+        if kind != MESSAGE_KIND {
+            self.others.insert(seq, kind)?;
+        }
+        Ok(seq)
+    }
+
+    /// Removes a held event with its deliveries. Aliases and sources stay: replies and imports still name it.
+    pub(crate) fn remove_event(&mut self, event: &Event, seq: u64) -> Result<(), IndexError> {
+        self.items
+            .remove((event.created_at.as_secs(), event.id.as_bytes()))?;
+        self.ids.remove(event.id.as_bytes())?;
+        self.envelopes.remove(seq)?;
+        self.others.remove(seq)?;
+        self.remove_deliveries_of(seq)
+    }
+
+    /// Who deleted `id`; empty when nobody did.
+    pub(crate) fn deleters(&self, id: &EventId) -> Result<Vec<PublicKey>, IndexError> {
+        let Some(sealed) = self.tombstones.get(id.as_bytes())? else {
+            return Ok(Vec::new());
+        };
+        let plain = self.keys.open("tombstones-1", id.as_bytes(), sealed.value())?;
+        let (authors, rest) = plain.as_chunks::<32>();
+        if !rest.is_empty() || authors.is_empty() {
+            return Err(IndexError::corrupt(format!("tombstones-1 {id}")));
+        }
+        Ok(authors
+            .iter()
+            .map(|author| PublicKey::from_byte_array(*author))
+            .collect())
+    }
+
+    /// Remembers that `author` deleted `id`, which is not held (any more).
+    pub(crate) fn add_tombstone(&mut self, id: &EventId, author: &PublicKey) -> Result<(), IndexError> {
+        let mut authors = self.deleters(id)?;
+        if authors.contains(author) {
+            return Ok(());
+        }
+        authors.push(*author);
+        let plain: Vec<u8> = authors.iter().flat_map(|author| author.to_bytes()).collect();
+        let sealed = self
+            .keys
+            .seal(self.entropy, "tombstones-1", id.as_bytes(), &plain);
+        self.tombstones.insert(id.as_bytes(), sealed.as_slice())?;
+        Ok(())
+    }
+
+    /// Whether `event` is deleted by its author. Claims of others are void once the event is here to show whose it
+    /// is, and so is any claim on a deletion (NIP-09): they are dropped.
+    pub(crate) fn deleted_by_its_author(&mut self, event: &Event) -> Result<bool, IndexError> {
+        let deleters = self.deleters(&event.id)?;
+        if deleters.is_empty() {
+            return Ok(false);
+        }
+        if event.kind != Kind::EventDeletion && deleters.contains(&event.pubkey) {
+            return Ok(true);
+        }
+        self.tombstones.remove(event.id.as_bytes())?;
+        Ok(false)
+    }
+}

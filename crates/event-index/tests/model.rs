@@ -1,0 +1,416 @@
+//! Whatever is done in whatever order, the store agrees with a model made of ordinary maps.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use event_index::{
+    Agreement, Basis, Counts, Delivery, DeliveryState, DraftOutcome, Item, LocalId, MemoryDisk, MessageRef,
+    NewDraft, SealedDraft, SourceId, Standing, Store,
+};
+use nostr::event::{Event, EventId, Kind};
+use nostr::key::PublicKey;
+use proptest::prelude::*;
+
+use common::{arrivals, author, deletion, event, local, open};
+
+const RELAYS: [&str; 3] = ["wss://a.example", "wss://b.example", "wss://c.example"];
+const DRAFTS: u8 = 5;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Ingest(Vec<usize>),
+    AddDrafts(Vec<(u8, u8)>),
+    RemoveDraft(u8),
+    Commit(Vec<u8>, Vec<usize>),
+    Enqueue(usize, Vec<usize>),
+    Set(usize, usize, DeliveryState),
+    Agree(usize, u64),
+    ForgetAgreement(usize),
+    ForgetRelay(usize),
+    Reopen,
+}
+
+/// Every event that can occur: messages of two authors, what drafts are sealed as, and deletions of all sorts.
+fn universe() -> Vec<Event> {
+    let mut events: Vec<Event> = (0..8_u8)
+        .map(|n| {
+            event(
+                1080,
+                n % 2,
+                100 + u64::from(n / 3),
+                vec![],
+                &format!("message {n}"),
+            )
+        })
+        .collect();
+    events.extend((0..DRAFTS).map(sealed_as));
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    events.push(deletion(0, 200, &[ids[0], ids[1], ids[8]]));
+    events.push(deletion(1, 201, &[ids[1], ids[2]]));
+    events.push(deletion(0, 202, &[ids[4], ids[9], events[13].id, events[14].id]));
+    events.push(deletion(1, 101, &[ids[3], ids[4], ids[3]]));
+    events
+}
+
+fn sealed_as(draft: u8) -> Event {
+    event(
+        1080,
+        0,
+        150 - u64::from(draft),
+        vec![],
+        &format!("sealed {draft}"),
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let events = || prop::collection::vec(0..17_usize, 0..4);
+    let states = prop::sample::select(vec![
+        DeliveryState::Waiting,
+        DeliveryState::Sent,
+        DeliveryState::Accepted,
+        DeliveryState::Parked,
+    ]);
+    prop_oneof![
+        4 => events().prop_map(Step::Ingest),
+        2 => prop::collection::vec((0..DRAFTS, 0..DRAFTS), 0..3).prop_map(Step::AddDrafts),
+        1 => (0..DRAFTS).prop_map(Step::RemoveDraft),
+        3 => (prop::collection::vec(0..DRAFTS, 0..3), prop::collection::vec(0..3_usize, 0..3))
+            .prop_map(|(drafts, relays)| Step::Commit(drafts, relays)),
+        3 => (0..3_usize, events()).prop_map(|(relay, ids)| Step::Enqueue(relay, ids)),
+        4 => (0..3_usize, 0..17_usize, states).prop_map(|(relay, id, state)| Step::Set(relay, id, state)),
+        2 => (0..3_usize, 0..20_u64).prop_map(|(relay, seq)| Step::Agree(relay, seq)),
+        1 => (0..3_usize).prop_map(Step::ForgetAgreement),
+        1 => (0..3_usize).prop_map(Step::ForgetRelay),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+#[derive(Default)]
+struct Model {
+    last_seq: u64,
+    live: BTreeMap<EventId, (u64, Event)>,
+    deleters: BTreeMap<EventId, BTreeSet<PublicKey>>,
+    drafts: Vec<LocalId>,
+    aliases: BTreeMap<LocalId, EventId>,
+    sources: BTreeMap<SourceId, LocalId>,
+    rows: BTreeMap<(usize, u64), (EventId, DeliveryState)>,
+    agreed: BTreeMap<usize, u64>,
+}
+
+impl Model {
+    fn insert(&mut self, event: &Event) {
+        self.last_seq += 1;
+        self.deleters.remove(&event.id);
+        self.live.insert(event.id, (self.last_seq, event.clone()));
+    }
+
+    fn is_deleted(&self, event: &Event) -> bool {
+        event.kind == Kind::from(1080)
+            && self
+                .deleters
+                .get(&event.id)
+                .is_some_and(|authors| authors.contains(&event.pubkey))
+    }
+
+    fn ingest(&mut self, event: &Event) {
+        if self.live.contains_key(&event.id) || self.is_deleted(event) {
+            return;
+        }
+        self.insert(event);
+        if event.kind != Kind::EventDeletion {
+            return;
+        }
+        for target in event.tags.event_ids() {
+            if let Some((seq, held)) = self.live.get(&target).cloned() {
+                if held.pubkey != event.pubkey || held.kind == Kind::EventDeletion {
+                    continue;
+                }
+                self.live.remove(&target);
+                self.rows.retain(|(_, row), _| *row != seq);
+            }
+            self.deleters.entry(target).or_default().insert(event.pubkey);
+        }
+    }
+
+    fn name(&self, local: LocalId) -> MessageRef {
+        self.aliases
+            .get(&local)
+            .map_or(MessageRef::Local(local), |id| MessageRef::Event(*id))
+    }
+
+    fn add(&mut self, draft: &NewDraft) -> DraftOutcome {
+        if let Some(first) = self.sources.get(&draft.source) {
+            return DraftOutcome::Known(self.name(*first));
+        }
+        if self.drafts.contains(&draft.local) || self.aliases.contains_key(&draft.local) {
+            return DraftOutcome::Known(self.name(draft.local));
+        }
+        self.drafts.push(draft.local);
+        self.sources.insert(draft.source, draft.local);
+        DraftOutcome::Added
+    }
+
+    fn commit(&mut self, draft: u8, relays: &[usize]) {
+        let (local, event) = (local(draft), sealed_as(draft));
+        if !self.drafts.contains(&local) || self.is_deleted(&event) {
+            return;
+        }
+        if !self.live.contains_key(&event.id) {
+            self.insert(&event);
+        }
+        self.drafts.retain(|kept| *kept != local);
+        self.aliases.insert(local, event.id);
+        for relay in relays {
+            let seq = self.live[&event.id].0;
+            self.rows
+                .entry((*relay, seq))
+                .or_insert((event.id, DeliveryState::Waiting));
+        }
+    }
+
+    fn enqueue(&mut self, relay: usize, id: &EventId) -> usize {
+        let Some((seq, _)) = self.live.get(id) else {
+            return 0;
+        };
+        let row = self.rows.get(&(relay, *seq)).map(|(_, state)| *state);
+        if row.is_none_or(|state| state == DeliveryState::Accepted) {
+            self.rows.insert((relay, *seq), (*id, DeliveryState::Waiting));
+            return 1;
+        }
+        0
+    }
+
+    fn counts(&self) -> Counts {
+        let distinct = |wanted: &[DeliveryState]| {
+            let rows = self.rows.values().filter(|(_, state)| wanted.contains(state));
+            rows.map(|(id, _)| *id).collect::<BTreeSet<_>>().len() as u64
+        };
+        let drafts = self.drafts.len() as u64;
+        Counts {
+            items: self.live.len() as u64,
+            messages: self.messages().count() as u64 + drafts,
+            drafts,
+            waiting: drafts + distinct(&[DeliveryState::Waiting, DeliveryState::Sent]),
+            parked: distinct(&[DeliveryState::Parked]),
+            tombstones: self.deleters.len() as u64,
+        }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = u64> {
+        self.live
+            .values()
+            .filter(|(_, event)| event.kind == Kind::from(1080))
+            .map(|(seq, _)| *seq)
+    }
+
+    fn standing(&self, relay: usize, id: &EventId) -> Option<Standing> {
+        let (seq, _) = self.live.get(id)?;
+        Some(match self.rows.get(&(relay, *seq)) {
+            Some((_, DeliveryState::Waiting | DeliveryState::Sent)) => Standing::Waiting,
+            Some((_, DeliveryState::Accepted)) => Standing::Accepted,
+            Some((_, DeliveryState::Parked)) => Standing::Parked,
+            None if self.agreed.get(&relay).is_some_and(|last| last >= seq) => Standing::Verified,
+            None => Standing::Unknown,
+        })
+    }
+
+    fn safe(&self, relays: usize) -> u64 {
+        let verified = |seq: u64, relay: usize| {
+            self.agreed.get(&relay).is_some_and(|last| *last >= seq) && !self.rows.contains_key(&(relay, seq))
+        };
+        let safe =
+            |seq: &u64| (0..relays).filter(|relay| verified(*seq, *relay)).count() >= relays.clamp(1, 2);
+        self.messages().filter(safe).count() as u64
+    }
+}
+
+fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result<(), TestCaseError> {
+    match step {
+        Step::Ingest(which) => {
+            let batch: Vec<Event> = which.iter().map(|n| events[*n].clone()).collect();
+            let before: BTreeSet<EventId> = model.live.keys().copied().collect();
+            for event in &batch {
+                model.ingest(event);
+            }
+            let after: BTreeSet<EventId> = model.live.keys().copied().collect();
+            let ingested = store.ingest(arrivals(batch)).unwrap();
+            let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
+            prop_assert_eq!(&stored, &(&after - &before));
+            prop_assert_eq!(stored.len(), ingested.stored.len());
+            let deleted: BTreeSet<EventId> = ingested.deleted.into_iter().collect();
+            prop_assert!(deleted.is_superset(&(&before - &after)) && deleted.is_disjoint(&after));
+        }
+        Step::AddDrafts(which) => {
+            let draft = |(name, source): &(u8, u8)| NewDraft {
+                local: local(*name),
+                source: store.source_id("c", &source.to_string()),
+                body: vec![*name; 3],
+            };
+            let drafts: Vec<NewDraft> = which.iter().map(draft).collect();
+            let expected: Vec<DraftOutcome> = drafts.iter().map(|draft| model.add(draft)).collect();
+            prop_assert_eq!(store.add_drafts(drafts).unwrap(), expected);
+        }
+        Step::RemoveDraft(draft) => {
+            model.drafts.retain(|kept| *kept != local(draft));
+            store.remove_drafts(&[local(draft)]).unwrap();
+        }
+        Step::Commit(drafts, relays) => {
+            for draft in &drafts {
+                model.commit(*draft, &relays);
+            }
+            let sealed = drafts.iter().map(|draft| SealedDraft {
+                local: local(*draft),
+                event: sealed_as(*draft),
+            });
+            let relays: Vec<String> = relays.iter().map(|relay| RELAYS[*relay].to_owned()).collect();
+            store.commit_sealed(sealed.collect(), &relays).unwrap();
+        }
+        Step::Enqueue(relay, which) => {
+            let ids: Vec<EventId> = which.iter().map(|n| events[*n].id).collect();
+            let expected: usize = ids.iter().map(|id| model.enqueue(relay, id)).sum();
+            prop_assert_eq!(store.enqueue(RELAYS[relay], &ids).unwrap(), expected);
+        }
+        Step::Set(relay, which, state) => {
+            let id = events[which].id;
+            let seq = model.live.get(&id).map_or(3, |(seq, _)| *seq);
+            if model.live.contains_key(&id) {
+                model.rows.insert((relay, seq), (id, state));
+            }
+            let relay = RELAYS[relay].to_owned();
+            let row = Delivery {
+                relay,
+                seq,
+                id,
+                state,
+                attempts: 1,
+                next_try: 2,
+                reason: Some("why".into()),
+            };
+            store.set_deliveries(vec![row]).unwrap();
+        }
+        Step::Agree(relay, last_seq) => {
+            model.agreed.insert(relay, last_seq);
+            let verified = |seq: u64, state| seq <= last_seq && state == DeliveryState::Accepted;
+            model
+                .rows
+                .retain(|(at, seq), (_, state)| *at != relay || !verified(*seq, *state));
+            let basis = Basis::Pages;
+            let agreement = Agreement {
+                at: 1,
+                count: 2,
+                fingerprint: [3; 16],
+                last_seq,
+                basis,
+            };
+            store.record_agreement(RELAYS[relay], agreement).unwrap();
+        }
+        Step::ForgetAgreement(relay) => {
+            model.agreed.remove(&relay);
+            store.forget_agreement(RELAYS[relay]).unwrap();
+        }
+        Step::ForgetRelay(relay) => {
+            model.agreed.remove(&relay);
+            model.rows.retain(|(at, _), _| *at != relay);
+            store.forget_relay(RELAYS[relay]).unwrap();
+        }
+        Step::Reopen => unreachable!("done by the caller, who owns the disk"),
+    }
+    Ok(())
+}
+
+fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCaseError> {
+    prop_assert_eq!(store.counts().unwrap(), model.counts());
+    prop_assert_eq!(store.verify().unwrap(), model.live.len() as u64);
+    let snapshot = store.snapshot().unwrap();
+    let items: BTreeSet<Item> = model.live.values().map(|(_, event)| Item::of(event)).collect();
+    prop_assert!(snapshot.items().iter().eq(items.iter()));
+    prop_assert_eq!(snapshot.last_seq(), model.last_seq);
+    let by_seq: BTreeMap<u64, Event> = model.live.values().cloned().collect();
+    prop_assert_eq!(
+        store.events_after(0, 99).unwrap(),
+        by_seq.into_iter().collect::<Vec<_>>()
+    );
+    for event in events {
+        prop_assert_eq!(
+            store.contains(&event.id).unwrap(),
+            model.live.contains_key(&event.id)
+        );
+        prop_assert_eq!(
+            store.is_tombstoned(&event.id).unwrap(),
+            model.deleters.contains_key(&event.id)
+        );
+    }
+    let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    for (number, relay) in RELAYS.iter().enumerate() {
+        let rows = store.deliveries(relay, 0, 99).unwrap();
+        let rows: Vec<_> = rows.iter().map(|row| (row.seq, row.id, row.state)).collect();
+        let expected = model
+            .rows
+            .range((number, 0)..(number + 1, 0))
+            .map(|((_, seq), (id, state))| (*seq, *id, *state));
+        let expected: Vec<_> = expected.collect();
+        prop_assert_eq!(&rows, &expected);
+        let open = expected
+            .iter()
+            .filter(|(_, _, state)| *state <= DeliveryState::Sent)
+            .count();
+        prop_assert_eq!(
+            store.undelivered(relay).unwrap(),
+            (open + model.drafts.len()) as u64
+        );
+        for (event, standings) in events
+            .iter()
+            .zip(store.standings(&ids, &[(*relay).to_owned()]).unwrap())
+        {
+            prop_assert_eq!(
+                standings,
+                model.standing(number, &event.id).into_iter().collect::<Vec<_>>()
+            );
+        }
+        let relays: Vec<String> = RELAYS[..=number]
+            .iter()
+            .map(|relay| (*relay).to_owned())
+            .collect();
+        prop_assert_eq!(store.safe(&relays).unwrap(), model.safe(number + 1));
+    }
+    let drafts: Vec<_> = store
+        .drafts(0, 99)
+        .unwrap()
+        .into_iter()
+        .map(|draft| (draft.local, draft.body))
+        .collect();
+    let body = |local: &LocalId| (*local, vec![local.as_bytes()[0]; 3]);
+    prop_assert_eq!(drafts, model.drafts.iter().map(body).collect::<Vec<_>>());
+    for draft in 0..DRAFTS {
+        let alias = model.aliases.get(&local(draft)).copied();
+        prop_assert_eq!(store.resolve(&local(draft)).unwrap(), alias);
+        prop_assert_eq!(
+            store.local_of(&sealed_as(draft).id).unwrap(),
+            alias.map(|_| local(draft))
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_agrees_with_the_model(steps in prop::collection::vec(step(), 1..40)) {
+        let events = universe();
+        prop_assert_eq!(events[0].pubkey, author(0));
+        let disk = MemoryDisk::new();
+        let mut store = open(&disk);
+        let mut model = Model::default();
+        for step in steps {
+            if matches!(step, Step::Reopen) {
+                drop(store);
+                store = open(&disk);
+            } else {
+                run(&store, &mut model, &events, step)?;
+            }
+            compare(&store, &model, &events)?;
+        }
+    }
+}

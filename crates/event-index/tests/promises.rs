@@ -1,0 +1,387 @@
+//! What a reader can rely on, one promise a test.
+
+mod common;
+
+use event_index::{
+    Agreement, Arrival, Basis, Delivery, DeliveryState, DraftOutcome, IndexError, Item, KeyringRow,
+    MemoryDisk, MessageRef, NewDraft, SealedDraft,
+};
+use nostr::event::EventId;
+
+use common::{arrivals, deletion, draft, event, local, message, open};
+
+const RELAY: &str = "wss://one.example";
+const OTHER: &str = "wss://two.example";
+
+fn agreement(last_seq: u64) -> Agreement {
+    Agreement {
+        at: 1_700_000_000,
+        count: 1,
+        fingerprint: [3; 16],
+        last_seq,
+        basis: Basis::Fingerprint,
+    }
+}
+
+fn waiting(relay: &str, seq: u64, id: EventId) -> Delivery {
+    Delivery {
+        relay: relay.to_owned(),
+        seq,
+        id,
+        state: DeliveryState::Waiting,
+        attempts: 0,
+        next_try: 0,
+        reason: None,
+    }
+}
+
+#[test]
+fn a_snapshot_stays_still_while_commits_go_on() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..10).map(message))).unwrap();
+    let before = store.snapshot().unwrap();
+    store.ingest(arrivals((10..20).map(message))).unwrap();
+    store
+        .ingest(arrivals([deletion(0, 9, &[message(3).id])]))
+        .unwrap();
+    let mut expected: Vec<Item> = (0..10).map(|number| Item::of(&message(number))).collect();
+    expected.sort_unstable();
+    assert_eq!(before.items(), expected);
+    assert_eq!(before.last_seq(), 10);
+    assert_eq!(store.snapshot().unwrap().len(), 20);
+    assert_eq!(store.snapshot().unwrap().last_seq(), 21);
+}
+
+#[test]
+fn deletions_and_their_targets_may_come_in_any_order() {
+    let target = message(1);
+    let foreign = deletion(1, 2, &[target.id]);
+    let own = deletion(0, 3, &[target.id, own_target().id]);
+    let of_a_deletion = deletion(0, 4, &[own.id]);
+    let all = [
+        target.clone(),
+        own_target(),
+        foreign.clone(),
+        own.clone(),
+        of_a_deletion.clone(),
+    ];
+    for start in 0..all.len() {
+        for batch in 1..=all.len() {
+            let store = open(&MemoryDisk::new());
+            let turned: Vec<_> = all.iter().cycle().skip(start).take(all.len()).cloned().collect();
+            for events in turned.chunks(batch) {
+                store.ingest(arrivals(events.to_vec())).unwrap();
+            }
+            let mut expected = [&foreign, &own, &of_a_deletion].map(Item::of);
+            expected.sort_unstable();
+            assert_eq!(
+                store.snapshot().unwrap().items(),
+                expected,
+                "start {start}, batches of {batch}"
+            );
+            assert!(store.is_tombstoned(&target.id).unwrap());
+            assert!(!store.is_tombstoned(&own.id).unwrap());
+            let again = store.ingest(arrivals([target.clone()])).unwrap();
+            assert_eq!(again.tombstoned, [target.id]);
+            assert_eq!(store.verify().unwrap(), 3);
+        }
+    }
+}
+
+fn own_target() -> nostr::event::Event {
+    event(1080, 0, 1_600_000_000, vec![], "own target")
+}
+
+#[test]
+fn somebody_elses_deletion_deletes_nothing() {
+    let store = open(&MemoryDisk::new());
+    let (early, late) = (message(1), message(2));
+    store
+        .ingest(arrivals([early.clone(), deletion(1, 5, &[early.id, late.id])]))
+        .unwrap();
+    assert_eq!(store.ingest(arrivals([late.clone()])).unwrap().stored, [late.id]);
+    assert!(store.contains(&early.id).unwrap() && store.contains(&late.id).unwrap());
+    assert_eq!(
+        store.counts().unwrap().tombstones,
+        0,
+        "a void claim does not stay"
+    );
+}
+
+#[test]
+fn a_deleted_message_leaves_the_queue_and_cannot_come_back_into_it() {
+    let store = open(&MemoryDisk::new());
+    let id = message(1).id;
+    store.ingest(arrivals([message(1)])).unwrap();
+    assert_eq!(
+        store.enqueue(RELAY, &[id]).unwrap() + store.enqueue(OTHER, &[id]).unwrap(),
+        2
+    );
+    let row = store.deliveries(RELAY, 0, 9).unwrap().remove(0);
+    assert_eq!(
+        store.counts().unwrap().waiting,
+        1,
+        "one event, however many relays"
+    );
+    store.ingest(arrivals([deletion(0, 2, &[id])])).unwrap();
+    store
+        .set_deliveries(vec![Delivery {
+            state: DeliveryState::Accepted,
+            ..row
+        }])
+        .unwrap();
+    assert_eq!(store.enqueue(RELAY, &[id]).unwrap(), 0);
+    assert_eq!(store.deliveries(RELAY, 0, 9).unwrap(), []);
+    assert_eq!(store.deliveries(OTHER, 0, 9).unwrap(), []);
+    assert_eq!(store.counts().unwrap().waiting, 0);
+}
+
+#[test]
+fn a_source_is_imported_once_even_after_it_was_sealed_or_deleted() {
+    let store = open(&MemoryDisk::new());
+    let again = |number| NewDraft {
+        local: local(99),
+        ..draft(&store, number)
+    };
+    let added = store
+        .add_drafts(vec![draft(&store, 1), draft(&store, 2), again(1)])
+        .unwrap();
+    let known = DraftOutcome::Known(MessageRef::Local(local(1)));
+    assert_eq!(added, [DraftOutcome::Added, DraftOutcome::Added, known]);
+
+    let sealed = vec![SealedDraft {
+        local: local(1),
+        event: message(1),
+    }];
+    assert_eq!(
+        store.commit_sealed(sealed.clone(), &[RELAY.to_owned()]).unwrap(),
+        [message(1).id]
+    );
+    let known = DraftOutcome::Known(MessageRef::Event(message(1).id));
+    assert_eq!(store.add_drafts(vec![again(1)]).unwrap(), [known]);
+    assert_eq!(store.add_drafts(vec![draft(&store, 1)]).unwrap(), [known]);
+
+    store
+        .ingest(arrivals([deletion(0, 2, &[message(1).id])]))
+        .unwrap();
+    assert_eq!(store.add_drafts(vec![again(1)]).unwrap(), [known]);
+    assert_eq!(
+        store.commit_sealed(sealed, &[]).unwrap(),
+        [],
+        "a draft is sealed once"
+    );
+    assert_eq!(
+        store.resolve(&local(1)).unwrap(),
+        Some(message(1).id),
+        "replies still name it"
+    );
+    assert_eq!(store.local_of(&message(1).id).unwrap(), Some(local(1)));
+
+    assert_eq!(store.remove_drafts(&[local(2), local(3)]).unwrap(), 1);
+    assert_eq!(
+        store.add_drafts(vec![again(2)]).unwrap(),
+        [DraftOutcome::Known(MessageRef::Local(local(2)))]
+    );
+    let sealed = vec![SealedDraft {
+        local: local(2),
+        event: message(2),
+    }];
+    assert_eq!(
+        store.commit_sealed(sealed, &[]).unwrap(),
+        [],
+        "a removed draft is never sent"
+    );
+    assert_eq!(store.counts().unwrap().messages, 0);
+}
+
+#[test]
+fn of_events_with_one_source_the_lowest_is_the_message() {
+    let store = open(&MemoryDisk::new());
+    let source = store.source_id("c", "s");
+    let arrive = |number| Arrival {
+        event: message(number),
+        source: Some(source),
+    };
+    let known = |number| DraftOutcome::Known(MessageRef::Event(message(number).id));
+    let import = || {
+        store
+            .add_drafts(vec![NewDraft {
+                source,
+                ..draft(&store, 1)
+            }])
+            .unwrap()
+    };
+    for (arriving, canonical) in [(6, 6), (9, 6), (3, 3)] {
+        store.ingest(vec![arrive(arriving)]).unwrap();
+        assert_eq!(import(), [known(canonical)]);
+    }
+    store.ingest(arrivals([message(0)])).unwrap();
+    store
+        .record_sources(vec![(source, message(0).id), (source, message(50).id)])
+        .unwrap();
+    assert_eq!(import(), [known(0)]);
+}
+
+#[test]
+fn accepted_is_not_verified_until_an_agreement_covers_it() {
+    let store = open(&MemoryDisk::new());
+    let relays = [RELAY.to_owned(), OTHER.to_owned()];
+    store
+        .add_drafts((1..=3).map(|number| draft(&store, number)).collect())
+        .unwrap();
+    let sealed = (1..=3)
+        .map(|number| SealedDraft {
+            local: local(number),
+            event: message(number.into()),
+        })
+        .collect();
+    store.commit_sealed(sealed, &relays).unwrap();
+    let accept = |relay: &str| {
+        let mut rows = store.deliveries(relay, 0, 9).unwrap();
+        for row in &mut rows {
+            row.state = DeliveryState::Accepted;
+        }
+        store.set_deliveries(rows).unwrap();
+    };
+    assert_eq!(store.counts().unwrap().waiting, 3);
+    accept(RELAY);
+    store.record_agreement(RELAY, agreement(2)).unwrap();
+    assert_eq!(
+        store.deliveries(RELAY, 0, 9).unwrap().len(),
+        1,
+        "the third is not covered"
+    );
+    assert_eq!(store.safe(&relays).unwrap(), 0);
+    assert_eq!(store.safe(&relays[..1]).unwrap(), 2);
+    accept(OTHER);
+    assert_eq!(store.counts().unwrap().waiting, 0);
+    store.record_agreement(OTHER, agreement(3)).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 2);
+    store.record_agreement(RELAY, agreement(3)).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 3);
+    assert_eq!(store.safe(&[]).unwrap(), 0);
+    // The relay lost one after all.
+    assert_eq!(store.enqueue(OTHER, &[message(2).id]).unwrap(), 1);
+    assert_eq!(store.safe(&relays).unwrap(), 2);
+    store.forget_agreement(RELAY).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 0);
+    assert_eq!(
+        store.agreements().unwrap().into_keys().collect::<Vec<_>>(),
+        [OTHER]
+    );
+}
+
+#[test]
+fn a_forgotten_relay_leaves_nothing_waiting() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..3).map(message))).unwrap();
+    store.enqueue(RELAY, &[message(0).id, message(1).id]).unwrap();
+    store.enqueue(OTHER, &[message(1).id]).unwrap();
+    store.put_relay_profile(RELAY, "{}").unwrap();
+    store.record_agreement(RELAY, agreement(0)).unwrap();
+    assert_eq!(store.forget_relay(RELAY).unwrap(), 2);
+    assert_eq!(store.counts().unwrap().waiting, 1);
+    assert_eq!(store.relay_profile(RELAY).unwrap(), None);
+    assert!(store.agreements().unwrap().is_empty());
+    assert_eq!(store.deliveries(OTHER, 0, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_known_of_a_keyring_only_grows() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    let row = |created_at, secret: Option<&[u8]>, read_back| {
+        let event = event(1081, 0, created_at, vec![], "keyring");
+        KeyringRow {
+            id: event.id,
+            event,
+            secret: secret.map(|secret| secret.to_vec().into()),
+            read_back,
+        }
+    };
+    store.put_keyring(row(9, None, true)).unwrap();
+    store.put_keyring(row(5, Some(b"key"), false)).unwrap();
+    store.put_keyring(row(5, None, true)).unwrap();
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(
+        store.keyrings().unwrap(),
+        [row(5, Some(b"key"), true), row(9, None, true)]
+    );
+    assert!(
+        !format!("{:?}", store.keyrings().unwrap()).contains("107"),
+        "the secret's bytes are not printed"
+    );
+}
+
+#[test]
+fn reopening_keeps_everything_else_too() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    assert!(store.relays().unwrap().is_empty() && store.meta("relays").unwrap().is_none());
+    store.set_relays(&[OTHER.to_owned(), RELAY.to_owned()]).unwrap();
+    store.put_relay_profile(RELAY, r#"{"cap":500}"#).unwrap();
+    store.put_meta("relays", b"value").unwrap();
+    store.record_agreement(RELAY, agreement(4)).unwrap();
+    store.ingest(arrivals([message(1)])).unwrap();
+    let row = Delivery {
+        state: DeliveryState::Parked,
+        attempts: 3,
+        next_try: 77,
+        reason: Some("é".repeat(1_000)),
+        ..waiting(RELAY, 1, message(1).id)
+    };
+    store.set_deliveries(vec![row.clone()]).unwrap();
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(store.relays().unwrap(), [OTHER, RELAY]);
+    assert_eq!(
+        store.relay_profile(RELAY).unwrap().as_deref(),
+        Some(r#"{"cap":500}"#)
+    );
+    assert_eq!(store.meta("relays").unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(store.agreements().unwrap()[RELAY], agreement(4));
+    let kept = Delivery {
+        reason: Some("é".repeat(250)),
+        ..row
+    };
+    assert_eq!(store.deliveries(RELAY, 0, 9).unwrap(), [kept]);
+    assert_eq!(store.counts().unwrap().parked, 1);
+}
+
+#[test]
+fn what_nip_77_calls_infinity_is_not_a_time() {
+    let store = open(&MemoryDisk::new());
+    let impossible = event(1080, 0, u64::MAX, vec![], "");
+    assert_eq!(
+        store.ingest(arrivals([impossible.clone()])).unwrap().refused,
+        [impossible.id]
+    );
+    assert_eq!(store.counts().unwrap().items, 0);
+}
+
+#[test]
+fn a_batch_that_brings_nothing_new_does_not_wait_for_the_disk() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    store.ingest(arrivals((0..10).map(message))).unwrap();
+    let syncs = disk.syncs();
+    assert_eq!(
+        store.ingest(arrivals((0..10).map(message))).unwrap().known.len(),
+        10
+    );
+    assert_eq!(store.enqueue(RELAY, &[message(99).id]).unwrap(), 0);
+    assert_eq!(disk.syncs(), syncs);
+}
+
+#[test]
+fn a_draft_beyond_the_bound_is_refused_with_its_batch() {
+    let store = open(&MemoryDisk::new());
+    let large = NewDraft {
+        body: vec![0; event_index::DRAFT_BYTES_MAX + 1],
+        ..draft(&store, 2)
+    };
+    let error = store.add_drafts(vec![draft(&store, 1), large]).unwrap_err();
+    assert!(matches!(error, IndexError::TooLarge { .. }));
+    assert_eq!(store.counts().unwrap().drafts, 0);
+}

@@ -1,0 +1,37 @@
+//! How what is inside a keyring event is written to the store, where it lies sealed.
+//!
+//! | secret | means |
+//! | --- | --- |
+//! | absent | the signer has not said what is inside |
+//! | starts with `{` | the decrypted text, `{"nsec":…,"salt":…}` |
+//! | anything else | a word from [`KeyringError::reason`]: no keyring of ours, for good |
+
+use nostr::event::Event;
+use zeroize::Zeroizing;
+
+use super::shelf::Inside;
+use crate::{Keyring, KeyringError, SecretTextError};
+
+/// The secret to save for `inside`.
+pub(super) fn write(inside: &Inside) -> Option<Zeroizing<Vec<u8>>> {
+    match inside {
+        Inside::Closed | Inside::Refused(_) => None,
+        Inside::Junk(error) => Some(Zeroizing::new(error.reason().as_bytes().to_vec())),
+        Inside::Open(keyring) => Some(Zeroizing::new(keyring.to_plaintext().as_bytes().to_vec())),
+    }
+}
+
+/// What was saved for `event`. A secret that says nothing known is asked of the signer again.
+pub(super) fn read(event: &Event, secret: Option<&[u8]>) -> Inside {
+    let junk = |error| Inside::Junk(error);
+    match secret {
+        Some(text) if text.starts_with(b"{") => {
+            Keyring::from_plaintext(event, text).map_or(Inside::Closed, Inside::Open)
+        }
+        Some(b"not_encrypted_to_self") => junk(KeyringError::NotEncryptedToSelf),
+        Some(b"not_json") => junk(KeyringError::NotJson),
+        Some(b"no_nsec") => junk(KeyringError::NoNsec),
+        Some(b"bad_nsec") => junk(KeyringError::BadNsec(SecretTextError::Unrecognised)),
+        _ => Inside::Closed,
+    }
+}

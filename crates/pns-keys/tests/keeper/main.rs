@@ -1,0 +1,10 @@
+//! What the keeper promises, with a store, links and relays around it.
+
+#![cfg(feature = "actor")]
+
+mod creation;
+mod device;
+mod keyrings;
+mod relay;
+mod signer;
+mod signing;

@@ -1,0 +1,595 @@
+//! The actor around [`Live`](crate::Live), [`Fetches`](crate::Fetches) and [`Intake`]: moves values, decides nothing
+//! about the protocol, and owns the conversations in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use chat_model::MessageId;
+use event_index::EventIndex;
+use nostr::prelude::{Event, Filter, Timestamp};
+use pns_keys::keeper::{KeyState, KeysChanged, OpenBatch};
+use reconciler::messages::{NeedIds, PageArrived, Settle, Settled, Side};
+use relay_link::{ClientFrame, FrameArrived, LinkChanged, RelayFrame, RelayLink, RelayUrl, SubId};
+use supervision::{Env, Lifeline, Outlet, Restarted, Role};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use uploader::{Drafted, Sealed};
+
+use crate::chats::{Change, Chats};
+use crate::handle::Realtime;
+use crate::intake::{Arrived, Intake, WAITING_MAX};
+use crate::line::Line;
+use crate::live::{OVERLAP, STORED_MAX};
+use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
+use crate::reading::{ReadFailed, read_all};
+use crate::storing::{Intaker, Outcome, StoreFailed};
+use crate::verify::{DELETION, ENVELOPE};
+
+/// One frame of each relay at a time (links wait), facts and queries: small, and the link waits when it is full.
+const MAILBOX_MAX: usize = 512;
+/// Pause before a step that failed (a neighbour restarting, the link's queue full) is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// A relay that sends this many events that fail their checks is cut off (field guide P-22).
+const REJECTED_MAX: u32 = 50;
+
+/// Where realtime's facts go.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Downloads of a pass are through.
+    pub settled: Outlet<Settled>,
+    /// Progress.
+    pub downloads_changed: Outlet<DownloadsChanged>,
+    /// How many conversations there are.
+    pub conversations_counted: Outlet<ConversationsCounted>,
+    /// Changes to conversations. A receiver that lags is told so by the channel and reads anew.
+    pub updates: broadcast::Sender<ChatUpdate>,
+}
+
+/// Realtime's actor. Its memory can be lost at any moment: envelopes and drafts are on disk.
+pub struct RealtimeActor {
+    pub(crate) env: Env,
+    pub(crate) lifeline: Lifeline,
+    pub(crate) chats: Chats,
+    /// Turns true once what is on disk has been read with the keys there are.
+    pub(crate) loaded: watch::Sender<bool>,
+    facts: Facts,
+    handle: Realtime,
+    intaker: Intaker,
+    keys: Option<KeysChanged>,
+    lines: BTreeMap<RelayUrl, Line>,
+    intake: Intake<OwnedSemaphorePermit>,
+    room: Arc<Semaphore>,
+    /// Relays whose events are being stored.
+    storing: Option<BTreeSet<RelayUrl>>,
+    intake_timer: Option<SpawnHandle>,
+    reading: Reading,
+}
+
+/// Reading the history from disk.
+#[derive(Default)]
+struct Reading {
+    running: bool,
+    again: bool,
+    /// Changes since it began; they are applied to what it read.
+    since: Vec<Change>,
+}
+
+impl RealtimeActor {
+    /// `handle` is the one that is going to be filled with this actor.
+    pub fn new(
+        env: Env,
+        lifeline: Lifeline,
+        index: EventIndex,
+        keeper: Outlet<OpenBatch>,
+        handle: Realtime,
+        facts: Facts,
+    ) -> Self {
+        Self {
+            intaker: Intaker {
+                env: env.clone(),
+                index,
+                keeper,
+            },
+            env,
+            lifeline,
+            chats: Chats::default(),
+            loaded: watch::Sender::new(false),
+            facts,
+            handle,
+            keys: None,
+            lines: BTreeMap::new(),
+            intake: Intake::default(),
+            room: Arc::new(Semaphore::new(WAITING_MAX)),
+            storing: None,
+            intake_timer: None,
+            reading: Reading::default(),
+        }
+    }
+
+    fn step(&self) {
+        self.env.tripwire.step(self.lifeline.role());
+    }
+
+    fn now(&self) -> Instant {
+        self.env.clock.now()
+    }
+
+    /// Opens what has to be open at this relay, asks for what is needed, and arms one timer for the next step.
+    fn pump(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        let Some(line) = self.lines.get_mut(url) else {
+            return;
+        };
+        if let Some(timer) = line.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let authors = self
+            .keys
+            .as_ref()
+            .map(|keys| &keys.read)
+            .filter(|read| !read.is_empty());
+        if let (true, Some(authors)) = (line.connected(), authors) {
+            let history = Filter::new()
+                .kinds([ENVELOPE, DELETION])
+                .authors(authors.iter().copied());
+            let frames = &self.handle.frames;
+            let mut retry = false;
+            if line.live.due(now) {
+                let since = Timestamp::from_secs(unix.saturating_sub(OVERLAP));
+                let filter = history.clone().since(since).limit(STORED_MAX);
+                retry |= !open_live(line, filter, frames, &self.env, now);
+            }
+            for sub in line.fetches.expire(now) {
+                let _ = line.link.try_send(ClientFrame::Close { sub }, frames.clone());
+            }
+            while !retry {
+                let sub = SubId::fresh("fetch", &*self.env.entropy);
+                let Some(ids) = line.fetches.next(sub.clone(), now) else {
+                    break;
+                };
+                let filter = history.clone().limit(ids.len()).ids(ids);
+                let request = ClientFrame::Req {
+                    sub: sub.clone(),
+                    filters: vec![filter],
+                };
+                if line.link.try_send(request, frames.clone()).is_err() {
+                    line.fetches.unsent(&sub);
+                    retry = true;
+                }
+            }
+            let deadline = [
+                line.live.deadline(),
+                line.fetches.deadline(),
+                retry.then(|| now + RETRY),
+            ];
+            if let Some(at) = deadline.into_iter().flatten().min() {
+                let url = url.clone();
+                let pause = at.saturating_duration_since(now);
+                line.timer = Some(ctx.run_later(pause, move |actor, ctx| actor.pump(&url, ctx)));
+            }
+        }
+        self.tell_progress(url);
+        self.settle(url, ctx);
+    }
+
+    /// Answers the pass that waits for this relay, once nothing of it is under way.
+    fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let storing = self.storing.as_ref().is_some_and(|relays| relays.contains(url));
+        let waiting = storing || self.intake.holds(url);
+        let Some(line) = self.lines.get_mut(url) else {
+            return;
+        };
+        if waiting || !line.fetches.idle() {
+            return;
+        }
+        let Some(pass) = line.settle.take() else { return };
+        let fact = Settled {
+            relay: url.clone(),
+            pass,
+            side: Side::Down,
+            moved: std::mem::take(&mut line.received),
+            left: line.fetches.unavailable(),
+        };
+        line.fetches.begin();
+        let settled = self.facts.settled.clone();
+        ctx.spawn(
+            async move { settled.send(fact).await }
+                .into_actor(self)
+                .map(|sent, _, _| {
+                    if let Err(error) = sent {
+                        tracing::debug!(%error, "nobody waits for the downloads of this pass");
+                    }
+                }),
+        );
+    }
+
+    fn tell_progress(&self, url: &RelayUrl) {
+        let Some(line) = self.lines.get(url) else { return };
+        let (done, total) = line.fetches.progress();
+        // Progress is a snapshot: a full mailbox misses one and gets the next.
+        let _ = self.facts.downloads_changed.try_send(DownloadsChanged {
+            relay: url.clone(),
+            live: line.live.is_live(),
+            done,
+            total,
+        });
+    }
+
+    /// Makes room for events before they are taken in: a relay that is faster than the disk waits here.
+    fn take_in(&mut self, url: RelayUrl, events: Vec<Event>) -> ResponseActFuture<Self, ()> {
+        let room = Arc::clone(&self.room);
+        let wanted = u32::try_from(events.len().min(WAITING_MAX)).unwrap_or(1);
+        let enter = async move { room.acquire_many_owned(wanted).await };
+        Box::pin(enter.into_actor(self).map(move |place, actor, ctx| {
+            // The semaphore is never closed.
+            let Ok(mut place) = place else { return };
+            let now = actor.now();
+            for event in events {
+                let Some(place) = place.split(1) else { break };
+                actor.intake.push(
+                    Arrived {
+                        relay: url.clone(),
+                        event,
+                        place,
+                    },
+                    now,
+                );
+            }
+            actor.store_when_ripe(ctx);
+        }))
+    }
+
+    fn store_when_ripe(&mut self, ctx: &mut Context<Self>) {
+        if self.storing.is_some() || self.intake_timer.is_some() {
+            return;
+        }
+        let now = self.now();
+        let Some(ripe) = self.intake.ripe_at(now) else {
+            return;
+        };
+        let pause = ripe.saturating_duration_since(now);
+        if pause.is_zero() {
+            self.store(ctx);
+        } else {
+            self.intake_timer = Some(ctx.run_later(pause, |actor, ctx| {
+                actor.intake_timer = None;
+                actor.store(ctx);
+            }));
+        }
+    }
+
+    fn store(&mut self, ctx: &mut Context<Self>) {
+        let Some(keys) = &self.keys else { return };
+        if self.storing.is_some() {
+            return;
+        }
+        let now = self.env.clock.now();
+        let batch = self.intake.take(now);
+        if batch.is_empty() {
+            return;
+        }
+        let (read_keys, rumor_authors) = (keys.read.clone(), keys.rumor_authors.clone());
+        self.storing = Some(batch.iter().map(|arrived| arrived.relay.clone()).collect());
+        let intaker = self.intaker.clone();
+        let work = async move {
+            let (batch, places): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|arrived| ((arrived.relay, arrived.event), arrived.place))
+                .unzip();
+            let outcome = intaker.store(batch, read_keys, &rumor_authors).await;
+            drop(places);
+            outcome
+        };
+        ctx.spawn(
+            work.into_actor(self)
+                .map(|outcome, actor, ctx| actor.stored(outcome, ctx)),
+        );
+    }
+
+    fn stored(&mut self, outcome: Result<Outcome, StoreFailed>, ctx: &mut Context<Self>) {
+        let relays = self.storing.take().unwrap_or_default();
+        match outcome {
+            Ok(outcome) => {
+                for (relay, count) in outcome.stored {
+                    if let Some(line) = self.lines.get_mut(&relay) {
+                        line.received += count;
+                    }
+                }
+                for (relay, count) in outcome.rejected {
+                    self.reject(&relay, count);
+                }
+                self.change(outcome.changes);
+            }
+            // Not stored, so not seen: the pass that waits must not take it for done.
+            Err(error) => {
+                tracing::warn!(%error, "a batch was not stored; the next comparison names it again");
+                for relay in &relays {
+                    if let Some(line) = self.lines.get_mut(relay) {
+                        line.fetches.lost();
+                    }
+                }
+            }
+        }
+        self.store_when_ripe(ctx);
+        for relay in relays {
+            self.pump(&relay, ctx);
+        }
+    }
+
+    fn reject(&mut self, relay: &RelayUrl, count: u32) {
+        let Some(line) = self.lines.get_mut(relay) else {
+            return;
+        };
+        line.rejected += count;
+        if line.rejected >= REJECTED_MAX {
+            tracing::error!(%relay, "sends events that fail their checks; the connection is closed");
+            let _ = line.link.close();
+        }
+    }
+
+    /// Applies changes to the conversations, and keeps them while the disk is being read.
+    pub(crate) fn change(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        if self.reading.running {
+            self.reading.since.extend(changes.iter().cloned());
+        }
+        let watched = self.facts.updates.receiver_count() > 0;
+        for update in self.chats.apply(changes, watched) {
+            // Nobody watches: then nobody misses it.
+            let _ = self.facts.updates.send(update);
+        }
+        self.count();
+    }
+
+    fn count(&self) {
+        // A snapshot: a full mailbox misses one and gets the next.
+        let _ = self
+            .facts
+            .conversations_counted
+            .try_send(ConversationsCounted(self.chats.count()));
+    }
+
+    /// Reads the history from disk with the keys there are.
+    fn read(&mut self, ctx: &mut Context<Self>) {
+        if self.reading.running {
+            self.reading.again = true;
+            return;
+        }
+        let Some(keys) = &self.keys else { return };
+        let authors = keys.rumor_authors.clone();
+        self.reading = Reading {
+            running: true,
+            again: false,
+            since: Vec::new(),
+        };
+        let Intaker { env, index, keeper } = self.intaker.clone();
+        let work = async move { read_all(&env, index.store(), &keeper, &authors).await };
+        ctx.spawn(work.into_actor(self).map(|library, actor, ctx| {
+            let Reading { again, since, .. } = std::mem::take(&mut actor.reading);
+            match library {
+                Ok(library) => {
+                    actor.chats = Chats::over(library);
+                    actor.chats.apply(since, false);
+                    // Before the keeper has read its keyrings, most envelopes stay closed.
+                    let loading = actor
+                        .keys
+                        .as_ref()
+                        .is_none_or(|keys| keys.state == KeyState::Loading);
+                    actor.loaded.send_replace(!loading);
+                    let _ = actor.facts.updates.send(ChatUpdate::Reloaded);
+                    actor.count();
+                }
+                Err(error) => Self::read_later(&error, ctx),
+            }
+            if again {
+                actor.read(ctx);
+            }
+        }));
+    }
+
+    fn read_later(error: &ReadFailed, ctx: &mut Context<Self>) {
+        tracing::error!(%error, "the history could not be read from disk; trying again");
+        ctx.run_later(RETRY, Self::read);
+    }
+}
+
+fn open_live(
+    line: &mut Line,
+    filter: Filter,
+    frames: &Outlet<FrameArrived>,
+    env: &Env,
+    now: Instant,
+) -> bool {
+    let sub = SubId::fresh("live", &*env.entropy);
+    let request = ClientFrame::Req {
+        sub: sub.clone(),
+        filters: vec![filter],
+    };
+    if line.link.try_send(request, frames.clone()).is_err() {
+        return false;
+    }
+    if let Some(old) = line.live.opened(sub, now) {
+        close(&line.link, old, frames);
+    }
+    true
+}
+
+fn close(link: &RelayLink, sub: SubId, frames: &Outlet<FrameArrived>) {
+    // A relay that is gone has closed it too.
+    let _ = link.try_send(ClientFrame::Close { sub }, frames.clone());
+}
+
+impl Actor for RealtimeActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+    }
+}
+
+impl Handler<KeysChanged> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, fact: KeysChanged, ctx: &mut Self::Context) {
+        self.step();
+        let before = self.keys.replace(fact);
+        let read = |keys: &KeysChanged| {
+            (
+                keys.read.clone(),
+                keys.rumor_authors.clone(),
+                keys.state == KeyState::Loading,
+            )
+        };
+        if before.as_ref().map(read) == self.keys.as_ref().map(read) {
+            return;
+        }
+        self.read(ctx);
+        let now = self.now();
+        let urls: Vec<RelayUrl> = self.lines.keys().cloned().collect();
+        for url in urls {
+            if let Some(line) = self.lines.get_mut(&url).filter(|line| line.connected()) {
+                line.live.wanted(now);
+            }
+            self.pump(&url, ctx);
+        }
+        self.store_when_ripe(ctx);
+    }
+}
+
+impl Handler<LinkChanged> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
+        self.step();
+        let (url, now) = (link.url().clone(), self.now());
+        let line = self.lines.entry(url.clone()).or_insert_with(|| Line::new(link));
+        if line.link_changed(&state) {
+            line.live.wanted(now);
+        }
+        self.pump(&url, ctx);
+    }
+}
+
+impl Handler<FrameArrived> for RealtimeActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(
+        &mut self,
+        FrameArrived { relay: url, frame }: FrameArrived,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.step();
+        let now = self.now();
+        let Some(line) = self.lines.get_mut(&url) else {
+            return Box::pin(actix::fut::ready(()));
+        };
+        match frame {
+            RelayFrame::Event { sub, event } => {
+                let asked = line.live.owns(&sub) || line.fetches.arrived(&sub, event.id, now);
+                if asked {
+                    return self.take_in(url, vec![*event]);
+                }
+            }
+            RelayFrame::Eose { sub, .. } => {
+                line.live.stored_done(&sub);
+                if line.fetches.answered(&sub) {
+                    close(&line.link, sub, &self.handle.frames);
+                }
+                self.pump(&url, ctx);
+            }
+            RelayFrame::Closed { sub, reason } => {
+                if line.live.owns(&sub) {
+                    tracing::info!(relay = %url, %reason, "the live subscription was closed");
+                }
+                line.live.closed(&sub, now);
+                line.fetches.refused(&sub);
+                self.pump(&url, ctx);
+            }
+            _ => {}
+        }
+        Box::pin(actix::fut::ready(()))
+    }
+}
+
+impl Handler<PageArrived> for RealtimeActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(
+        &mut self,
+        PageArrived { relay, events, .. }: PageArrived,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        self.step();
+        self.take_in(relay, events)
+    }
+}
+
+impl Handler<NeedIds> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, NeedIds { relay, ids, .. }: NeedIds, ctx: &mut Self::Context) {
+        self.step();
+        if let Some(line) = self.lines.get_mut(&relay) {
+            line.fetches.want(ids);
+        }
+        self.pump(&relay, ctx);
+    }
+}
+
+impl Handler<Settle> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, Settle { relay, pass }: Settle, ctx: &mut Self::Context) {
+        self.step();
+        if let Some(line) = self.lines.get_mut(&relay) {
+            line.settle = Some(pass);
+        }
+        self.pump(&relay, ctx);
+    }
+}
+
+impl Handler<Drafted> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, Drafted(drafts): Drafted, _: &mut Self::Context) {
+        self.step();
+        let insert = |(local, message): (event_index::LocalId, _)| {
+            Change::Insert(MessageId::Local(*local.as_bytes()), 0, message)
+        };
+        self.change(drafts.into_iter().map(insert).collect());
+    }
+}
+
+impl Handler<Sealed> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, Sealed(messages): Sealed, _: &mut Self::Context) {
+        self.step();
+        let seal = |sealed: uploader::SealedMessage| {
+            let local = MessageId::Local(*sealed.local.as_bytes());
+            Change::Seal(
+                local,
+                MessageId::Event(sealed.id.to_bytes()),
+                sealed.sealed_at,
+                sealed.message,
+            )
+        };
+        self.change(messages.into_iter().map(seal).collect());
+    }
+}
+
+impl Handler<Restarted> for RealtimeActor {
+    type Result = ();
+
+    fn handle(&mut self, Restarted(role): Restarted, ctx: &mut Self::Context) {
+        self.step();
+        // What a writer or the uploader did last may never have been announced: the disk knows.
+        if matches!(role, Role::Index | Role::Uploader | Role::Keeper) {
+            self.read(ctx);
+            self.store_when_ripe(ctx);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The conversations in memory, and the updates that follow from each change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_model::{ConversationSummary, FindError, Inserted, Library, Message, MessageId, Selection, Shown};
+
+use crate::messages::{ChatUpdate, ConversationView, MessageView};
+
+/// A change to the conversations, kept so that one that happens while the disk is read can be applied again.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// A message is here under this name; the number is its outer time, 0 for a draft.
+    Insert(MessageId, u64, Message),
+    /// A draft became an envelope: local id, event id, outer time, and the message as it was sealed.
+    Seal(MessageId, MessageId, u64, Message),
+    /// An id was deleted.
+    Remove(MessageId),
+}
+
+/// Every conversation, and whoever must be told about changes.
+#[derive(Debug, Default)]
+pub(crate) struct Chats {
+    library: Library,
+}
+
+impl Chats {
+    pub(crate) fn over(library: Library) -> Self {
+        Self { library }
+    }
+
+    pub(crate) fn list(&self) -> Vec<ConversationSummary> {
+        self.library.conversations()
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.library.conversation_count() as u64
+    }
+
+    pub(crate) fn resolve(&self, id: &MessageId) -> Option<MessageId> {
+        self.library.resolve(id)
+    }
+
+    pub(crate) fn show(&self, selector: &str) -> Result<ConversationView, FindError> {
+        let summary = self.library.find(selector)?;
+        let Some(conversation) = self.library.conversation(&summary.id) else {
+            return Err(FindError::NotFound);
+        };
+        let branch = conversation
+            .branch(&Selection::new())
+            .iter()
+            .map(|shown| view(&summary.id, shown))
+            .collect();
+        Ok(ConversationView { summary, branch })
+    }
+
+    /// Applies changes in order and returns what a watcher has to be told. Views are made only when `watched`: they
+    /// cost a walk over each conversation that changed.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>, watched: bool) -> Vec<ChatUpdate> {
+        let mut landed: BTreeMap<String, BTreeSet<MessageId>> = BTreeMap::new();
+        let mut removed = Vec::new();
+        let mut updates = Vec::new();
+        for change in changes {
+            match change {
+                Change::Insert(id, outer_time, message) => {
+                    let conversation = message.conversation.clone();
+                    if self.library.insert(id, outer_time, message) == Inserted::New {
+                        landed.entry(conversation).or_default().insert(id);
+                    }
+                }
+                Change::Seal(local, id, outer_time, message) => {
+                    if self.library.rename(local, id, outer_time).is_none() {
+                        // The draft was never announced here; the envelope is.
+                        let conversation = message.conversation.clone();
+                        if self.library.insert(id, outer_time, message) == Inserted::New {
+                            landed.entry(conversation).or_default().insert(id);
+                        }
+                    }
+                    updates.push(ChatUpdate::Renamed { local, id });
+                }
+                Change::Remove(id) => {
+                    if let Some(gone) = self.library.remove(&id) {
+                        removed.extend(gone.ids);
+                    }
+                }
+            }
+        }
+        if !watched {
+            return Vec::new();
+        }
+        if !removed.is_empty() {
+            updates.push(ChatUpdate::Removed(removed));
+        }
+        let views = self.views(&landed);
+        if !views.is_empty() {
+            updates.push(ChatUpdate::Landed(views));
+        }
+        updates
+    }
+
+    fn views(&self, landed: &BTreeMap<String, BTreeSet<MessageId>>) -> Vec<MessageView> {
+        let mut views = Vec::new();
+        for (id, messages) in landed {
+            let Some(conversation) = self.library.conversation(id) else {
+                continue;
+            };
+            let new = conversation
+                .messages()
+                .into_iter()
+                .filter(|shown| messages.contains(&shown.id));
+            views.extend(new.map(|shown| view(id, &shown)));
+        }
+        views
+    }
+}
+
+fn view(conversation: &str, shown: &Shown<'_>) -> MessageView {
+    MessageView {
+        id: shown.id,
+        conversation: conversation.to_owned(),
+        parent: shown.parent,
+        role: shown.message.role.clone(),
+        content: shown.message.content.raw().to_owned(),
+        created_at: shown.message.created_at,
+        model: shown.message.model.clone(),
+        version: shown.version,
+        versions: shown.versions,
+    }
+}

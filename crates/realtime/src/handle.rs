@@ -1,0 +1,117 @@
+//! What other crates hold of realtime.
+
+use std::fmt;
+
+use actix::prelude::*;
+use chat_model::{ConversationSummary, FindError, MessageId};
+use pns_keys::keeper::KeysChanged;
+use reconciler::messages::{NeedIds, PageArrived, Settle};
+use relay_link::{FrameArrived, LinkChanged};
+use supervision::{Outlet, Restarted};
+use uploader::{Drafted, Sealed};
+
+use crate::RealtimeActor;
+use crate::messages::{ConversationView, ListConversations, NotReady, ResolveMessage, ShowConversation};
+
+/// Reaches realtime from other crates. Clones are cheap and reach every later incarnation.
+#[derive(Clone)]
+pub struct Realtime {
+    /// Which keys to read with.
+    pub keys_changed: Outlet<KeysChanged>,
+    /// Which relays there are.
+    pub link_changed: Outlet<LinkChanged>,
+    /// What to fetch.
+    pub need_ids: Outlet<NeedIds>,
+    /// What paging brought.
+    pub page_arrived: Outlet<PageArrived>,
+    /// Passes that wait for downloads.
+    pub settle: Outlet<Settle>,
+    /// Messages composed here.
+    pub drafted: Outlet<Drafted>,
+    /// Drafts that became envelopes.
+    pub sealed: Outlet<Sealed>,
+    /// Who came back.
+    pub restarted: Outlet<Restarted>,
+    /// Answers to what was asked.
+    pub(crate) frames: Outlet<FrameArrived>,
+    list: Outlet<ListConversations>,
+    show: Outlet<ShowConversation>,
+    resolve: Outlet<ResolveMessage>,
+}
+
+impl Realtime {
+    /// A handle that leads nowhere until [`Realtime::fill`].
+    pub fn new() -> Self {
+        Self {
+            keys_changed: Outlet::empty(),
+            link_changed: Outlet::empty(),
+            need_ids: Outlet::empty(),
+            page_arrived: Outlet::empty(),
+            settle: Outlet::empty(),
+            drafted: Outlet::empty(),
+            sealed: Outlet::empty(),
+            restarted: Outlet::empty(),
+            frames: Outlet::empty(),
+            list: Outlet::empty(),
+            show: Outlet::empty(),
+            resolve: Outlet::empty(),
+        }
+    }
+
+    /// Points every clone at this incarnation of the actor.
+    pub fn fill(&self, actor: &Addr<RealtimeActor>) {
+        self.keys_changed.fill(actor.clone().recipient());
+        self.link_changed.fill(actor.clone().recipient());
+        self.need_ids.fill(actor.clone().recipient());
+        self.page_arrived.fill(actor.clone().recipient());
+        self.settle.fill(actor.clone().recipient());
+        self.drafted.fill(actor.clone().recipient());
+        self.sealed.fill(actor.clone().recipient());
+        self.restarted.fill(actor.clone().recipient());
+        self.frames.fill(actor.clone().recipient());
+        self.list.fill(actor.clone().recipient());
+        self.show.fill(actor.clone().recipient());
+        self.resolve.fill(actor.clone().recipient());
+    }
+
+    /// Every conversation, newest activity first.
+    pub async fn conversations(&self) -> Result<Vec<ConversationSummary>, NotReady> {
+        self.list
+            .send(ListConversations)
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// One conversation. See [`ShowConversation`].
+    pub async fn conversation(
+        &self,
+        selector: &str,
+    ) -> Result<Result<ConversationView, FindError>, NotReady> {
+        self.show
+            .send(ShowConversation {
+                selector: selector.to_owned(),
+            })
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// What a message is called now. See [`ResolveMessage`].
+    pub async fn resolve(&self, id: MessageId) -> Result<Option<MessageId>, NotReady> {
+        self.resolve
+            .send(ResolveMessage(id))
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+}
+
+impl Default for Realtime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Realtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realtime").finish_non_exhaustive()
+    }
+}

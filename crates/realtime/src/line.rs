@@ -1,0 +1,61 @@
+//! What the shell keeps for one relay: its live subscription, its fetches, and the pass that waits for them.
+
+use actix::SpawnHandle;
+use relay_link::{LinkState, RelayLink};
+
+use crate::fetch::Fetches;
+use crate::live::Live;
+
+/// One relay, as realtime sees it.
+pub(crate) struct Line {
+    pub(crate) link: RelayLink,
+    pub(crate) live: Live,
+    pub(crate) fetches: Fetches,
+    /// The pass that waits for downloads.
+    pub(crate) settle: Option<u64>,
+    /// Events of this relay that were stored since the last answer to a pass.
+    pub(crate) received: u64,
+    /// Events of this relay that failed their checks on this connection.
+    pub(crate) rejected: u32,
+    pub(crate) timer: Option<SpawnHandle>,
+    connection: Option<u64>,
+}
+
+impl Line {
+    pub(crate) fn new(link: RelayLink) -> Self {
+        Self {
+            link,
+            live: Live::default(),
+            fetches: Fetches::default(),
+            settle: None,
+            received: 0,
+            rejected: 0,
+            timer: None,
+            connection: None,
+        }
+    }
+
+    pub(crate) fn connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Takes the link's state. Returns whether a new connection stands.
+    pub(crate) fn link_changed(&mut self, state: &LinkState) -> bool {
+        let connection = match state {
+            LinkState::Connected { connection } => Some(*connection),
+            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Stopped => None,
+        };
+        if connection == self.connection {
+            return false;
+        }
+        self.connection = connection;
+        self.live.disconnected();
+        self.fetches.disconnected();
+        self.rejected = 0;
+        if connection.is_none() {
+            // The pass ended with the connection; a new one asks again.
+            self.settle = None;
+        }
+        connection.is_some()
+    }
+}

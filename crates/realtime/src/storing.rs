@@ -1,0 +1,127 @@
+//! One batch on its way in: checked on all cores, opened, stored in one commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chat_model::MessageId;
+use event_index::{Arrival, EventIndex, IndexError};
+use nostr::prelude::{Event, EventId, PublicKey};
+use pns_keys::keeper::OpenBatch;
+use relay_link::RelayUrl;
+use supervision::{Env, Outlet};
+
+use crate::chats::Change;
+use crate::opening::{self, KeeperGone};
+use crate::verify::{Rejection, verify};
+
+/// Why a batch was not stored. Its events come again with the next comparison.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreFailed {
+    #[error("the store did not take a batch")]
+    Store(#[from] IndexError),
+    #[error(transparent)]
+    Keeper(#[from] KeeperGone),
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Events stored, by the relay that sent them first.
+    pub(crate) stored: BTreeMap<RelayUrl, u64>,
+    /// Events that failed their checks, by relay.
+    pub(crate) rejected: BTreeMap<RelayUrl, u32>,
+    /// What follows for the conversations.
+    pub(crate) changes: Vec<Change>,
+}
+
+/// What storing needs.
+#[derive(Clone)]
+pub(crate) struct Intaker {
+    pub(crate) env: Env,
+    pub(crate) index: EventIndex,
+    pub(crate) keeper: Outlet<OpenBatch>,
+}
+
+impl Intaker {
+    /// Checks, opens and stores a batch. An event that fails a check is counted against its relay and stops no other.
+    pub(crate) async fn store(
+        &self,
+        batch: Vec<(RelayUrl, Event)>,
+        read_keys: BTreeSet<PublicKey>,
+        rumor_authors: &BTreeSet<PublicKey>,
+    ) -> Result<Outcome, StoreFailed> {
+        let mut outcome = Outcome::default();
+        let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
+        let checked = workers
+            .run(move || {
+                let mut fresh = Vec::with_capacity(batch.len());
+                let mut seen = BTreeSet::new();
+                for (relay, event) in batch {
+                    // Held means that its signature was checked before. Among the new ones, equal ids may still
+                    // differ in their signatures, so the pair of both decides what is checked twice.
+                    if !store.contains(&event.id)? && seen.insert((event.id, event.sig.to_string())) {
+                        fresh.push((relay, event));
+                    }
+                }
+                Ok::<_, IndexError>(workers.map(fresh, |(relay, event)| {
+                    let verdict = verify(&event, &read_keys);
+                    (relay, event, verdict)
+                }))
+            })
+            .await?;
+
+        let mut sent_by = BTreeMap::new();
+        let mut events = Vec::with_capacity(checked.len());
+        for (relay, event, verdict) in checked {
+            match verdict {
+                Ok(()) => {
+                    sent_by.entry(event.id).or_insert(relay);
+                    events.push(event);
+                }
+                Err(rejection) => {
+                    reject(&relay, event.id, rejection);
+                    *outcome.rejected.entry(relay).or_default() += 1;
+                }
+            }
+        }
+        if events.is_empty() {
+            return Ok(outcome);
+        }
+
+        let read = opening::open(&self.keeper, events, rumor_authors).await?;
+        let store = self.index.store();
+        let arrivals = read
+            .iter()
+            .map(|read| Arrival {
+                event: read.event.clone(),
+                source: read.source(|conversation, source| store.source_id(conversation, source)),
+            })
+            .collect();
+        let ingested = self.index.ingest(arrivals).await?;
+
+        for id in &ingested.stored {
+            if let Some(relay) = sent_by.get(id) {
+                *outcome.stored.entry(relay.clone()).or_default() += 1;
+            }
+        }
+        let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
+        for read in read {
+            if stored.contains(&read.event.id) {
+                let (id, outer_time) = (read.id(), read.outer_time());
+                outcome.changes.extend(
+                    read.message
+                        .map(|message| Change::Insert(id, outer_time, message)),
+                );
+            }
+        }
+        let gone = ingested.deleted.iter().chain(&ingested.tombstoned);
+        outcome
+            .changes
+            .extend(gone.map(|id| Change::Remove(MessageId::Event(id.to_bytes()))));
+        Ok(outcome)
+    }
+}
+
+fn reject(relay: &RelayUrl, id: EventId, rejection: Rejection) {
+    tracing::warn!(%relay, event = %id, %rejection, "not stored");
+}

@@ -1,0 +1,312 @@
+//! The actor around [`Pass`]: takes snapshots, moves frames, ids and answers, arms timers. What happens next is
+//! decided by the pass; when a pass starts is decided here, in [`ReconcilerActor::start_pass`]'s callers.
+
+mod carry;
+mod handlers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+use event_index::{Agreement, EventIndex};
+use nostr::event::Kind;
+use nostr::filter::Filter;
+use nostr::key::PublicKey;
+use relay_link::{FrameArrived, RelayUrl, SubId};
+use supervision::{Env, Lifeline, Outlet, Undelivered};
+
+use crate::errands::Doors;
+use crate::handle::{Reconciler, ReconcilerParts};
+use crate::messages::{PassChanged, PassReport, Phase};
+use crate::neg_memory::NegMemory;
+use crate::pass::{Agreed, Pass, Start};
+use crate::relay::{Relay, Running};
+use crate::subs::SubIds;
+use crate::walk::PAGE_EVENTS_MAX;
+
+/// A link hands over one frame at a time and waits, so a dozen relays keep a dozen frames here; beside them come two
+/// answers a pass, states of links, and commands of people.
+const MAILBOX_MAX: usize = 256;
+/// The value of the store that keeps [`NegMemory`].
+const NEG_MEMORY: &str = "neg-memory";
+/// One prefix for everything the reconciler opens, so that a NOTICE arrives once per connection.
+const SUB_PREFIX: &str = "compare";
+
+pub(crate) struct ReconcilerActor {
+    env: Env,
+    lifeline: Lifeline,
+    handle: Reconciler,
+    index: EventIndex,
+    doors: Doors,
+    changes: Vec<Outlet<PassChanged>>,
+    /// This incarnation's own: answers to what an earlier one asked lead nowhere.
+    frames: Outlet<FrameArrived>,
+    relays: BTreeMap<RelayUrl, Relay>,
+    keys: BTreeSet<PublicKey>,
+    /// Why there are no keys.
+    keyless: String,
+    memory: NegMemory,
+}
+
+impl ReconcilerActor {
+    pub(crate) fn new(env: Env, lifeline: Lifeline, parts: ReconcilerParts, handle: Reconciler) -> Self {
+        let ReconcilerParts {
+            index,
+            have,
+            need,
+            pages,
+            settle_up,
+            settle_down,
+            changes,
+        } = parts;
+        Self {
+            env,
+            lifeline,
+            handle,
+            index,
+            doors: Doors {
+                have,
+                need,
+                pages,
+                settle_up,
+                settle_down,
+            },
+            changes,
+            frames: Outlet::empty(),
+            relays: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            keyless: "they are being loaded".to_owned(),
+            memory: NegMemory::default(),
+        }
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::new()
+            .kinds([Kind::from(1080), Kind::from(5)])
+            .authors(self.keys.iter().copied())
+    }
+
+    /// Starts a pass with a connected relay, in place of the one that runs.
+    fn start_pass(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let number = self.handle.next_pass();
+        self.abandon(url, ctx);
+        let filter = self.filter();
+        let neg = self.memory.chance(url.as_ref(), self.env.clock.unix());
+        let subs = SubIds::from_stem(SubId::fresh(SUB_PREFIX, &*self.env.entropy));
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        let Some(connection) = relay.connection() else {
+            return;
+        };
+        let traffic = relay.link.traffic();
+        let start = Start {
+            relay: url.clone(),
+            filter,
+            subs,
+            neg,
+            page_limit: PAGE_EVENTS_MAX,
+            traffic,
+        };
+        relay.asked = false;
+        relay.compared_on = Some(connection);
+        relay.running = Some(Running {
+            number,
+            connection,
+            core: Pass::start(start),
+            timer: None,
+            up: crate::errands::Errands::default(),
+            down: crate::errands::Errands::default(),
+        });
+        self.drain(url, number, ctx);
+    }
+
+    /// Stops what runs and what is planned, without a report.
+    fn abandon(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        if let Some(again) = relay.again.take() {
+            ctx.cancel_future(again);
+        }
+        if let Some(running) = &mut relay.running {
+            let number = running.number;
+            running.core.abandon();
+            self.drain(url, number, ctx);
+            self.forget(url, ctx);
+        }
+    }
+
+    fn forget(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let ended = self.relays.get_mut(url).and_then(|relay| relay.running.take());
+        if let Some((_, timer)) = ended.and_then(|running| running.timer) {
+            ctx.cancel_future(timer);
+        }
+    }
+
+    /// Lets the pass of this number, if it still runs, take something in, and carries out what comes of it.
+    fn with_pass(
+        &mut self,
+        url: &RelayUrl,
+        number: u64,
+        ctx: &mut Context<Self>,
+        take: impl FnOnce(&mut Pass, Instant),
+    ) {
+        let now = self.env.clock.now();
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        let traffic = relay.link.traffic();
+        let Some(running) = relay.pass(number) else { return };
+        running.core.observe(traffic);
+        take(&mut running.core, now);
+        self.drain(url, number, ctx);
+    }
+
+    /// Ends the pass with an error, if one runs.
+    fn fail(&mut self, url: &RelayUrl, error: String, ctx: &mut Context<Self>) {
+        if let Some(number) = self.running(url) {
+            self.with_pass(url, number, ctx, |pass, _| pass.fail(error));
+        }
+    }
+
+    fn running(&self, url: &RelayUrl) -> Option<u64> {
+        self.relays
+            .get(url)?
+            .running
+            .as_ref()
+            .map(|running| running.number)
+    }
+
+    /// A pass that cannot even begin.
+    fn refuse(&mut self, url: &RelayUrl, error: String, ctx: &mut Context<Self>) {
+        let number = self.handle.next_pass();
+        self.tell(
+            url,
+            number,
+            Phase::Done(PassReport::failed(url.clone(), error)),
+            ctx,
+        );
+    }
+
+    /// Records an agreement, then tells that the pass is over: whoever hears of it finds it in the store.
+    fn finish(
+        &mut self,
+        url: &RelayUrl,
+        number: u64,
+        mut report: PassReport,
+        agreed: Option<Agreed>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(Agreed {
+            count,
+            fingerprint,
+            last_seq,
+            basis,
+        }) = agreed
+        else {
+            return self.finished(url, number, report, ctx);
+        };
+        let agreement = Agreement {
+            at: self.env.clock.unix(),
+            count,
+            fingerprint,
+            last_seq,
+            basis,
+        };
+        let (index, url) = (self.index.clone(), url.clone());
+        let recording = async move {
+            let recorded = index.record_agreement(url.to_string(), agreement).await;
+            (url, recorded)
+        };
+        ctx.spawn(
+            recording
+                .into_actor(self)
+                .map(move |(url, recorded), actor, ctx| {
+                    if let Err(error) = recorded {
+                        report.complete = false;
+                        report.error = Some(format!("the agreement could not be recorded: {error}"));
+                    }
+                    actor.finished(&url, number, report, ctx);
+                }),
+        );
+    }
+
+    fn finished(&mut self, url: &RelayUrl, number: u64, report: PassReport, ctx: &mut Context<Self>) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        // Another pass began while the agreement was written.
+        if relay.pass(number).is_none() {
+            return;
+        }
+        let pause = relay.cadence.after(report.complete);
+        let connected = relay.connection().is_some();
+        self.forget(url, ctx);
+        self.tell(url, number, Phase::Done(report), ctx);
+        if connected {
+            let next = url.clone();
+            let again = ctx.run_later(pause, move |actor, ctx| actor.compare_again(&next, ctx));
+            if let Some(relay) = self.relays.get_mut(url) {
+                relay.again = Some(again);
+            }
+        }
+    }
+
+    fn compare_again(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        relay.again = None;
+        if relay.connection().is_some() && relay.running.is_none() && !self.keys.is_empty() {
+            self.start_pass(url, ctx);
+        }
+    }
+
+    /// Tells everyone how far a pass is. A receiver that is behind misses steps, but never the end.
+    fn tell(&mut self, url: &RelayUrl, pass: u64, phase: Phase, ctx: &mut Context<Self>) {
+        if let Some(relay) = self.relays.get_mut(url) {
+            relay.told = Some((pass, phase.clone()));
+        }
+        let fact = PassChanged {
+            relay: url.clone(),
+            pass,
+            phase,
+        };
+        for outlet in &self.changes {
+            let full = matches!(outlet.try_send(fact.clone()), Err(Undelivered::Full));
+            if full && matches!(fact.phase, Phase::Done(_)) {
+                let (outlet, fact) = (outlet.clone(), fact.clone());
+                ctx.spawn(async move { drop(outlet.send(fact).await) }.into_actor(self));
+            }
+        }
+    }
+
+    fn save_memory(&self, ctx: &mut Context<Self>) {
+        let (index, bytes) = (self.index.clone(), self.memory.to_bytes());
+        let saving = async move {
+            if let Err(error) = index.put_meta(NEG_MEMORY.to_owned(), bytes).await {
+                // The next pass finds out again what the relay speaks.
+                tracing::warn!(%error, "which relays speak negentropy could not be saved");
+            }
+        };
+        ctx.spawn(saving.into_actor(self));
+    }
+}
+
+impl Actor for ReconcilerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.frames.fill(ctx.address().recipient());
+        let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
+        let loading = async move { workers.run(move || store.meta(NEG_MEMORY)).await };
+        // Nothing is handled meanwhile: a relay that refused an hour ago is not asked again.
+        ctx.wait(loading.into_actor(self).map(|loaded, actor, _| match loaded {
+            Ok(bytes) => actor.memory = NegMemory::from_bytes(&bytes.unwrap_or_default()),
+            Err(error) => tracing::warn!(%error, "which relays speak negentropy could not be read"),
+        }));
+    }
+}

@@ -1,0 +1,48 @@
+//! When a relay that stays connected is compared with again.
+
+use std::time::Duration;
+
+/// Cursors and live subscriptions miss what arrives late and back-dated; a full comparison does not (field guide 7).
+const AFTER_AGREEMENT: Duration = Duration::from_secs(24 * 3600);
+/// The pause after the first pass that did not end complete: F05 allows three opens a minute.
+const PAUSE_FIRST: Duration = Duration::from_secs(60);
+/// It doubles up to this: an event parked for good must not cost a comparison a minute.
+const PAUSE_MAX: Duration = Duration::from_secs(3600);
+
+/// Counts passes in a row that did not end complete.
+#[derive(Debug, Default)]
+pub(crate) struct Cadence {
+    incomplete: u32,
+}
+
+impl Cadence {
+    /// How long to wait after a pass.
+    pub(crate) fn after(&mut self, complete: bool) -> Duration {
+        if complete {
+            self.incomplete = 0;
+            return AFTER_AGREEMENT;
+        }
+        let pause = PAUSE_FIRST.saturating_mul(1 << self.incomplete.min(6));
+        self.incomplete = self.incomplete.saturating_add(1);
+        pause.min(PAUSE_MAX)
+    }
+
+    /// A new connection, new keys, or a person's word: start over with short pauses.
+    pub(crate) fn reset(&mut self) {
+        self.incomplete = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn incomplete_passes_come_further_and_further_apart() {
+        let mut cadence = Cadence::default();
+        let minutes: Vec<u64> = (0..9).map(|_| cadence.after(false).as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(cadence.after(true), Duration::from_secs(24 * 3600));
+        assert_eq!(cadence.after(false), PAUSE_FIRST);
+    }
+}

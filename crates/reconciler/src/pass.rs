@@ -1,0 +1,334 @@
+//! Everything one comparison with one relay consists of, in order, as a state machine that performs no I/O.
+//!
+//! ```text
+//! snapshot -> NEG session ----------------------------+-> sift -> Settle, both sides answer --+-> Done
+//!    ^          '- not available, too big -> pages ---'                                       |
+//!    '------------- something moved: confirm, at most three times ----------------------------'
+//! ```
+//!
+//! What a reader can rely on:
+//! - Equal sets cost one negentropy round and end complete.
+//! - *Complete* is said only when the last comparison found no difference and neither side has anything left. Ids
+//!   deleted here are no difference: they are neither fetched nor counted.
+//! - Ids are handed out while the session goes on; nothing waits for transfers between rounds (N-8).
+//! - After [`Output::Done`] nothing follows.
+
+mod report;
+mod steps;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event_index::Snapshot;
+use nostr::event::{Event, EventId};
+use nostr::filter::Filter;
+use relay_link::{ClientFrame, RelayFrame, RelayUrl, Traffic};
+
+pub use self::report::Agreed;
+use self::report::Tally;
+use crate::messages::{Method, PassReport, Phase, Side};
+use crate::session::{self, Session};
+use crate::subs::SubIds;
+use crate::walk::{self, Walk};
+
+/// Confirming comparisons: more means that events keep moving, which the next pass finds as well.
+pub const CONFIRMATIONS_MAX: u32 = 3;
+/// A session the relay forgot is opened again this often (N-9).
+pub const REOPENS_MAX: u32 = 3;
+/// Ids per message: one commit of the receiver, which pays from about 1,000 on (DESIGN 7).
+pub const IDS_PER_MESSAGE: usize = 1_000;
+/// How long to wait after `auth-required` before the one retry: the link's AUTH takes up to 10 s, and then some.
+pub const AUTH_PAUSE: Duration = Duration::from_secs(15);
+/// How long transfers may go on without a frame to or from the relay.
+pub const TRANSFER_SILENCE: Duration = Duration::from_secs(600);
+
+/// What is known of a relay's NEG before a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NegChance {
+    /// Never tried, or longer ago than a refusal is remembered.
+    Unknown,
+    /// It answered a NEG-OPEN before.
+    Proven,
+    /// It refused less than 24 hours ago: page at once.
+    Unavailable,
+}
+
+/// What the caller carries out after each call, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Take a snapshot of the store and hand it to [`Pass::snapshot_taken`].
+    Snapshot,
+    /// Send this frame to the relay.
+    Send(ClientFrame),
+    /// Find out which of these ids are deleted here and hand the others to [`Pass::sifted`].
+    Sift {
+        /// To be handed back.
+        epoch: u32,
+        /// At most [`IDS_PER_MESSAGE`].
+        ids: Vec<EventId>,
+    },
+    /// For the uploader: held here only. At most [`IDS_PER_MESSAGE`].
+    Have(Vec<EventId>),
+    /// For realtime: held there only. At most [`IDS_PER_MESSAGE`].
+    Need(Vec<EventId>),
+    /// For realtime: events of a page; answer with [`Pass::events_taken`].
+    Events(Vec<Event>),
+    /// For both: answer with what was moved, through [`Pass::settled`].
+    Settle,
+    /// Find out whether the store got an item after this sequence number and tell [`Pass::looked`].
+    Look {
+        /// The last one that was compared.
+        after: u64,
+    },
+    /// The relay answered a NEG-OPEN.
+    NegProven,
+    /// The relay does not speak NEG; remember it for 24 hours.
+    NegUnavailable {
+        /// What it said or did.
+        why: String,
+    },
+    /// Tell everyone.
+    Phase(Phase),
+    /// The pass is over.
+    Done {
+        /// What it came to.
+        report: PassReport,
+        /// To be recorded, when the sets agree.
+        agreed: Option<Agreed>,
+    },
+}
+
+/// What a pass starts from.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Compared with whom.
+    pub relay: RelayUrl,
+    /// Kinds and authors.
+    pub filter: Filter,
+    /// Fresh.
+    pub subs: SubIds,
+    /// What is known of its NEG.
+    pub neg: NegChance,
+    /// Events asked for per page.
+    pub page_limit: usize,
+    /// The link's counters now.
+    pub traffic: Traffic,
+}
+
+enum Stage {
+    Snapshotting,
+    Negotiating(Box<Session>),
+    Paging(Box<Walk>),
+    Authenticating {
+        until: Instant,
+    },
+    /// Every difference is named; some ids are being looked up.
+    Sifting,
+    Transferring {
+        up: Option<(u64, u64)>,
+        down: Option<(u64, u64)>,
+        deadline: Instant,
+        frames: u64,
+    },
+    /// Events moved although the sets were equal: meanwhile, or before.
+    Looking {
+        up: (u64, u64),
+        down: (u64, u64),
+    },
+    Ended,
+}
+
+/// One pass with one relay.
+pub struct Pass {
+    start: Start,
+    neg: NegChance,
+    stage: Stage,
+    snapshot: Option<Arc<Snapshot>>,
+    traffic: Traffic,
+    tally: Tally,
+    epoch: u32,
+    sifting: usize,
+    confirmations: u32,
+    reopens: u32,
+    auth_retried: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Pass {
+    /// Starts a pass; the first output asks for a snapshot.
+    pub fn start(start: Start) -> Self {
+        let mut pass = Self {
+            neg: start.neg,
+            traffic: start.traffic,
+            start,
+            stage: Stage::Snapshotting,
+            snapshot: None,
+            tally: Tally::default(),
+            epoch: 0,
+            sifting: 0,
+            confirmations: 0,
+            reopens: 0,
+            auth_retried: false,
+            outputs: VecDeque::new(),
+        };
+        pass.outputs.push_back(Output::Phase(Phase::Comparing {
+            round: 0,
+            have: 0,
+            need: 0,
+        }));
+        pass.compare();
+        pass
+    }
+
+    /// The link's counters, to be told before any other call: the report counts bytes from the start.
+    pub fn observe(&mut self, traffic: Traffic) {
+        self.traffic = traffic;
+    }
+
+    /// The store as it is now. Cost: one pass over its items.
+    pub fn snapshot_taken(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
+        if !matches!(self.stage, Stage::Snapshotting) {
+            return;
+        }
+        self.snapshot = Some(snapshot);
+        if self.neg == NegChance::Unavailable {
+            self.page(now);
+        } else {
+            self.negotiate(None, now);
+        }
+    }
+
+    /// A frame of the relay.
+    pub fn handle_frame(&mut self, frame: RelayFrame, now: Instant) {
+        match &mut self.stage {
+            Stage::Negotiating(session) => session.handle_frame(frame, now),
+            Stage::Paging(walk) => walk.handle_frame(frame, now),
+            _ => return,
+        }
+        self.drain(now);
+    }
+
+    /// The ids of one [`Output::Sift`] that are not deleted here.
+    pub fn sifted(&mut self, epoch: u32, live: Vec<EventId>, now: Instant) {
+        if matches!(self.stage, Stage::Ended) {
+            return;
+        }
+        let current = epoch == self.epoch;
+        let fetch = !live.is_empty() && (!current || self.tally.method == Method::Negentropy);
+        if current {
+            self.sifting = self.sifting.saturating_sub(1);
+            self.tally.need += live.len() as u64;
+        }
+        if fetch {
+            self.outputs.push_back(Output::Need(live));
+        }
+        self.settle_when_sifted(now);
+    }
+
+    /// Realtime has the events of one [`Output::Events`].
+    pub fn events_taken(&mut self, now: Instant) {
+        if let Stage::Paging(walk) = &mut self.stage {
+            walk.taken(now);
+            self.drain(now);
+        }
+    }
+
+    /// One side's answer to [`Output::Settle`]: how many events moved since the last answer, how many did not.
+    pub fn settled(&mut self, side: Side, moved: u64, left: u64, now: Instant) {
+        let Stage::Transferring {
+            up, down, deadline, ..
+        } = &mut self.stage
+        else {
+            return;
+        };
+        *deadline = now + TRANSFER_SILENCE;
+        let slot = match side {
+            Side::Up => &mut *up,
+            Side::Down => &mut *down,
+        };
+        // One that answers twice moved the sum, and its last word on what is left holds.
+        *slot = Some((slot.map_or(0, |(before, _)| before) + moved, left));
+        if let (Some(up), Some(down)) = (*up, *down) {
+            self.transferred(up, down);
+        }
+    }
+
+    /// The answer to [`Output::Look`]. When the store got nothing new, what moved was compared already, and is not of
+    /// this pass.
+    pub fn looked(&mut self, advanced: bool) {
+        let Stage::Looking { up, down } = self.stage else {
+            return;
+        };
+        if advanced {
+            self.tally.moved(up.0, down.0);
+        }
+        self.conclude(advanced, up.1 + down.1);
+    }
+
+    /// Acts on a deadline that has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let moving = self.traffic.frames_in + self.traffic.frames_out;
+        match &mut self.stage {
+            Stage::Negotiating(session) => session.handle_timeout(now),
+            Stage::Paging(walk) => walk.handle_timeout(now),
+            Stage::Authenticating { until } if now >= *until => self.compare(),
+            Stage::Transferring { deadline, frames, .. } if now >= *deadline => {
+                if moving == *frames {
+                    let minutes = TRANSFER_SILENCE.as_secs() / 60;
+                    return self.fail(format!("transfers made no progress for {minutes} minutes"));
+                }
+                *frames = moving;
+                *deadline = now + TRANSFER_SILENCE;
+            }
+            _ => return,
+        }
+        self.drain(now);
+    }
+
+    /// Ends the pass with an error, closing what is open at the relay.
+    pub fn fail(&mut self, error: String) {
+        if !matches!(self.stage, Stage::Ended) {
+            self.abandon();
+            let report = self.report(false, Some(error));
+            self.outputs.push_back(Output::Done { report, agreed: None });
+        }
+    }
+
+    /// Ends the pass without a report, closing what is open at the relay: another one takes its place.
+    pub fn abandon(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Negotiating(mut session) => {
+                session.close();
+                self.drain_closing(|| match session.poll_output()? {
+                    session::Output::Send(frame) => Some(Some(frame)),
+                    _ => Some(None),
+                });
+            }
+            Stage::Paging(mut walk) => {
+                walk.close();
+                self.drain_closing(|| match walk.poll_output()? {
+                    walk::Output::Send(frame) => Some(Some(frame)),
+                    _ => Some(None),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The next thing to carry out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Pass::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Negotiating(session) => session.poll_timeout(),
+            Stage::Paging(walk) => walk.poll_timeout(),
+            Stage::Authenticating { until } => Some(*until),
+            Stage::Transferring { deadline, .. } => Some(*deadline),
+            Stage::Snapshotting | Stage::Sifting | Stage::Looking { .. } | Stage::Ended => None,
+        }
+    }
+}

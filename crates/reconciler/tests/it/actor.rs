@@ -1,0 +1,232 @@
+//! The actor, with links over memory on paused time.
+
+mod bench;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reconciler::{Compare, Method, Phase};
+use supervision::{Env, Lifeline, Restarted, Role, SimulatedClock};
+
+use self::bench::{Bench, FakeRelay, on_paused_time};
+use crate::world::events;
+
+#[test]
+fn a_new_connection_compares_and_the_agreement_is_on_disk_when_the_end_is_told() {
+    on_paused_time(async {
+        let all = events(120, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        let (pass, report) = bench.done().await;
+        assert!(report.complete && report.rounds == 1, "{report:?}");
+        assert!(report.bytes_in > 0 && report.bytes_in < 1_024, "{report:?}");
+        assert!(
+            report.bytes_out > 0 && report.bytes_out < 1_024 + 400,
+            "{report:?}"
+        );
+        assert_eq!(pass, bench.reconciler.last_pass());
+        let agreements = bench.index.store().agreements().unwrap();
+        let agreement = agreements.get(bench.url.as_str()).expect("recorded");
+        assert_eq!((agreement.count, agreement.last_seq), (120, 120));
+        assert_eq!(bench.relay.shelf(|shelf| shelf.neg_opens), 1);
+    });
+}
+
+#[test]
+fn differences_reach_the_neighbours_before_they_are_asked_to_settle() {
+    on_paused_time(async {
+        let all = events(2_500, 3);
+        let relay = FakeRelay::holding(&all[..100]);
+        let mut bench = Bench::running(&all[50..], &relay).await;
+        let (_, report) = bench.done().await;
+        assert!(report.complete, "{report:?}");
+        assert_eq!(
+            (report.have, report.need, report.sent, report.received),
+            (2_400, 50, 2_400, 50)
+        );
+        let heard = bench.heard();
+        let settle = heard.iter().position(|what| what == "settle").unwrap();
+        let have: usize = heard[..settle]
+            .iter()
+            .filter_map(|what| what.strip_prefix("have ")?.parse::<usize>().ok())
+            .sum();
+        assert_eq!(have, 2_400);
+        assert!(heard.iter().all(|what| {
+            what.split(' ')
+                .nth(1)
+                .is_none_or(|n| n.parse::<usize>().unwrap() <= 1_000)
+        }));
+        assert!(heard.contains(&"need 50".to_owned()));
+        assert_eq!(relay.shelf(|shelf| shelf.events.len()), 2_500);
+        assert_eq!(bench.index.store().counts().unwrap().items, 2_500);
+    });
+}
+
+#[test]
+fn a_refusal_is_remembered_over_a_restart() {
+    on_paused_time(async {
+        let all = events(700, 3);
+        let relay = FakeRelay::holding(&all);
+        relay.shelf(|shelf| shelf.speaks_neg = false);
+        let mut bench = Bench::running(&all[..30], &relay).await;
+        let (first, report) = bench.done().await;
+        assert!(report.complete && report.method == Method::Paging, "{report:?}");
+        assert_eq!((report.need, report.received), (670, 670));
+        assert!(bench.heard().iter().any(|what| what == "page 500"));
+        assert_eq!(relay.shelf(|shelf| shelf.neg_opens), 1);
+
+        bench.reconciler.start(
+            bench.env.clone(),
+            Lifeline::unwatched(Role::Reconciler),
+            bench.parts.clone(),
+        );
+        bench.keys(true).await;
+        bench.links[0].announce().unwrap();
+        let (second, report) = bench.done().await;
+        assert!(report.complete && second > first, "{report:?}");
+        assert_eq!(relay.shelf(|shelf| shelf.neg_opens), 1, "not asked for NEG again");
+
+        // A day later it is.
+        relay.shelf(|shelf| shelf.speaks_neg = true);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let later = SimulatedClock::starting_at(1_800_000_000 + 25 * 3600);
+        let env = Env {
+            clock: Arc::new(later),
+            ..bench.env.clone()
+        };
+        bench
+            .reconciler
+            .start(env, Lifeline::unwatched(Role::Reconciler), bench.parts.clone());
+        bench.keys(true).await;
+        bench.links[0].announce().unwrap();
+        let (_, report) = bench.done().await;
+        assert!(
+            report.complete && report.method == Method::Negentropy,
+            "{report:?}"
+        );
+    });
+}
+
+#[test]
+fn asking_an_offline_relay_ends_at_once() {
+    on_paused_time(async {
+        let relay = FakeRelay::holding(&[]);
+        relay.shelf(|shelf| shelf.down = true);
+        let mut bench = Bench::running(&[], &relay).await;
+        // Asked before, while and after it is dialled.
+        bench
+            .reconciler
+            .compare
+            .send(Compare {
+                relay: Some(bench.url.clone()),
+            })
+            .await
+            .unwrap();
+        let (one, report) = bench.done().await;
+        assert!(
+            !report.complete && report.error.unwrap().starts_with("not connected"),
+            "pass {one}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        bench.reconciler.compare.send(Compare::default()).await.unwrap();
+        let (two, report) = bench.done().await;
+        assert!(two > one && report.error.unwrap().contains("connection refused"));
+    });
+}
+
+#[test]
+fn a_lost_connection_ends_the_pass_and_the_next_one_compares_again() {
+    on_paused_time(async {
+        let all = events(50, 3);
+        let relay = FakeRelay::holding(&all);
+        relay.shelf(|shelf| shelf.hang_ups = 1);
+        let mut bench = Bench::running(&all, &relay).await;
+        let (one, report) = bench.done().await;
+        assert!(
+            report
+                .error
+                .as_deref()
+                .is_some_and(|error| error.starts_with("connection lost")),
+            "{report:?}"
+        );
+        assert!(!report.complete);
+        let (two, report) = bench.done().await;
+        assert!(two > one && report.complete, "{report:?}");
+    });
+}
+
+#[test]
+fn without_keys_nothing_is_compared_and_new_keys_compare_again() {
+    on_paused_time(async {
+        let all = events(20, 3);
+        let mut bench = Bench::new(&all, &FakeRelay::holding(&all));
+        bench.keys(false).await;
+        bench.link();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(bench.reconciler.last_pass(), 0);
+        bench.reconciler.compare.send(Compare::default()).await.unwrap();
+        let (_, report) = bench.done().await;
+        assert!(report.error.unwrap().contains("relays are being asked"));
+        bench.keys(true).await;
+        assert!(bench.done().await.1.complete);
+        bench.keys(true).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(
+            bench.reconciler.last_pass(),
+            2,
+            "the same keys again change nothing"
+        );
+    });
+}
+
+#[test]
+fn a_restarted_neighbour_makes_the_pass_start_over() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all[..50], &FakeRelay::holding(&all)).await;
+        *bench.silent.lock().unwrap() = true;
+        let transferring = loop {
+            let fact = bench.told.recv().await.unwrap();
+            if fact.phase == Phase::Transferring {
+                break fact.pass;
+            }
+        };
+        *bench.silent.lock().unwrap() = false;
+        bench
+            .reconciler
+            .restarted
+            .send(Restarted(Role::Uploader))
+            .await
+            .unwrap();
+        let (pass, report) = bench.done().await;
+        assert!(pass > transferring && report.complete, "{report:?}");
+    });
+}
+
+#[test]
+fn asking_during_a_pass_starts_one_with_a_greater_number() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all[..50], &FakeRelay::holding(&all)).await;
+        *bench.silent.lock().unwrap() = true;
+        while bench.told.recv().await.unwrap().phase != Phase::Transferring {}
+        *bench.silent.lock().unwrap() = false;
+        let before = bench.reconciler.last_pass();
+        bench.reconciler.compare.send(Compare::default()).await.unwrap();
+        let (pass, report) = bench.done().await;
+        assert!(pass > before && report.complete, "{report:?}");
+    });
+}
+
+#[test]
+fn an_incomplete_pass_is_tried_again_by_itself() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all[..50], &FakeRelay::holding(&all)).await;
+        *bench.silent.lock().unwrap() = true;
+        let (one, report) = bench.done().await;
+        assert!(report.error.unwrap().contains("no progress"));
+        *bench.silent.lock().unwrap() = false;
+        let (two, report) = bench.done().await;
+        assert!(two > one && report.complete, "{report:?}");
+    });
+}

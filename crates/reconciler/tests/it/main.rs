@@ -1,0 +1,10 @@
+//! What the crate promises, driven from outside: cores against scripted relays, the actor on paused time.
+
+mod actor;
+mod fake_relay;
+mod pass;
+mod refusals;
+mod session;
+mod vectors;
+mod walk;
+mod world;

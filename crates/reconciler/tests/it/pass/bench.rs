@@ -1,0 +1,204 @@
+//! Both ends of a pass: a relay that answers as told, and the two sides that transfer.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use event_index::Item;
+use nostr::event::{Event, EventId};
+use reconciler::messages::{PassReport, Phase, Side};
+use reconciler::pass::{Agreed, NegChance, Output, Pass, Start};
+use relay_link::{ClientFrame, RelayFrame, Traffic};
+
+use crate::fake_relay::{Habits, Pager, Responder};
+use crate::world::{events, filter, noon, snapshot, subs};
+
+/// What a relay does with a NEG-OPEN.
+pub(crate) type Refuse = Box<dyn FnMut(&ClientFrame) -> Option<Vec<RelayFrame>>>;
+
+/// Both ends of a pass and the two sides that transfer, with their sets.
+pub(crate) struct Bench {
+    pub(crate) now: Instant,
+    pub(crate) ours: BTreeSet<Item>,
+    pub(crate) theirs: BTreeSet<Item>,
+    /// Events the relay can page; empty when it has nothing to show.
+    pub(crate) events: Vec<Event>,
+    pub(crate) tombstones: BTreeSet<EventId>,
+    /// Ids that never move, whoever asks.
+    pub(crate) stuck: BTreeSet<EventId>,
+    /// Answers instead of the responder; `None` lets it answer.
+    pub(crate) refuse: Refuse,
+    pub(crate) neg: NegChance,
+    pub(crate) settles: bool,
+    /// What the uploader answers first: sent before the pass, or while it compared.
+    pub(crate) sent_before: u64,
+    /// Written here, and sent, while the first comparison ran.
+    pub(crate) written_meanwhile: Vec<Item>,
+    // What was seen.
+    pub(crate) neg_opens: u32,
+    pub(crate) neg_messages: u32,
+    pub(crate) reqs: u32,
+    pub(crate) fetched: Vec<EventId>,
+    pub(crate) sent: Vec<EventId>,
+    pub(crate) phases: Vec<Phase>,
+    pub(crate) refused: Option<String>,
+    pub(crate) proven: bool,
+}
+
+impl Bench {
+    pub(crate) fn new(ours: &[Item], theirs: &[Item]) -> Self {
+        Self {
+            now: noon(),
+            ours: ours.iter().copied().collect(),
+            theirs: theirs.iter().copied().collect(),
+            events: Vec::new(),
+            tombstones: BTreeSet::new(),
+            stuck: BTreeSet::new(),
+            refuse: Box::new(|_| None),
+            neg: NegChance::Unknown,
+            settles: true,
+            sent_before: 0,
+            written_meanwhile: Vec::new(),
+            neg_opens: 0,
+            neg_messages: 0,
+            reqs: 0,
+            fetched: Vec::new(),
+            sent: Vec::new(),
+            phases: Vec::new(),
+            refused: None,
+            proven: false,
+        }
+    }
+
+    pub(crate) fn pages(ours: &[Event], theirs: &[Event]) -> Self {
+        let items = |events: &[Event]| events.iter().map(Item::of).collect::<Vec<_>>();
+        let refusal = "ERROR: bad msg: negentropy disabled";
+        Self {
+            events: theirs.to_vec(),
+            refuse: Box::new(move |frame| match frame {
+                ClientFrame::NegOpen { .. } => Some(vec![RelayFrame::Notice {
+                    message: refusal.into(),
+                }]),
+                _ => None,
+            }),
+            ..Self::new(&items(ours), &items(theirs))
+        }
+    }
+
+    pub(crate) fn run(&mut self) -> (PassReport, Option<Agreed>) {
+        let mut pass = Pass::start(Start {
+            relay: "ws://relay.example".parse().unwrap(),
+            filter: filter(),
+            subs: subs(),
+            neg: self.neg,
+            page_limit: 500,
+            traffic: Traffic::default(),
+        });
+        let mut pager = Pager::new(self.events.clone(), Habits::default());
+        let (mut moved_up, mut moved_down) = (0, 0);
+        let (mut have, mut need, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..100_000 {
+            let now = self.now;
+            let Some(output) = pass.poll_output() else {
+                self.now = pass.poll_timeout().expect("a pass that waits has a deadline");
+                pass.handle_timeout(self.now);
+                continue;
+            };
+            match output {
+                Output::Snapshot => {
+                    pass.snapshot_taken(snapshot(&self.ours.iter().copied().collect::<Vec<_>>()), now);
+                }
+                Output::Send(frame) => {
+                    match &frame {
+                        ClientFrame::NegOpen { .. } => self.neg_opens += 1,
+                        ClientFrame::NegMsg { .. } => self.neg_messages += 1,
+                        ClientFrame::Req { .. } => self.reqs += 1,
+                        _ => {}
+                    }
+                    let answer = (self.refuse)(&frame).unwrap_or_else(|| {
+                        let theirs: Vec<Item> = self.theirs.iter().copied().collect();
+                        let mut answer = pager.hear(&frame);
+                        answer.extend(Responder::new(&theirs, 0).hear(&frame));
+                        answer
+                    });
+                    for frame in answer {
+                        pass.handle_frame(frame, now);
+                    }
+                }
+                Output::Sift { epoch, ids } => {
+                    let live = ids
+                        .into_iter()
+                        .filter(|id| !self.tombstones.contains(id))
+                        .collect();
+                    pass.sifted(epoch, live, now);
+                }
+                Output::Have(ids) => have.extend(ids),
+                Output::Need(ids) => need.extend(ids),
+                Output::Events(events) => {
+                    shown.extend(events);
+                    pass.events_taken(now);
+                }
+                Output::Settle if self.settles => {
+                    for id in have.drain(..).filter(|id| !self.stuck.contains(id)) {
+                        let item = *self
+                            .ours
+                            .iter()
+                            .find(|item| item.id == id)
+                            .expect("have ids are held");
+                        moved_up += u64::from(self.theirs.insert(item));
+                        self.sent.push(id);
+                    }
+                    for id in need.drain(..).filter(|id| !self.stuck.contains(id)) {
+                        let item = *self
+                            .theirs
+                            .iter()
+                            .find(|item| item.id == id)
+                            .expect("need ids are there");
+                        moved_down += u64::from(self.ours.insert(item));
+                        self.fetched.push(id);
+                    }
+                    for event in shown
+                        .drain(..)
+                        .filter(|event: &Event| !self.tombstones.contains(&event.id))
+                    {
+                        moved_down += u64::from(self.ours.insert(Item::of(&event)));
+                    }
+                    if !self.events.is_empty() {
+                        // What was uploaded can be paged afterwards.
+                        pager = Pager::new(
+                            events(2_000, 3)
+                                .into_iter()
+                                .filter(|event| self.theirs.contains(&Item::of(event)))
+                                .collect(),
+                            Habits::default(),
+                        );
+                    }
+                    for item in self.written_meanwhile.drain(..) {
+                        self.ours.insert(item);
+                        moved_up += u64::from(self.theirs.insert(item));
+                    }
+                    moved_up += std::mem::take(&mut self.sent_before);
+                    let left = self.stuck.len() as u64;
+                    pass.settled(Side::Up, std::mem::take(&mut moved_up), left, now);
+                    pass.settled(Side::Down, std::mem::take(&mut moved_down), 0, now);
+                }
+                Output::Settle => {}
+                Output::Look { after } => pass.looked(self.ours.len() as u64 > after),
+                Output::NegProven => self.proven = true,
+                Output::NegUnavailable { why } => self.refused = Some(why),
+                Output::Phase(phase) => self.phases.push(phase),
+                Output::Done { report, agreed } => {
+                    assert!(pass.poll_output().is_none() && pass.poll_timeout().is_none());
+                    return (report, agreed);
+                }
+            }
+        }
+        panic!("the pass does not end");
+    }
+
+    pub(crate) fn confirmations(&self) -> usize {
+        self.phases
+            .iter()
+            .filter(|phase| **phase == Phase::Confirming)
+            .count()
+    }
+}

@@ -1,0 +1,252 @@
+//! A relay inside the test: no sockets, no threads, no clock, the same order of events every time.
+
+mod link;
+mod session;
+mod store;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use nostr::event::{Event, EventId};
+use relay_link::{Connection, Dial, DialError, Incoming, Outgoing, RelayUrl};
+
+use self::link::Outbox;
+use self::session::Session;
+use self::store::{Held, Store, Taken};
+use crate::{Fault, Tally, Verdict};
+
+/// What a relay in memory allows.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryRelayConfig {
+    /// Events per filter of a REQ, whatever its limit asks for; 500 by default, as strfry (P-7).
+    pub page_max: usize,
+    /// Bytes per NEG message; 60,000 by default, as the embedded relay (N-15). 0 is no limit, less than 4,096 is
+    /// refused by the negentropy crate with a NEG-ERR.
+    pub neg_frame_bytes: u64,
+    /// Items in a NEG session before it is refused as too big (N-6); without a bound by default.
+    pub neg_items_max: Option<usize>,
+}
+
+impl Default for MemoryRelayConfig {
+    fn default() -> Self {
+        Self {
+            page_max: 500,
+            neg_frame_bytes: 60_000,
+            neg_items_max: None,
+        }
+    }
+}
+
+/// A relay in memory. Clones are the same relay.
+///
+/// It speaks NIP-01 (EVENT with OK, REQ newest first with live delivery, CLOSE), NIP-09 by event id, and NIP-77; ids
+/// and signatures are checked, ephemeral kinds are passed on and not kept, replaceable kinds are kept like any other.
+/// Every frame is handled while the client sends it: the answer is there before the send returns. A new event reaches
+/// live subscriptions in the order in which their clients connected. Pings are answered.
+#[derive(Clone)]
+pub struct MemoryRelay(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    config: MemoryRelayConfig,
+    store: Store,
+    clients: BTreeMap<u64, Client>,
+    connected: u64,
+    fault: Fault,
+    tally: Tally,
+    down: bool,
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    session: Session,
+    outbox: Outbox,
+}
+
+impl Default for MemoryRelay {
+    fn default() -> Self {
+        Self::new(MemoryRelayConfig::default())
+    }
+}
+
+impl MemoryRelay {
+    /// An empty relay that is up and behaves.
+    pub fn new(config: MemoryRelayConfig) -> Self {
+        Self(Arc::new(Mutex::new(Inner {
+            config,
+            store: Store::default(),
+            clients: BTreeMap::new(),
+            connected: 0,
+            fault: Fault::None,
+            tally: Tally::default(),
+            down: false,
+        })))
+    }
+
+    /// Misbehaves this way from the next frame on, on open connections too.
+    pub fn set_fault(&self, fault: Fault) {
+        self.lock().fault = fault;
+    }
+
+    /// Drops every connection, with whatever was unread, and refuses new ones until [`MemoryRelay::up`].
+    pub fn down(&self) {
+        self.with(|inner| {
+            inner.down = true;
+            inner
+                .clients
+                .values_mut()
+                .for_each(|client| client.outbox.close());
+        });
+    }
+
+    /// Takes connections again.
+    pub fn up(&self) {
+        self.lock().down = false;
+    }
+
+    /// Takes an event past the front door: unchecked, so a forged one too, and announced to live subscriptions.
+    /// Whether it was new.
+    pub fn put(&self, event: Event) -> bool {
+        self.with(|inner| match inner.store.insert(event) {
+            Taken::New(held) => {
+                inner.announce(&held);
+                true
+            }
+            Taken::Duplicate | Taken::Deleted => false,
+        })
+    }
+
+    /// Forgets an event without a trace, as a relay that prunes does (U-15). Whether it was there.
+    pub fn remove(&self, id: &EventId) -> bool {
+        self.lock().store.remove(id)
+    }
+
+    /// Forgets every event and every deletion, as a relay does that was set up anew.
+    pub fn wipe(&self) {
+        self.lock().store = Store::default();
+    }
+
+    /// Every event it holds, newest first.
+    pub fn events(&self) -> Vec<Event> {
+        self.lock().store.all().map(|held| held.event.clone()).collect()
+    }
+
+    /// How many events it holds.
+    pub fn len(&self) -> usize {
+        self.lock().store.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many clients are connected.
+    pub fn connections(&self) -> usize {
+        self.lock()
+            .clients
+            .values()
+            .filter(|client| !client.outbox.is_closed())
+            .count()
+    }
+
+    /// What went over all connections since the start.
+    pub fn tally(&self) -> Tally {
+        self.lock().tally.clone()
+    }
+
+    fn connect(&self) -> Result<Connection, DialError> {
+        let client = self.with(|inner| {
+            if inner.down {
+                return Err(DialError::Refused);
+            }
+            inner.connected += 1;
+            inner.clients.insert(inner.connected, Client::default());
+            Ok(inner.connected)
+        })?;
+        Ok(link::connection(self.clone(), client))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        act(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic in one test's client must not look like a second failure here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every address leads here; for several relays see [`MemoryNetwork`](crate::MemoryNetwork).
+impl Dial for MemoryRelay {
+    fn dial(&self, _: &RelayUrl) -> BoxFuture<'static, Result<Connection, DialError>> {
+        let relay = self.clone();
+        // Connected when polled, not when called, as a real dial is.
+        ready(()).map(move |()| relay.connect()).boxed()
+    }
+}
+
+impl fmt::Debug for MemoryRelay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.lock();
+        f.debug_struct("MemoryRelay")
+            .field("events", &inner.store.len())
+            .field("clients", &inner.clients.len())
+            .field("fault", &inner.fault)
+            .field("down", &inner.down)
+            .finish()
+    }
+}
+
+impl Inner {
+    /// Handles one message of a client that is connected.
+    fn take(&mut self, client: u64, message: Outgoing) {
+        let Outgoing::Text(frame) = message else {
+            return self.tell(client, Incoming::Pong);
+        };
+        self.tally.sent(&frame);
+        let handled = match self.fault.on_client_frame(&frame) {
+            Verdict::Drop => return,
+            Verdict::Answer(answer) => return self.tell(client, Incoming::Text(answer)),
+            Verdict::Forward => {
+                let Some(known) = self.clients.get_mut(&client) else {
+                    return;
+                };
+                known.session.handle(&frame, &mut self.store, &self.config)
+            }
+        };
+        for answer in handled.answers {
+            self.tell(client, Incoming::Text(answer));
+        }
+        if let Some(held) = handled.announce {
+            self.announce(&held);
+        }
+    }
+
+    fn announce(&mut self, held: &Held) {
+        for client in self
+            .clients
+            .values_mut()
+            .filter(|client| !client.outbox.is_closed())
+        {
+            for frame in client.session.announce(held) {
+                self.tally.got(&frame);
+                client.outbox.push(Incoming::Text(frame));
+            }
+        }
+    }
+
+    fn tell(&mut self, client: u64, message: Incoming) {
+        let Some(client) = self.clients.get_mut(&client) else {
+            return;
+        };
+        if let Incoming::Text(frame) = &message {
+            self.tally.got(frame);
+        }
+        client.outbox.push(message);
+    }
+}

@@ -1,0 +1,153 @@
+//! One client of a relay in memory, as a state machine: frames in, frames out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use negentropy::{Id, Negentropy, NegentropyStorageVector};
+use nostr::event::Event;
+use nostr::filter::Filter;
+
+use super::MemoryRelayConfig;
+use super::store::{Held, Store, Taken};
+use super::wire::{self, Request};
+
+/// Open REQs and open NEG sessions per connection, each: what strfry allows.
+const SUBSCRIPTIONS_MAX: usize = 200;
+
+/// What a frame led to.
+#[derive(Debug, Default)]
+pub(super) struct Handled {
+    /// Frames for the client that sent it, in order.
+    pub(super) answers: Vec<String>,
+    /// A new event, for the live subscriptions of every client.
+    pub(super) announce: Option<Arc<Held>>,
+}
+
+impl Handled {
+    fn answer(frame: String) -> Self {
+        Self {
+            answers: vec![frame],
+            announce: None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    subs: BTreeMap<String, Vec<Filter>>,
+    negs: BTreeMap<String, Negentropy<'static, NegentropyStorageVector>>,
+}
+
+impl Session {
+    /// Handles one text frame from the client.
+    pub(super) fn handle(&mut self, frame: &str, store: &mut Store, config: &MemoryRelayConfig) -> Handled {
+        match Request::parse(frame) {
+            Err(notice) => Handled::answer(notice),
+            Ok(Request::Event(event)) => publish(*event, store),
+            Ok(Request::Req { sub, filters }) => self.subscribe(sub, filters, store, config),
+            Ok(Request::Close { sub }) => {
+                self.subs.remove(&sub);
+                Handled::default()
+            }
+            Ok(Request::NegOpen { sub, filter, message }) => {
+                Handled::answer(self.open(sub, &filter, &message, store, config))
+            }
+            Ok(Request::NegMsg { sub, message }) => Handled::answer(self.reconcile(&sub, &message)),
+            Ok(Request::NegClose { sub }) => {
+                self.negs.remove(&sub);
+                Handled::default()
+            }
+        }
+    }
+
+    /// The frames that tell this client of a new event: one for each subscription that asks for it.
+    pub(super) fn announce(&self, held: &Held) -> Vec<String> {
+        let interested = self.subs.iter().filter(|(_, filters)| held.matches(filters));
+        interested.map(|(sub, _)| wire::event(sub, &held.json)).collect()
+    }
+
+    fn subscribe(
+        &mut self,
+        sub: String,
+        filters: Vec<Filter>,
+        store: &Store,
+        config: &MemoryRelayConfig,
+    ) -> Handled {
+        if self.subs.len() >= SUBSCRIPTIONS_MAX && !self.subs.contains_key(&sub) {
+            return Handled::answer(wire::closed(&sub, "ERROR: too many concurrent REQs"));
+        }
+        let found = store.query(&filters, config.page_max);
+        let mut answers: Vec<String> = found.iter().map(|held| wire::event(&sub, &held.json)).collect();
+        answers.push(wire::eose(&sub));
+        self.subs.insert(sub, filters);
+        Handled {
+            answers,
+            announce: None,
+        }
+    }
+
+    fn open(
+        &mut self,
+        sub: String,
+        filter: &Filter,
+        message: &[u8],
+        store: &Store,
+        config: &MemoryRelayConfig,
+    ) -> String {
+        if self.negs.len() >= SUBSCRIPTIONS_MAX && !self.negs.contains_key(&sub) {
+            return wire::notice("ERROR: too many concurrent NEG requests");
+        }
+        let items = store.items(filter);
+        if let Some(cap) = config.neg_items_max.filter(|cap| items.len() > *cap) {
+            return wire::neg_too_big(&sub, cap);
+        }
+        let mut storage = NegentropyStorageVector::with_capacity(items.len());
+        let built = items
+            .into_iter()
+            .try_for_each(|(time, id)| storage.insert(time.as_secs(), Id::from_byte_array(id.to_bytes())))
+            .and_then(|()| storage.seal())
+            .and_then(|()| Negentropy::owned(storage, config.neg_frame_bytes));
+        match built {
+            Ok(responder) => {
+                self.negs.insert(sub.clone(), responder);
+                self.reconcile(&sub, message)
+            }
+            Err(error) => wire::neg_err(&sub, &format!("error: {error}")),
+        }
+    }
+
+    fn reconcile(&mut self, sub: &str, message: &[u8]) -> String {
+        let Some(responder) = self.negs.get_mut(sub) else {
+            return wire::neg_err(sub, "closed: unknown subscription handle");
+        };
+        if let Ok(answer) = responder.reconcile(message) {
+            return wire::neg_msg(sub, &answer);
+        }
+        self.negs.remove(sub);
+        wire::neg_err(sub, "PROTOCOL-ERROR")
+    }
+}
+
+fn publish(event: Event, store: &mut Store) -> Handled {
+    let id = event.id;
+    if event.verify().is_err() {
+        return Handled::answer(wire::ok(&id, false, "invalid: the id or the signature is wrong"));
+    }
+    let held = if event.kind.is_ephemeral() {
+        Held::new(event)
+    } else {
+        match store.insert(event) {
+            Taken::New(held) => held,
+            Taken::Duplicate => {
+                return Handled::answer(wire::ok(&id, true, "duplicate: already have this event"));
+            }
+            Taken::Deleted => {
+                return Handled::answer(wire::ok(&id, false, "blocked: this event has been deleted"));
+            }
+        }
+    };
+    Handled {
+        answers: vec![wire::ok(&id, true, "")],
+        announce: Some(held),
+    }
+}

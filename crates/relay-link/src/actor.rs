@@ -1,0 +1,430 @@
+//! The actor around one connection: moves frames and arms timers. Who gets a frame, when to dial and when to give
+//! up is decided by [`Router`], [`Backoff`] and [`Keepalive`].
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::prelude::*;
+use supervision::{Constructor, Env, Lifeline, Outlet, Restarted};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::backoff::{Backoff, Pace};
+use crate::keepalive::{Action, Keepalive};
+use crate::link::{QUEUE_FRAMES_MAX, SendFrame};
+use crate::router::Router;
+use crate::websocket::CONNECT_DEADLINE;
+use crate::writer::{self, GOODBYE_DEADLINE, Pen};
+use crate::{
+    Connection, ConnectionError, Dial, DialError, FrameArrived, Incoming, LinkChanged, LinkState, RelayFrame,
+    RelayLink, Steer,
+};
+
+/// Frames that wait are bounded by the queue, which [`RelayLink::try_send`] keeps at [`QUEUE_FRAMES_MAX`]; beside
+/// them come commands and restarts, a few at a time.
+const MAILBOX_MAX: usize = QUEUE_FRAMES_MAX + 64;
+/// For a part of this program to take a frame. A slow disk needs seconds; a minute is a deadlock, and a dropped
+/// connection makes everyone start over.
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Keeps one relay connected. Reached through its [`RelayLink`].
+pub struct RelayLinkActor {
+    env: Env,
+    lifeline: Lifeline,
+    link: RelayLink,
+    dial: Arc<dyn Dial>,
+    watchers: Vec<Outlet<LinkChanged>>,
+    backoff: Backoff,
+    state: watch::Sender<LinkState>,
+    phase: Phase,
+}
+
+enum Phase {
+    Dialing(SpawnHandle),
+    Open(Box<Open>),
+    Waiting(SpawnHandle),
+    Stopped,
+}
+
+struct Open {
+    number: u64,
+    router: Router<Outlet<FrameArrived>>,
+    keepalive: Keepalive,
+    pen: Pen,
+    reader: SpawnHandle,
+    writer: SpawnHandle,
+    timer: SpawnHandle,
+    /// A frame is being handled: the socket is not read, so its silence says nothing.
+    delivering: bool,
+}
+
+impl RelayLinkActor {
+    /// An actor that serves `link`, opens connections with `dial` and tells `watchers` how the link stands. It
+    /// dials when it is started.
+    pub fn new(
+        env: Env,
+        lifeline: Lifeline,
+        link: &RelayLink,
+        dial: Arc<dyn Dial>,
+        watchers: Vec<Outlet<LinkChanged>>,
+    ) -> Self {
+        Self {
+            env,
+            lifeline,
+            link: link.clone(),
+            dial,
+            watchers,
+            backoff: Backoff::for_relay(link.url()),
+            state: watch::Sender::new(LinkState::Connecting),
+            phase: Phase::Stopped,
+        }
+    }
+
+    /// What the guardian needs to start the actor and to start it again.
+    pub fn constructor(
+        env: Env,
+        link: RelayLink,
+        dial: Arc<dyn Dial>,
+        watchers: Vec<Outlet<LinkChanged>>,
+    ) -> Constructor {
+        Box::new(move |lifeline| {
+            Self::new(env.clone(), lifeline, &link, Arc::clone(&dial), watchers.clone()).start();
+        })
+    }
+
+    fn dial(&mut self, ctx: &mut Context<Self>) {
+        let opening = timeout(CONNECT_DEADLINE, self.dial.dial(self.link.url()));
+        let opening = async {
+            opening.await.unwrap_or(Err(DialError::TimedOut {
+                after: CONNECT_DEADLINE,
+            }))
+        };
+        let handle = ctx.spawn(opening.into_actor(self).map(|outcome, actor, ctx| match outcome {
+            Ok(connection) => actor.opened(connection, ctx),
+            Err(error) => {
+                let wait = actor.backoff.wait(Pace::of(&error), &*actor.env.entropy);
+                actor.wait(wait, error.to_string(), ctx);
+            }
+        }));
+        self.phase = Phase::Dialing(handle);
+        self.state.send_replace(LinkState::Connecting);
+    }
+
+    fn opened(&mut self, connection: Connection, ctx: &mut Context<Self>) {
+        let now = self.env.clock.now();
+        self.backoff.opened(now);
+        let number = self.link.shared().opened();
+        let (pen, paper) = writer::pair();
+        let writing = writer::write(paper, connection.outgoing, Arc::clone(self.link.shared()));
+        let writer = ctx.spawn(writing.into_actor(self).map(move |outcome, actor, ctx| {
+            if let Err(error) = outcome {
+                actor.lost(number, error.to_string(), ctx);
+            }
+        }));
+        let reader = ctx.spawn(
+            connection
+                .incoming
+                .into_actor(self)
+                .then(move |incoming, actor, ctx| {
+                    let deliveries = actor.arrived(number, incoming, ctx);
+                    deliver(deliveries).into_actor(actor)
+                })
+                .map(move |taken, actor, ctx| actor.delivered(number, taken, ctx))
+                .finish()
+                .map(move |(), actor, ctx| actor.lost(number, ConnectionError::Closed.to_string(), ctx)),
+        );
+        let keepalive = Keepalive::opened(now);
+        let timer = self.arm(&keepalive, number, ctx);
+        let router = Router::new();
+        let open = Open {
+            number,
+            router,
+            keepalive,
+            pen,
+            reader,
+            writer,
+            timer,
+            delivering: false,
+        };
+        self.phase = Phase::Open(Box::new(open));
+        self.state
+            .send_replace(LinkState::Connected { connection: number });
+    }
+
+    /// What to hand to whom.
+    fn arrived(
+        &mut self,
+        number: u64,
+        incoming: Result<Incoming, ConnectionError>,
+        ctx: &mut Context<Self>,
+    ) -> Vec<(Outlet<FrameArrived>, FrameArrived)> {
+        self.env.tripwire.step(self.lifeline.role());
+        let Some(open) = self.phase.open(number) else {
+            return Vec::new();
+        };
+        open.keepalive.heard();
+        let text = match incoming {
+            Ok(Incoming::Text(text)) => text,
+            Ok(Incoming::Pong) => return Vec::new(),
+            Err(error) => {
+                self.lost(number, error.to_string(), ctx);
+                return Vec::new();
+            }
+        };
+        self.link.shared().counters.received(text.len());
+        let frame = match RelayFrame::parse(&text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::debug!(relay = %self.link.url(), %error, "unreadable frame");
+                if open.router.bad_frame().is_err() {
+                    self.distrust(number, ctx);
+                }
+                return Vec::new();
+            }
+        };
+        if let RelayFrame::Auth { challenge } = &frame {
+            self.link.shared().challenged(Some(challenge.clone()));
+        }
+        let receivers = open.router.receivers(&frame);
+        open.delivering = !receivers.is_empty();
+        let relay = self.link.url();
+        receivers
+            .into_iter()
+            .map(|outlet| {
+                (
+                    outlet,
+                    FrameArrived {
+                        relay: relay.clone(),
+                        frame: frame.clone(),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    fn delivered(&mut self, number: u64, taken: bool, ctx: &mut Context<Self>) {
+        if let Some(open) = self.phase.open(number) {
+            open.delivering = false;
+        }
+        if !taken {
+            let why = "this program was too busy to read from the relay for a minute".into();
+            self.lost(number, why, ctx);
+        }
+    }
+
+    fn arm(&self, keepalive: &Keepalive, number: u64, ctx: &mut Context<Self>) -> SpawnHandle {
+        let wait = keepalive.next().saturating_duration_since(self.env.clock.now());
+        ctx.run_later(wait, move |actor, ctx| actor.tick(number, ctx))
+    }
+
+    fn tick(&mut self, number: u64, ctx: &mut Context<Self>) {
+        let now = self.env.clock.now();
+        let Some(open) = self.phase.open(number) else {
+            return;
+        };
+        if open.delivering {
+            open.keepalive.heard();
+        }
+        match open.keepalive.due(now) {
+            Action::Wait => {}
+            Action::Ping => open.pen.ping(),
+            Action::Dead => {
+                return self.lost(number, "the relay gave no sign of life".into(), ctx);
+            }
+        }
+        self.rearm(ctx);
+    }
+
+    fn rearm(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Open(open) = &self.phase else { return };
+        ctx.cancel_future(open.timer);
+        let timer = self.arm(&open.keepalive, open.number, ctx);
+        if let Phase::Open(open) = &mut self.phase {
+            open.timer = timer;
+        }
+    }
+
+    /// The connection of this number is gone; a later one is not touched.
+    fn lost(&mut self, number: u64, why: String, ctx: &mut Context<Self>) {
+        if self.hang_up(number, ctx) {
+            let wait = self
+                .backoff
+                .after_connection(self.env.clock.now(), &*self.env.entropy);
+            self.wait(wait, why, ctx);
+        }
+    }
+
+    fn distrust(&mut self, number: u64, ctx: &mut Context<Self>) {
+        if self.hang_up(number, ctx) {
+            let wait = self.backoff.wait(Pace::Cap, &*self.env.entropy);
+            self.wait(
+                wait,
+                "the relay sent too many messages that are not Nostr".into(),
+                ctx,
+            );
+        }
+    }
+
+    /// Drops everything of the connection of this number; `false` when it is not the open one.
+    fn hang_up(&mut self, number: u64, ctx: &mut Context<Self>) -> bool {
+        let Some(open) = self.phase.open(number) else {
+            return false;
+        };
+        for handle in [open.reader, open.writer, open.timer] {
+            ctx.cancel_future(handle);
+        }
+        self.link.shared().ended();
+        self.phase = Phase::Stopped;
+        true
+    }
+
+    fn wait(&mut self, wait: Duration, why: String, ctx: &mut Context<Self>) {
+        tracing::info!(relay = %self.link.url(), ?wait, why, "not connected");
+        let until = self.env.clock.now() + wait;
+        self.phase = Phase::Waiting(ctx.run_later(wait, Self::dial));
+        self.state.send_replace(LinkState::Waiting { until, why });
+    }
+
+    fn redial(&mut self, ctx: &mut Context<Self>) {
+        let now = self.env.clock.now();
+        match &mut self.phase {
+            Phase::Dialing(_) | Phase::Stopped => {}
+            Phase::Waiting(timer) => {
+                ctx.cancel_future(*timer);
+                self.backoff.reset();
+                self.dial(ctx);
+            }
+            Phase::Open(open) => {
+                open.pen.ping();
+                open.keepalive.suspect(now);
+                self.rearm(ctx);
+            }
+        }
+    }
+
+    fn close(&mut self, ctx: &mut Context<Self>) {
+        if self.link.shared().closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.link.shared().ended();
+        match std::mem::replace(&mut self.phase, Phase::Stopped) {
+            Phase::Dialing(handle) | Phase::Waiting(handle) => {
+                ctx.cancel_future(handle);
+            }
+            // Dropping the pen lets the writer finish.
+            Phase::Open(open) => {
+                ctx.cancel_future(open.reader);
+                ctx.cancel_future(open.timer);
+            }
+            Phase::Stopped => {}
+        }
+        self.state.send_replace(LinkState::Stopped);
+        ctx.run_later(GOODBYE_DEADLINE, |_, ctx| ctx.stop());
+    }
+
+    /// Tells one watcher the latest state whenever it changed, one at a time: a slow watcher skips states and holds
+    /// up nobody.
+    fn announce_to(&self, watcher: Outlet<LinkChanged>, ctx: &mut Context<Self>) {
+        let (link, mut changes) = (self.link.clone(), self.state.subscribe());
+        let announcing = async move {
+            while changes.changed().await.is_ok() {
+                let state = changes.borrow_and_update().clone();
+                // A watcher that is gone hears the state again when it was restarted.
+                let _ = watcher
+                    .send(LinkChanged {
+                        link: link.clone(),
+                        state,
+                    })
+                    .await;
+            }
+        };
+        ctx.spawn(announcing.into_actor(self));
+    }
+
+    fn announce(&self) {
+        self.state.send_modify(|_| {});
+    }
+}
+
+impl Phase {
+    fn open(&mut self, number: u64) -> Option<&mut Open> {
+        match self {
+            Self::Open(open) if open.number == number => Some(open),
+            _ => None,
+        }
+    }
+}
+
+/// `false` when a receiver did not take its frame in time. One that is gone does not need it.
+async fn deliver(deliveries: Vec<(Outlet<FrameArrived>, FrameArrived)>) -> bool {
+    for (outlet, fact) in deliveries {
+        if timeout(DELIVERY_DEADLINE, outlet.send(fact)).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+impl Actor for RelayLinkActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+        for watcher in self.watchers.clone() {
+            self.announce_to(watcher, ctx);
+        }
+        let shared = Arc::clone(self.link.shared());
+        shared.frames.fill(ctx.address().recipient());
+        shared.steering.fill(ctx.address().recipient());
+        shared.restarted.fill(ctx.address().recipient());
+        if shared.closed.load(Ordering::Acquire) {
+            self.state.send_replace(LinkState::Stopped);
+        } else {
+            self.dial(ctx);
+        }
+    }
+}
+
+impl Drop for RelayLinkActor {
+    /// Also after a panic: from here on nothing can be sent.
+    fn drop(&mut self) {
+        self.link.shared().ended();
+    }
+}
+
+impl Handler<SendFrame> for RelayLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, send: SendFrame, _: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        // Queued for a connection that has ended: the sender hears of that and starts over.
+        let Some(open) = self.phase.open(send.connection) else {
+            return;
+        };
+        open.router.sent(&send.frame, send.reply_to);
+        open.pen.write(send.text);
+    }
+}
+
+impl Handler<Steer> for RelayLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, steer: Steer, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        match steer {
+            Steer::Redial => self.redial(ctx),
+            Steer::Announce => self.announce(),
+            Steer::Close => self.close(ctx),
+        }
+    }
+}
+
+impl Handler<Restarted> for RelayLinkActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Restarted, _: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        self.announce();
+    }
+}

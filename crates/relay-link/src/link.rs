@@ -1,0 +1,202 @@
+//! The handle other crates hold.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::Message;
+use supervision::{Outlet, Restarted, Undelivered};
+
+use crate::traffic::Counters;
+use crate::{ClientFrame, FrameArrived, RelayUrl, Steer, Traffic};
+
+/// Text that waits to be written, per link (field guide 7): a relay that reads slowly must not fill memory.
+pub(crate) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Frames that wait to be written. 32 EVENT, 6 REQ and 2 NEG in flight are far below; a queue this long means that
+/// the sender does not wait for answers.
+pub(crate) const QUEUE_FRAMES_MAX: usize = 4096;
+
+/// Reaches one relay. Clones are cheap and share everything; the handle stays good when the actor is restarted.
+#[derive(Clone)]
+pub struct RelayLink {
+    shared: Arc<Shared>,
+}
+
+/// Why a frame was not taken. Nothing of it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendFailed {
+    /// There is no connection. Send it again after [`LinkChanged`](crate::LinkChanged) says `Connected`.
+    #[error("the relay is not connected; send again when it is")]
+    NotConnected,
+    /// 8 MiB or 4,096 frames wait already. Send it again after answers arrived.
+    #[error("too much waits to be sent to the relay; send again after it has answered")]
+    QueueFull,
+}
+
+pub(crate) struct Shared {
+    url: RelayUrl,
+    pub(crate) frames: Outlet<SendFrame>,
+    pub(crate) steering: Outlet<Steer>,
+    pub(crate) restarted: Outlet<Restarted>,
+    pub(crate) counters: Counters,
+    /// The number of the last connection.
+    connections: AtomicU64,
+    /// The open connection, or 0.
+    open: AtomicU64,
+    /// Closed on command: a restarted actor must not dial.
+    pub(crate) closed: AtomicBool,
+    challenge: Mutex<Option<String>>,
+    queued_bytes: AtomicUsize,
+    queued_frames: AtomicUsize,
+}
+
+/// A frame on its way to the writer, with its place in the queue.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SendFrame {
+    pub(crate) connection: u64,
+    pub(crate) text: QueuedText,
+    pub(crate) frame: ClientFrame,
+    pub(crate) reply_to: Outlet<FrameArrived>,
+}
+
+/// Text that counts against the queue's bounds until it is dropped, wherever that happens.
+pub(crate) struct QueuedText {
+    pub(crate) text: String,
+    bytes: usize,
+    shared: Arc<Shared>,
+}
+
+impl RelayLink {
+    /// A handle to `url` that nobody serves yet: start a [`RelayLinkActor`](crate::RelayLinkActor) for it.
+    pub fn new(url: RelayUrl) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                url,
+                frames: Outlet::empty(),
+                steering: Outlet::empty(),
+                restarted: Outlet::empty(),
+                counters: Counters::default(),
+                connections: AtomicU64::new(0),
+                open: AtomicU64::new(0),
+                closed: AtomicBool::new(false),
+                challenge: Mutex::new(None),
+                queued_bytes: AtomicUsize::new(0),
+                queued_frames: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// The relay's address.
+    pub fn url(&self) -> &RelayUrl {
+        &self.shared.url
+    }
+
+    /// What went over the link so far.
+    pub fn traffic(&self) -> Traffic {
+        self.shared.counters.read()
+    }
+
+    /// Queues a frame without waiting. Answers come to `reply_to`: for a REQ or NEG-OPEN until it is closed, for an
+    /// EVENT or AUTH one OK. All of it is forgotten when the connection ends, without an answer.
+    pub fn try_send(&self, frame: ClientFrame, reply_to: Outlet<FrameArrived>) -> Result<(), SendFailed> {
+        let connection = self.shared.open.load(Ordering::Acquire);
+        if connection == 0 {
+            return Err(SendFailed::NotConnected);
+        }
+        let text = QueuedText::reserve(&self.shared, frame.encode()).ok_or(SendFailed::QueueFull)?;
+        self.shared
+            .frames
+            .try_send(SendFrame {
+                connection,
+                text,
+                frame,
+                reply_to,
+            })
+            .map_err(|error| match error {
+                Undelivered::Full => SendFailed::QueueFull,
+                Undelivered::Closed => SendFailed::NotConnected,
+            })
+    }
+
+    /// The challenge of this connection that nobody has taken yet: taking it makes sure that one AUTH is signed per
+    /// challenge (field guide U-12), however many parts were refused with `auth-required:`.
+    pub fn take_challenge(&self) -> Option<String> {
+        self.shared
+            .challenge
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// Sends [`Steer::Redial`].
+    pub fn redial(&self) -> Result<(), Undelivered> {
+        self.shared.steering.try_send(Steer::Redial)
+    }
+
+    /// Sends [`Steer::Announce`].
+    pub fn announce(&self) -> Result<(), Undelivered> {
+        self.shared.steering.try_send(Steer::Announce)
+    }
+
+    /// Sends [`Steer::Close`].
+    pub fn close(&self) -> Result<(), Undelivered> {
+        self.shared.steering.try_send(Steer::Close)
+    }
+
+    /// Where the guardian reports restarts, so that the link announces its state to the new actor.
+    pub fn restarted(&self) -> Outlet<Restarted> {
+        self.shared.restarted.clone()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Shared {
+    /// Opens for business under the next connection number.
+    pub(crate) fn opened(&self) -> u64 {
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.open.store(connection, Ordering::Release);
+        connection
+    }
+
+    /// Takes no more frames; the challenge dies with the connection.
+    pub(crate) fn ended(&self) {
+        self.open.store(0, Ordering::Release);
+        self.challenged(None);
+    }
+
+    pub(crate) fn challenged(&self, challenge: Option<String>) {
+        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;
+    }
+}
+
+impl QueuedText {
+    fn reserve(shared: &Arc<Shared>, text: String) -> Option<Self> {
+        let bytes = text.len();
+        let frames = shared.queued_frames.fetch_add(1, Ordering::Relaxed);
+        let queued = shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // From here on a drop gives the place back.
+        let reserved = Self {
+            text,
+            bytes,
+            shared: Arc::clone(shared),
+        };
+        (frames < QUEUE_FRAMES_MAX && queued.saturating_add(bytes) <= QUEUE_BYTES_MAX).then_some(reserved)
+    }
+}
+
+impl Drop for QueuedText {
+    fn drop(&mut self) {
+        self.shared.queued_frames.fetch_sub(1, Ordering::Relaxed);
+        self.shared.queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for RelayLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RelayLink").field(&self.shared.url).finish()
+    }
+}

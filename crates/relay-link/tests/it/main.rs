@@ -1,0 +1,8 @@
+//! What the crate promises, in one binary.
+
+mod common;
+mod frames;
+mod link;
+mod memory;
+mod reconnecting;
+mod websocket;

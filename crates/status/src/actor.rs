@@ -1,0 +1,177 @@
+//! The actor around [`Board`]: takes facts, publishes the value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use event_index::{CountsChanged, IndexError, Store};
+use pns_keys::keeper::KeysChanged;
+use realtime::DownloadsChanged;
+use realtime::messages::ConversationsCounted;
+use reconciler::messages::{PassChanged, Phase};
+use relay_link::LinkChanged;
+use supervision::{Env, GuardianReport, Lifeline, Restarted};
+use tokio::sync::watch;
+use uploader::{SealingHeld, UploadsChanged};
+
+use crate::board::Board;
+use crate::state::Status;
+
+/// Facts are snapshots and small; senders drop one when this is full, and the next one tells the same and more.
+const MAILBOX_MAX: usize = 1024;
+/// Facts that come together are published together, so that watchers are not woken for each.
+const GATHER: Duration = Duration::from_millis(10);
+/// What is safe is counted over the whole store, so at most this often while messages stream.
+const COUNT_SAFE_EVERY: Duration = Duration::from_secs(2);
+
+/// The status actor. Its memory can be lost at any moment: facts are snapshots, and are repeated after a restart.
+pub struct StatusActor {
+    env: Env,
+    lifeline: Lifeline,
+    store: Arc<Store>,
+    board: Board,
+    relays: Vec<String>,
+    published: watch::Sender<Status>,
+    publishing: bool,
+    counting: bool,
+    count_again: bool,
+}
+
+impl StatusActor {
+    /// A status over `board`, published through `published`. `relays` are those that count for safety.
+    pub fn new(
+        env: Env,
+        lifeline: Lifeline,
+        store: Arc<Store>,
+        board: Board,
+        relays: Vec<String>,
+        published: watch::Sender<Status>,
+    ) -> Self {
+        Self {
+            env,
+            lifeline,
+            store,
+            board,
+            relays,
+            published,
+            publishing: false,
+            counting: false,
+            count_again: false,
+        }
+    }
+
+    fn took_fact(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.publishing, true) {
+            ctx.run_later(GATHER, |actor, _| {
+                actor.publishing = false;
+                actor.publish();
+            });
+        }
+    }
+
+    fn publish(&self) {
+        let status = self.board.status(self.env.clock.now(), self.env.clock.unix());
+        self.published.send_if_modified(|published| {
+            let changed = *published != status;
+            *published = status;
+            changed
+        });
+    }
+
+    /// Reads what the store knows about safety and agreements.
+    fn count_safe(&mut self, ctx: &mut Context<Self>) {
+        if self.counting {
+            self.count_again = true;
+            return;
+        }
+        self.counting = true;
+        self.count_again = false;
+        let (store, relays, workers) = (Arc::clone(&self.store), self.relays.clone(), self.env.workers);
+        let count = async move {
+            workers
+                .run(move || {
+                    Ok::<_, IndexError>((store.counts()?, store.safe(&relays)?, store.agreements()?))
+                })
+                .await
+        };
+        ctx.spawn(count.into_actor(self).map(|counted, actor, ctx| {
+            match counted {
+                Ok((counts, safe, agreements)) => actor.board.stored(counts, safe, &agreements),
+                Err(error) => tracing::error!(%error, "the store could not be counted"),
+            }
+            actor.publish();
+            ctx.run_later(COUNT_SAFE_EVERY, |actor, ctx| {
+                actor.counting = false;
+                if actor.count_again {
+                    actor.count_safe(ctx);
+                }
+            });
+        }));
+    }
+}
+
+impl Actor for StatusActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.count_safe(ctx);
+    }
+}
+
+/// Reads the store once, for a value that does not begin with zeros. Blocks on the disk.
+pub fn read_board(board: &mut Board, store: &Store, relays: &[String]) -> Result<(), IndexError> {
+    let agreements: BTreeMap<_, _> = store.agreements()?;
+    board.stored(store.counts()?, store.safe(relays)?, &agreements);
+    Ok(())
+}
+
+macro_rules! takes {
+    ($($fact:ty: |$board:ident, $value:ident| $take:expr;)*) => {
+        $(impl Handler<$fact> for StatusActor {
+            type Result = ();
+
+            fn handle(&mut self, $value: $fact, ctx: &mut Self::Context) {
+                self.env.tripwire.step(self.lifeline.role());
+                let $board = &mut self.board;
+                $take;
+                self.took_fact(ctx);
+            }
+        })*
+    };
+}
+
+takes! {
+    CountsChanged: |board, fact| board.counted(fact.0);
+    ConversationsCounted: |board, fact| board.conversations(fact.0);
+    KeysChanged: |board, fact| board.keys(fact);
+    LinkChanged: |board, fact| board.link(fact.link.url().clone(), fact.state);
+    UploadsChanged: |board, fact| board.uploads(fact);
+    DownloadsChanged: |board, fact| board.downloads(fact);
+    SealingHeld: |board, fact| board.held(fact.0);
+    GuardianReport: |board, fact| if let GuardianReport::Failed { reason, .. } = fact { board.failed(reason) };
+}
+
+impl Handler<PassChanged> for StatusActor {
+    type Result = ();
+
+    fn handle(&mut self, fact: PassChanged, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        let done = matches!(fact.phase, Phase::Done(_));
+        self.board.pass(fact);
+        if done {
+            self.count_safe(ctx);
+        }
+        self.took_fact(ctx);
+    }
+}
+
+impl Handler<Restarted> for StatusActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Restarted, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        self.count_safe(ctx);
+    }
+}

@@ -1,0 +1,237 @@
+//! From facts to the one value: a state machine without I/O.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use event_index::{Agreement, Basis, Counts};
+use nostr::prelude::PublicKey;
+use pns_keys::keeper::{KeyState, KeysChanged};
+use realtime::DownloadsChanged;
+use reconciler::messages::{PassChanged, Phase};
+use relay_link::{LinkState, RelayUrl};
+use uploader::UploadsChanged;
+
+use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status};
+
+/// Collects facts; [`Board::status`] says what they come to.
+#[derive(Debug)]
+pub struct Board {
+    account: PublicKey,
+    keys: Option<KeysChanged>,
+    counts: Counts,
+    conversations: u64,
+    safe: u64,
+    held: Option<String>,
+    failed: Vec<String>,
+    relays: BTreeMap<RelayUrl, Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    link: Option<LinkState>,
+    pass: u64,
+    phase: Option<Phase>,
+    uploads: (u64, u64),
+    downloads: (u64, u64),
+    live: bool,
+    agreement: Option<(u64, Basis)>,
+}
+
+impl Board {
+    /// A board for these relays that has heard nothing yet.
+    pub fn new(account: PublicKey, relays: impl IntoIterator<Item = RelayUrl>) -> Self {
+        Self {
+            account,
+            keys: None,
+            counts: Counts::default(),
+            conversations: 0,
+            safe: 0,
+            held: None,
+            failed: Vec::new(),
+            relays: relays.into_iter().map(|url| (url, Line::default())).collect(),
+        }
+    }
+
+    /// What the store says: counts, safe messages, and each relay's last agreement.
+    pub fn stored(&mut self, counts: Counts, safe: u64, agreements: &BTreeMap<String, Agreement>) {
+        self.counts = counts;
+        self.safe = safe;
+        for (url, line) in &mut self.relays {
+            line.agreement = agreements
+                .get(url.as_str())
+                .map(|agreement| (agreement.at, agreement.basis));
+        }
+    }
+
+    /// How much there is of everything.
+    pub fn counted(&mut self, counts: Counts) {
+        self.counts = counts;
+    }
+
+    /// How many conversations there are.
+    pub fn conversations(&mut self, conversations: u64) {
+        self.conversations = conversations;
+    }
+
+    /// Which keys there are.
+    pub fn keys(&mut self, keys: KeysChanged) {
+        self.keys = Some(keys);
+    }
+
+    /// How a connection is.
+    pub fn link(&mut self, url: RelayUrl, state: LinkState) {
+        self.relays.entry(url).or_default().link = Some(state);
+    }
+
+    /// How far a comparison is. Facts of an older pass change nothing.
+    pub fn pass(&mut self, fact: PassChanged) {
+        let line = self.relays.entry(fact.relay).or_default();
+        if fact.pass >= line.pass {
+            line.pass = fact.pass;
+            line.phase = Some(fact.phase);
+        }
+    }
+
+    /// How far uploads are.
+    pub fn uploads(&mut self, fact: UploadsChanged) {
+        self.relays.entry(fact.relay).or_default().uploads = (fact.done, fact.total);
+    }
+
+    /// How far downloads are.
+    pub fn downloads(&mut self, fact: DownloadsChanged) {
+        let line = self.relays.entry(fact.relay).or_default();
+        line.downloads = (fact.done, fact.total);
+        line.live = fact.live;
+    }
+
+    /// What keeps drafts.
+    pub fn held(&mut self, why: Option<String>) {
+        self.held = why;
+    }
+
+    /// A part was given up.
+    pub fn failed(&mut self, why: String) {
+        self.failed.push(why);
+    }
+
+    /// What the facts come to at `now` (wall clock `unix`).
+    pub fn status(&self, now: Instant, unix: u64) -> Status {
+        let relays: Vec<RelayStatus> = self
+            .relays
+            .iter()
+            .map(|(url, line)| line.status(url.clone(), now, unix))
+            .collect();
+        let agreed_at = relays.iter().map(|relay| relay.agreed_at).min().flatten();
+        let basis = match relays.iter().map(|relay| relay.basis).collect::<Option<Vec<_>>>() {
+            Some(all) if all.contains(&Basis::Pages) => Some(Basis::Pages),
+            Some(all) if !all.is_empty() => Some(Basis::Fingerprint),
+            _ => None,
+        };
+        let passed = |relay: &RelayStatus| match &relay.report {
+            Some(report) => report.complete,
+            // Nothing was compared in this run: the last agreement is what is known, with its time beside it.
+            None => relay.pass == 0 && relay.agreed_at.is_some(),
+        };
+        let complete = !relays.is_empty() && relays.iter().all(passed) && self.counts.waiting == 0;
+        let write = self.keys.as_ref().and_then(|keys| keys.write);
+        Status {
+            account: AccountStatus {
+                account: self.account,
+                state: self.account_state(),
+                write_key: write.map(|write| write.public),
+                write_ready: write.is_some_and(|write| write.ready),
+                read_keys: self.keys.as_ref().map_or(0, |keys| keys.read.len()),
+            },
+            complete,
+            basis,
+            agreed_at,
+            counts: self.counts,
+            conversations: self.conversations,
+            safe: self.safe,
+            held: self.held.clone(),
+            failed: self.failed.clone(),
+            relays,
+        }
+    }
+
+    fn account_state(&self) -> AccountState {
+        if let Some(why) = self.failed.first() {
+            return AccountState::Failed(why.clone());
+        }
+        match self.keys.as_ref().map(|keys| &keys.state) {
+            None | Some(KeyState::Loading) => AccountState::Loading,
+            Some(KeyState::Searching { why }) => AccountState::Offline(why.clone()),
+            Some(KeyState::Ready) => AccountState::Ready,
+            Some(KeyState::Locked { why }) => AccountState::Locked(why.clone()),
+        }
+    }
+}
+
+impl Line {
+    fn status(&self, url: RelayUrl, now: Instant, unix: u64) -> RelayStatus {
+        let report = match &self.phase {
+            Some(Phase::Done(report)) => Some(report.clone()),
+            _ => None,
+        };
+        let (agreed_at, basis) = self.agreement.unzip();
+        RelayStatus {
+            url,
+            state: self.state(now, unix),
+            pass: self.pass,
+            report,
+            agreed_at,
+            basis,
+        }
+    }
+
+    fn state(&self, now: Instant, unix: u64) -> RelayState {
+        match &self.link {
+            None => return RelayState::Off,
+            Some(LinkState::Connecting) => return RelayState::Connecting,
+            Some(LinkState::Waiting { until, why }) => {
+                let pause = until.saturating_duration_since(now).as_secs();
+                return RelayState::Waiting {
+                    until: unix + pause,
+                    why: why.clone(),
+                };
+            }
+            Some(LinkState::Stopped) => {
+                return RelayState::Refused {
+                    why: "the connection was closed for good".to_owned(),
+                };
+            }
+            Some(LinkState::Connected { .. }) => {}
+        }
+        match &self.phase {
+            Some(Phase::Comparing { round, have, need }) => {
+                return RelayState::Comparing {
+                    round: *round,
+                    have: *have,
+                    need: *need,
+                };
+            }
+            Some(Phase::Done(report)) => {
+                if let Some(why) = &report.error {
+                    return RelayState::Refused { why: why.clone() };
+                }
+            }
+            Some(Phase::Transferring | Phase::Confirming) | None => {}
+        }
+        let (done, total) = self.downloads;
+        if done < total {
+            return RelayState::Fetching { done, total };
+        }
+        let (done, total) = self.uploads;
+        if done < total {
+            return RelayState::Sending { done, total };
+        }
+        match self.phase {
+            Some(Phase::Done(_)) if self.live => RelayState::Live,
+            _ => RelayState::Comparing {
+                round: 0,
+                have: 0,
+                need: 0,
+            },
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A shared slot around a [`Recipient`], so that a restarted actor is reached by everyone who knew the old one.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::dev::SendError;
+use actix::prelude::*;
+
+/// Where messages of type `M` go. Clones share the slot and are cheap.
+pub struct Outlet<M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    slot: Arc<RwLock<Option<Recipient<M>>>>,
+}
+
+/// Why a message did not arrive. The message comes back, except after an awaited send.
+#[derive(Debug, thiserror::Error)]
+pub enum Undelivered {
+    /// The mailbox holds as many messages as it may. Try again after it has worked some off.
+    #[error("the receiving actor's mailbox is full")]
+    Full,
+    /// The actor has stopped, has not started, or is being restarted. Its [`Restarted`](crate::Restarted) follows.
+    #[error("the receiving actor is not running")]
+    Closed,
+}
+
+impl<M> Outlet<M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    /// An outlet that leads nowhere until it is filled.
+    pub fn empty() -> Self {
+        Self {
+            slot: Arc::new(RwLock::new(None)),
+        }
+    }
+
+    /// Points every clone at `recipient`.
+    pub fn fill(&self, recipient: Recipient<M>) {
+        *self.slot.write().unwrap_or_else(PoisonError::into_inner) = Some(recipient);
+    }
+
+    /// Queues `message` without waiting; the result of handling it is not reported.
+    pub fn try_send(&self, message: M) -> Result<(), Undelivered> {
+        let recipient = self.recipient().ok_or(Undelivered::Closed)?;
+        recipient.try_send(message).map_err(|error| match error {
+            SendError::Full(_) => Undelivered::Full,
+            SendError::Closed(_) => Undelivered::Closed,
+        })
+    }
+
+    /// Queues `message`, waiting for room in the mailbox, and returns what its handler returned.
+    pub async fn send(&self, message: M) -> Result<M::Result, Undelivered> {
+        let recipient = self.recipient().ok_or(Undelivered::Closed)?;
+        recipient.send(message).await.map_err(|error| match error {
+            MailboxError::Timeout => Undelivered::Full,
+            MailboxError::Closed => Undelivered::Closed,
+        })
+    }
+
+    fn recipient(&self) -> Option<Recipient<M>> {
+        self.slot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<M> Clone for Outlet<M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn clone(&self) -> Self {
+        Self {
+            slot: Arc::clone(&self.slot),
+        }
+    }
+}
+
+impl<M> fmt::Debug for Outlet<M>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet")
+            .field("filled", &self.recipient().is_some())
+            .finish()
+    }
+}

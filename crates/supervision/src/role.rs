@@ -1,0 +1,36 @@
+//! The parts that can die and come back.
+
+use std::fmt;
+
+/// Names one supervised part of the engine, in logs, restarts and failure reports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The one writer of the store.
+    Index,
+    /// The keeper of keys.
+    Keeper,
+    /// Comparisons with relays.
+    Reconciler,
+    /// Events on their way out.
+    Uploader,
+    /// Events on their way in, and conversations.
+    Realtime,
+    /// What people see.
+    Status,
+    /// The connection to the relay of this URL.
+    Link(String),
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index => f.write_str("event-index"),
+            Self::Keeper => f.write_str("keeper"),
+            Self::Reconciler => f.write_str("reconciler"),
+            Self::Uploader => f.write_str("uploader"),
+            Self::Realtime => f.write_str("realtime"),
+            Self::Status => f.write_str("status"),
+            Self::Link(relay) => write!(f, "link to {relay}"),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Where blocking and wide work runs.
+
+use std::fmt;
+
+/// A pool for work that would hold up an actor: commits, signature checks, opening many envelopes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Workers {
+    inline: bool,
+}
+
+impl Workers {
+    /// Work runs on tokio's blocking threads; wide work spreads over all cores with rayon inside it.
+    pub fn threads() -> Self {
+        Self { inline: false }
+    }
+
+    /// Work runs at once on the calling thread, in the order it was asked for: for simulations.
+    pub fn inline() -> Self {
+        Self { inline: true }
+    }
+
+    /// Runs `work` and returns what it returned. A panic in `work` goes on in the caller, so that the guardian
+    /// sees it in the actor that asked.
+    pub async fn run<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        if self.inline {
+            return work();
+        }
+        match tokio::task::spawn_blocking(work).await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down; nobody is left to take an answer.
+                Err(_) => futures_util::future::pending().await,
+            },
+        }
+    }
+
+    /// Applies `each` to every item, over all cores unless inline; the order of results is that of `items`.
+    pub fn map<T, U, F>(&self, items: Vec<T>, each: F) -> Vec<U>
+    where
+        T: Send,
+        U: Send,
+        F: Fn(T) -> U + Send + Sync,
+    {
+        use rayon::prelude::*;
+        if self.inline {
+            items.into_iter().map(each).collect()
+        } else {
+            items.into_par_iter().map(each).collect()
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.inline {
+            "Workers::inline"
+        } else {
+            "Workers::threads"
+        })
+    }
+}

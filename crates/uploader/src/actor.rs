@@ -1,0 +1,506 @@
+//! The actor around [`Outbox`] and the sealing of drafts: moves values, decides nothing about the protocol.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use event_index::{EventIndex, IndexError};
+use nostr::prelude::PublicKey;
+use pns_keys::keeper::{KeysChanged, SealBatch};
+use reconciler::{HaveIds, Settle, Settled, Side};
+use relay_link::{ClientFrame, FrameArrived, LinkChanged, OkClass, RelayFrame, RelayUrl};
+use supervision::{Env, Lifeline, Outlet, Restarted, Role};
+
+use crate::drafts::{Batch, SealFailed, Sealer};
+use crate::handle::Uploader;
+use crate::messages::{Drafted, Sealed, SealingHeld, UploadsChanged};
+use crate::outbox::{Next, WINDOW};
+use crate::relay::Relay;
+use crate::sealing::NotNow;
+
+/// OKs for a full flight from every relay, commands and facts: each is small, and the link waits when it is full.
+const MAILBOX_MAX: usize = 512;
+/// Answers that come together are written together; a crash before the write sends those events once more.
+const WRITE_GATHER: Duration = Duration::from_millis(20);
+/// Pause before a step that failed (the store restarting, the link's queue full) is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+/// How long a pass waits for the keyring to be read back before what is sealed counts as left.
+const KEYRING_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Where the uploader's facts go.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Messages became drafts.
+    pub drafted: Outlet<Drafted>,
+    /// Drafts became envelopes.
+    pub sealed: Outlet<Sealed>,
+    /// Uploads of a pass are through.
+    pub settled: Outlet<Settled>,
+    /// Progress.
+    pub uploads_changed: Outlet<UploadsChanged>,
+    /// What keeps drafts.
+    pub sealing_held: Outlet<SealingHeld>,
+}
+
+/// The uploader's actor. Its memory can be lost at any moment: rows and drafts are on disk.
+pub struct UploaderActor {
+    pub(crate) env: Env,
+    pub(crate) lifeline: Lifeline,
+    pub(crate) index: EventIndex,
+    pub(crate) account: PublicKey,
+    pub(crate) facts: Facts,
+    handle: Uploader,
+    sealer: Sealer,
+    keys: Option<KeysChanged>,
+    relays: BTreeMap<RelayUrl, Relay>,
+    sealing: bool,
+    /// Drafts may have come since the last batch was read.
+    seal_again: bool,
+    seal_timer: Option<SpawnHandle>,
+}
+
+impl UploaderActor {
+    /// An uploader for `account`. `handle` is the one that is going to be filled with it.
+    pub fn new(
+        env: Env,
+        lifeline: Lifeline,
+        account: PublicKey,
+        index: EventIndex,
+        keeper: Outlet<SealBatch>,
+        handle: Uploader,
+        facts: Facts,
+    ) -> Self {
+        let sealer = Sealer {
+            env: env.clone(),
+            index: index.clone(),
+            keeper,
+            account: account.to_hex(),
+        };
+        Self {
+            env,
+            lifeline,
+            index,
+            account,
+            facts,
+            handle,
+            sealer,
+            keys: None,
+            relays: BTreeMap::new(),
+            sealing: false,
+            seal_again: false,
+            seal_timer: None,
+        }
+    }
+
+    fn step(&self) {
+        self.env.tripwire.step(self.lifeline.role());
+    }
+
+    /// No envelope leaves before its keyring was read back from a relay (DESIGN 3).
+    fn may_send(&self) -> bool {
+        self.keys
+            .as_ref()
+            .and_then(|keys| keys.write)
+            .is_some_and(|write| write.ready)
+    }
+
+    /// Sends what this relay may be sent now, then arms one timer for the next step.
+    fn pump(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let (now, unix, may_send) = (self.env.clock.now(), self.env.clock.unix(), self.may_send());
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        if let Some(timer) = relay.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if relay.connected() && may_send && !relay.loading {
+            for row in relay.outbox.expire(now, unix) {
+                relay.events.remove(&row.id);
+                relay.unwritten.push(row);
+            }
+            let again = loop {
+                match relay.outbox.next(now, unix) {
+                    Next::Send(row) => {
+                        let Some(event) = relay.events.get(&row.id) else {
+                            // Deleted here between being queued and now; its row went with it.
+                            relay.outbox.forget(&row.id);
+                            continue;
+                        };
+                        let frame = ClientFrame::Event(Box::new(event.clone()));
+                        if relay.link.try_send(frame, self.handle.frames.clone()).is_err() {
+                            relay.outbox.not_sent(&row.id);
+                            break Some(RETRY);
+                        }
+                    }
+                    Next::Load { after } => {
+                        relay.loading = true;
+                        Self::load(&self.index, &self.env, url.clone(), after, ctx);
+                        break None;
+                    }
+                    Next::Wait(until) => break Some(until.saturating_duration_since(now)),
+                    Next::Idle => break None,
+                }
+            };
+            if let Some(pause) = again {
+                let url = url.clone();
+                relay.timer = Some(ctx.run_later(pause, move |actor, ctx| actor.pump(&url, ctx)));
+            }
+        }
+        self.write(url, ctx);
+        self.tell_progress(url);
+        self.settle(url, ctx);
+    }
+
+    fn load(index: &EventIndex, env: &Env, url: RelayUrl, after: u64, ctx: &mut Context<Self>) {
+        let (store, workers, name) = (Arc::clone(index.store()), env.workers, url.to_string());
+        let read = async move {
+            workers
+                .run(move || {
+                    let rows = store.deliveries(&name, after, WINDOW)?;
+                    let mut events = Vec::with_capacity(rows.len());
+                    for row in &rows {
+                        match store.event(&row.id) {
+                            Ok(event) => events.extend(event),
+                            // One damaged envelope keeps no other from leaving.
+                            Err(IndexError::Corrupt { what, .. }) => tracing::error!(what, "can't be sent"),
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    Ok((rows, events))
+                })
+                .await
+        };
+        ctx.spawn(wrap_future::<_, Self>(read).map(move |read, actor, ctx| {
+            let unix = actor.env.clock.unix();
+            let Some(relay) = actor.relays.get_mut(&url) else {
+                return;
+            };
+            relay.loading = false;
+            match read {
+                Ok((rows, events)) => {
+                    relay.outbox.load(rows, unix);
+                    relay
+                        .events
+                        .extend(events.into_iter().map(|event| (event.id, event)));
+                    actor.pump(&url, ctx);
+                }
+                Err(error) => {
+                    tracing::error!(relay = %url, %error, "the queue could not be read; trying again");
+                    relay.timer = Some(ctx.run_later(RETRY, move |actor, ctx| actor.pump(&url, ctx)));
+                }
+            }
+        }));
+    }
+
+    /// Writes changed rows, those that gather within a moment together.
+    fn write(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        if relay.writing || relay.unwritten.is_empty() {
+            return;
+        }
+        relay.writing = true;
+        let url = url.clone();
+        ctx.run_later(WRITE_GATHER, move |actor, ctx| {
+            let Some(relay) = actor.relays.get_mut(&url) else {
+                return;
+            };
+            let rows = std::mem::take(&mut relay.unwritten);
+            let (index, kept) = (actor.index.clone(), rows.clone());
+            let write = async move { index.set_deliveries(rows).await };
+            ctx.spawn(write.into_actor(actor).map(move |written, actor, ctx| {
+                let Some(relay) = actor.relays.get_mut(&url) else {
+                    return;
+                };
+                relay.writing = false;
+                if let Err(error) = written {
+                    tracing::error!(relay = %url, %error, "answers could not be written; trying again");
+                    // Newer changes of the same rows come after these.
+                    relay.unwritten.splice(0..0, kept);
+                    ctx.run_later(RETRY, move |actor, ctx| actor.write(&url, ctx));
+                } else {
+                    actor.pump(&url, ctx);
+                }
+            }));
+        });
+    }
+
+    fn tell_progress(&mut self, url: &RelayUrl) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        let backlog = relay.outbox.backlog();
+        let fact = UploadsChanged {
+            relay: url.clone(),
+            done: relay.done,
+            total: relay.done + backlog,
+        };
+        if backlog == 0 {
+            relay.done = 0;
+        }
+        // Progress is a snapshot: a full mailbox misses one and gets the next.
+        let _ = self.facts.uploads_changed.try_send(fact);
+    }
+
+    /// Answers the pass that waits for this relay, once nothing of ours is under way.
+    fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let now = self.env.clock.now();
+        let sealing = self.sealing || self.seal_timer.is_some();
+        let unread_keyring = self
+            .keys
+            .as_ref()
+            .is_some_and(|keys| keys.write.is_some_and(|write| !write.ready));
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        let Some((pass, since)) = relay.settle else { return };
+        let key_deadline = since + KEYRING_PATIENCE;
+        if unread_keyring && now < key_deadline {
+            let again = url.clone();
+            ctx.run_later(key_deadline - now, move |actor, ctx| actor.settle(&again, ctx));
+            return;
+        }
+        if relay.busy() || sealing {
+            return;
+        }
+        let moving = relay.connected()
+            && self
+                .keys
+                .as_ref()
+                .is_some_and(|keys| keys.write.is_some_and(|w| w.ready));
+        if moving && relay.outbox.settled(now).is_none() {
+            return;
+        }
+        relay.settle = None;
+        let moved = relay.outbox.take_accepted();
+        let (store, workers, url) = (Arc::clone(self.index.store()), self.env.workers, url.clone());
+        let settled = self.facts.settled.clone();
+        let name = url.to_string();
+        let count = async move { workers.run(move || store.undelivered(&name)).await };
+        ctx.spawn(count.into_actor(self).map(move |left, actor, ctx| match left {
+            Ok(left) => {
+                let fact = Settled {
+                    relay: url,
+                    pass,
+                    side: Side::Up,
+                    moved,
+                    left,
+                };
+                ctx.spawn(
+                    async move { settled.send(fact).await }
+                        .into_actor(actor)
+                        .map(|sent, _, _| {
+                            if let Err(error) = sent {
+                                tracing::debug!(%error, "nobody waits for the uploads of this pass");
+                            }
+                        }),
+                );
+            }
+            Err(error) => {
+                tracing::error!(relay = %url, %error, "the queue could not be counted; trying again");
+                if let Some(relay) = actor.relays.get_mut(&url) {
+                    relay.settle.get_or_insert((pass, since));
+                }
+                ctx.run_later(RETRY, move |actor, ctx| actor.settle(&url, ctx));
+            }
+        }));
+    }
+
+    fn settle_all(&mut self, ctx: &mut Context<Self>) {
+        let urls: Vec<RelayUrl> = self.relays.keys().cloned().collect();
+        for url in urls {
+            self.pump(&url, ctx);
+        }
+    }
+
+    /// Seals drafts when there is a key to write with and a relay to take them (DESIGN 6), batch after batch.
+    pub(crate) fn seal(&mut self, after: u64, ctx: &mut Context<Self>) {
+        let Some(write) = self.keys.as_ref().and_then(|keys| keys.write) else {
+            return;
+        };
+        if self.sealing {
+            self.seal_again = true;
+            return;
+        }
+        if !self.relays.values().any(Relay::connected) {
+            return;
+        }
+        if let Some(timer) = self.seal_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        self.sealing = true;
+        self.seal_again = false;
+        let relays: Vec<RelayUrl> = self.relays.keys().cloned().collect();
+        let (sealer, announced) = (self.sealer.clone(), self.facts.sealed.clone());
+        let work = async move {
+            let batch = sealer.seal_batch(after, write, &relays).await?;
+            if !batch.sealed.is_empty() {
+                // Delivered or not: a reader that is gone builds itself from the disk when it comes back.
+                let _ = announced.send(Sealed(batch.sealed.clone())).await;
+            }
+            Ok(batch)
+        };
+        ctx.spawn(
+            work.into_actor(self)
+                .map(|done, actor, ctx| actor.sealed(done, ctx)),
+        );
+    }
+
+    fn sealed(&mut self, done: Result<Batch, SealFailed>, ctx: &mut Context<Self>) {
+        self.sealing = false;
+        let mut held = None;
+        match done {
+            Ok(batch) => {
+                if !batch.sealed.is_empty() {
+                    self.relays.values_mut().for_each(|relay| relay.outbox.appended());
+                }
+                match batch.held {
+                    Some(NotNow::WindowFull) => self.seal_later(Duration::from_secs(1), ctx),
+                    Some(reason @ NotNow::ClockBehind(_)) => {
+                        held = Some(reason.to_string());
+                        self.seal_later(Duration::from_secs(60), ctx);
+                    }
+                    None if batch.next.is_some() => self.seal(batch.next.unwrap_or(0), ctx),
+                    None if self.seal_again => self.seal(0, ctx),
+                    None => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "drafts stay drafts for now");
+                self.seal_later(RETRY, ctx);
+            }
+        }
+        let _ = self.facts.sealing_held.try_send(SealingHeld(held));
+        self.settle_all(ctx);
+    }
+
+    fn seal_later(&mut self, pause: Duration, ctx: &mut Context<Self>) {
+        self.seal_timer = Some(ctx.run_later(pause, |actor, ctx| {
+            actor.seal_timer = None;
+            actor.seal(0, ctx);
+            actor.settle_all(ctx);
+        }));
+    }
+}
+
+impl Actor for UploaderActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+    }
+}
+
+impl Handler<KeysChanged> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, fact: KeysChanged, ctx: &mut Self::Context) {
+        self.step();
+        self.keys = Some(fact);
+        self.seal(0, ctx);
+        self.settle_all(ctx);
+    }
+}
+
+impl Handler<LinkChanged> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
+        self.step();
+        let (url, now) = (link.url().clone(), self.env.clock.now());
+        let relay = self
+            .relays
+            .entry(url.clone())
+            .or_insert_with(|| Relay::new(link, now));
+        if relay.link_changed(&state) {
+            self.seal(0, ctx);
+        }
+        self.pump(&url, ctx);
+    }
+}
+
+impl Handler<FrameArrived> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, FrameArrived { relay: url, frame }: FrameArrived, ctx: &mut Self::Context) {
+        self.step();
+        let RelayFrame::Ok {
+            id: Some(id),
+            accepted,
+            reason,
+        } = frame
+        else {
+            return;
+        };
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        let Some(relay) = self.relays.get_mut(&url) else {
+            return;
+        };
+        let class = OkClass::classify(accepted, &reason);
+        if let Some(row) = relay.outbox.answered(&id, &class, &reason, now, unix) {
+            relay.events.remove(&id);
+            relay.done += 1;
+            if !accepted {
+                tracing::info!(relay = %url, event = %id, %reason, "refused");
+            }
+            relay.unwritten.push(row);
+        }
+        self.pump(&url, ctx);
+    }
+}
+
+impl Handler<HaveIds> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, HaveIds { relay: url, ids, .. }: HaveIds, ctx: &mut Self::Context) {
+        self.step();
+        let Some(relay) = self.relays.get_mut(&url) else {
+            return;
+        };
+        relay.enqueuing += 1;
+        let (index, name) = (self.index.clone(), url.to_string());
+        let enqueue = async move { index.enqueue(name, ids).await };
+        ctx.spawn(enqueue.into_actor(self).map(move |queued, actor, ctx| {
+            let Some(relay) = actor.relays.get_mut(&url) else {
+                return;
+            };
+            relay.enqueuing -= 1;
+            match queued {
+                Ok(0) => {}
+                Ok(_) => relay.outbox.rewind(),
+                // The next comparison names them again.
+                Err(error) => tracing::error!(relay = %url, %error, "have ids could not be queued"),
+            }
+            actor.pump(&url, ctx);
+        }));
+    }
+}
+
+impl Handler<Settle> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, Settle { relay: url, pass }: Settle, ctx: &mut Self::Context) {
+        self.step();
+        let now = self.env.clock.now();
+        if let Some(relay) = self.relays.get_mut(&url) {
+            relay.settle = Some((pass, now));
+        }
+        self.pump(&url, ctx);
+    }
+}
+
+impl Handler<Restarted> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, Restarted(role): Restarted, ctx: &mut Self::Context) {
+        self.step();
+        if matches!(role, Role::Index | Role::Keeper) {
+            self.relays.values_mut().for_each(|relay| relay.outbox.rewind());
+            self.seal(0, ctx);
+            self.settle_all(ctx);
+        }
+    }
+}

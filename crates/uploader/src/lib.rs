@@ -1,0 +1,44 @@
+//! What goes out: drafts become envelopes, have ids become deliveries, deliveries end with a relay's word.
+//!
+//! - [`Uploader`] is the handle; [`Compose`] keeps messages without event ids and gets them out.
+//! - [`Outbox`] is the queue of one relay as a state machine without I/O: what to send next, what an OK means, when to
+//!   try again. [`Pace`] learns how fast a relay takes events.
+//! - [`SealingTimes`] decides which second a draft's envelope gets.
+//! - [`UploaderActor`] is the shell that moves rows, frames and facts.
+//!
+//! What a reader can rely on:
+//! - A message that [`Compose`] answered for is on disk. Order: draft, then envelope with a waiting delivery for every
+//!   relay in one transaction, then the wire.
+//! - A retry sends the same bytes. Only `OK true`, or a reason that means "I have it", counts as accepted; silence, a
+//!   NOTICE and a dropped socket are no answer.
+//! - Parents are sealed before their replies, and leave first.
+//! - One event that a relay refuses stops no other; a refusal is kept with its reason and tried again in its time.
+//! - Nothing here is remembered that the disk does not know: after a restart the queue is read again.
+//!
+//! ```
+//! use uploader::SealingTimes;
+//!
+//! // 150 drafts sealed at second 1000 share two seconds, in order, at most 100 in each.
+//! let mut times = SealingTimes::new(1000, 0, 150, []).unwrap();
+//! let seconds: Vec<u64> = (0..150).map(|_| times.next(None).unwrap()).collect();
+//! assert_eq!((seconds[0], seconds[99], seconds[100], seconds[149]), (999, 999, 1000, 1000));
+//! ```
+
+mod actor;
+mod compose;
+mod drafts;
+mod handle;
+pub mod messages;
+mod outbox;
+mod pace;
+mod relay;
+mod sealing;
+
+pub use actor::{Facts, UploaderActor};
+pub use handle::Uploader;
+pub use messages::{
+    Compose, ComposeError, Composed, Drafted, Sealed, SealedMessage, SealingHeld, UploadsChanged,
+};
+pub use outbox::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, SETTLE_PATIENCE, WINDOW};
+pub use pace::Pace;
+pub use sealing::{NotNow, PER_SECOND_MAX, SEAL_WINDOW, SKEW_MAX, SealingTimes};

@@ -1,0 +1,85 @@
+//! What the shell keeps for one relay beside its [`Outbox`].
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use actix::SpawnHandle;
+use event_index::Delivery;
+use nostr::prelude::{Event, EventId};
+use relay_link::{LinkState, RelayLink};
+
+use crate::outbox::Outbox;
+use crate::pace::Pace;
+
+/// One relay, as the uploader sees it.
+pub(crate) struct Relay {
+    pub(crate) link: RelayLink,
+    pub(crate) outbox: Outbox,
+    /// The events of the rows in the outbox's window.
+    pub(crate) events: BTreeMap<EventId, Event>,
+    /// Changed rows that are not on disk yet.
+    pub(crate) unwritten: Vec<Delivery>,
+    /// Rows are being written.
+    pub(crate) writing: bool,
+    /// A window is being read.
+    pub(crate) loading: bool,
+    /// Have ids are being queued.
+    pub(crate) enqueuing: u32,
+    /// The pass that waits for this relay to settle, and since when.
+    pub(crate) settle: Option<(u64, Instant)>,
+    pub(crate) timer: Option<SpawnHandle>,
+    /// Accepted since the queue was last empty.
+    pub(crate) done: u64,
+    connection: Option<u64>,
+}
+
+impl Relay {
+    pub(crate) fn new(link: RelayLink, now: Instant) -> Self {
+        let pace = if link.url().is_loopback() {
+            Pace::unlimited(now)
+        } else {
+            Pace::learning(now)
+        };
+        Self {
+            link,
+            outbox: Outbox::new(pace),
+            events: BTreeMap::new(),
+            unwritten: Vec::new(),
+            writing: false,
+            loading: false,
+            enqueuing: 0,
+            settle: None,
+            timer: None,
+            done: 0,
+            connection: None,
+        }
+    }
+
+    pub(crate) fn connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Takes the link's state. Returns whether a new connection stands.
+    pub(crate) fn link_changed(&mut self, state: &LinkState) -> bool {
+        let connection = match state {
+            LinkState::Connected { connection } => Some(*connection),
+            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Stopped => None,
+        };
+        if connection == self.connection {
+            return false;
+        }
+        self.connection = connection;
+        self.outbox.disconnected();
+        self.events.clear();
+        if connection.is_none() {
+            // The pass ended with the connection; a new one asks again.
+            self.settle = None;
+        }
+        connection.is_some()
+    }
+
+    /// Reads, writes or queueing under way that a settled relay would not have.
+    pub(crate) fn busy(&self) -> bool {
+        self.loading || self.writing || self.enqueuing > 0 || !self.unwritten.is_empty()
+    }
+}

@@ -1,0 +1,146 @@
+//! Devices for tests: an account's engine over a store in memory that survives the engine.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_sync::{Config, Engine, Env, Handle, NewMessage, RelayUrl};
+use event_index::{MemoryDisk, Store, StoreKey};
+use pns_keys::LocalSigner;
+use supervision::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemEntropy, Tripwire, Workers};
+
+/// The account of every test.
+pub(crate) const SECRET: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+/// Where simulated clocks start.
+pub(crate) const NOW: u64 = 1_789_000_000;
+/// Longer than anything here takes; real tests that wait this long have failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One device: its disk outlives its engines.
+pub(crate) struct Device {
+    disk: MemoryDisk,
+    key: StoreKey,
+    relays: Vec<RelayUrl>,
+}
+
+impl Device {
+    pub(crate) fn new(relays: &[&str]) -> Self {
+        Self {
+            disk: MemoryDisk::new(),
+            key: StoreKey::draw(&SystemEntropy),
+            relays: relays.iter().map(|url| url.parse().unwrap()).collect(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::new(Store::open(self.disk.storage(), &self.key).unwrap())
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let signer = LocalSigner::parse(SECRET, || SystemEntropy.draw_32()).unwrap();
+        Config {
+            signer: Arc::new(signer),
+            store: self.store(),
+            relays: self.relays.clone(),
+            online: true,
+        }
+    }
+
+    /// An engine on a thread of its own, with the real clock and real sockets.
+    pub(crate) fn start(&self) -> Handle {
+        Engine::start(self.config()).unwrap()
+    }
+}
+
+/// The machine's environment, with actors dying where the tripwire says.
+pub(crate) fn env_with(tripwire: Tripwire) -> Env {
+    let mut env = Env::production();
+    env.runtime.tripwire = tripwire;
+    env
+}
+
+/// An environment whose time is tokio's, whose work runs inline, and whose randomness follows from `seed`.
+pub(crate) fn simulated(seed: u64, dial: Arc<dyn relay_link::Dial>) -> Env {
+    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::starting_at(NOW));
+    let runtime = supervision::Env {
+        clock,
+        entropy: Arc::new(SeededEntropy::new(seed)),
+        workers: Workers::inline(),
+        tripwire: Tripwire::none(),
+    };
+    Env { runtime, dial }
+}
+
+/// Runs a test in real time, with a deadline.
+pub(crate) fn live<F: Future<Output = ()>>(test: F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(PATIENCE, test)
+            .await
+            .expect("the test ends in time");
+    });
+}
+
+/// Runs a test in simulated time: waits take none.
+pub(crate) fn simulate<F: Future<Output = ()>>(test: F) {
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    });
+    system.block_on(test);
+}
+
+/// Writes `count` messages into `conversation`, and returns their texts.
+pub(crate) async fn write(device: &Handle, conversation: &str, count: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    for n in 0..count {
+        let text = format!("{conversation} {n}");
+        device.send(NewMessage::user(conversation, &text)).await.unwrap();
+        texts.push(text);
+    }
+    texts
+}
+
+/// Every message on a device as (conversation, text): a list, so that duplicates show.
+pub(crate) async fn everything(device: &Handle) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for conversation in device.conversations().await.unwrap() {
+        let view = device.conversation(&conversation.id).await.unwrap();
+        assert_eq!(
+            view.branch.len(),
+            conversation.messages,
+            "a linear conversation shows every message"
+        );
+        all.extend(
+            view.branch
+                .into_iter()
+                .map(|message| (message.conversation, message.content)),
+        );
+    }
+    all.sort();
+    all
+}
+
+/// Both devices show the same, and nothing twice.
+pub(crate) async fn assert_level(one: &Handle, two: &Handle, messages: usize) {
+    let (left, right) = (everything(one).await, everything(two).await);
+    assert_eq!(left.len(), messages, "nothing lost, nothing twice");
+    assert_eq!(
+        left.iter().collect::<BTreeSet<_>>().len(),
+        messages,
+        "no two alike"
+    );
+    assert_eq!(left, right);
+    assert_eq!(
+        one.conversations().await.unwrap(),
+        two.conversations().await.unwrap()
+    );
+}
