@@ -4,4 +4,6 @@
 mod bench;
 mod converges;
 mod deaths;
+mod deletions;
 mod refusals;
+mod relays;

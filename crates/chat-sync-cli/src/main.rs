@@ -1,1 +1,50 @@
-fn main() {}
+//! The program `chat-sync`: commands over the engine, one file each.
+//!
+//! stdout is data, stderr is talk. Whatever goes wrong is one line on stderr and an exit code ([`exit`]).
+
+mod cli;
+mod commands;
+mod context;
+mod demo;
+mod exit;
+mod interrupt;
+mod output;
+mod progress;
+mod reader;
+mod secret_prompt;
+mod shapes;
+
+use std::process::ExitCode;
+
+use cli::Cli;
+use context::Context;
+use exit::Failure;
+use interrupt::Interrupt;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    output::log(cli.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(Err(Failure::Failed(format!("no event loop could be made: {error}")))),
+    };
+    let result = runtime.block_on(run(cli));
+    // A read from a terminal or a pipe cannot be called back; the process ends without it.
+    runtime.shutdown_background();
+    exit::report(result)
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let context = Context::new(&cli.global)?;
+    let result = tokio::select! {
+        biased;
+        () = interrupt.arrived() => Err(Failure::Interrupted),
+        result = commands::run(&context, cli.command) => result,
+    };
+    context.close().await;
+    result
+}

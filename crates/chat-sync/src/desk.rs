@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_model::MessageId;
-use event_index::{IndexError, LocalId, Standing, Store};
+use event_index::{Counts, IndexError, LocalId, Standing, Store};
 use nostr::event::EventId;
 use reconciler::{Compare, Reconciler};
 use status::{AccountState, RelayState, RelayStatus, Status};
@@ -68,10 +68,7 @@ impl Desk {
                 let _ = answer.send(self.sync().await);
             }
             Request::Sent(patience, answer) => {
-                self.until(patience, |status| {
-                    status.counts.waiting == 0 || nobody_to_send_to(status)
-                })
-                .await;
+                let _ = actix::clock::timeout(patience, self.sent()).await;
                 let _ = answer.send(());
             }
             Request::States(ids, answer) => {
@@ -96,6 +93,24 @@ impl Desk {
         let mut status = self.status.clone();
         let waited = actix::clock::timeout(patience, status.wait_for(|status| holds(status))).await;
         matches!(waited, Ok(Ok(_)))
+    }
+
+    /// Waits until nothing waits to be sent or no relay can be reached.
+    async fn sent(&self) {
+        let mut status = self.status.clone();
+        loop {
+            // The store knows at once what the status tells a moment later.
+            let waiting = self.counts().await.map_or(u64::MAX, |counts| counts.waiting);
+            if waiting == 0 || nobody_to_send_to(&status.borrow_and_update()) {
+                return;
+            }
+            let _ = actix::clock::timeout(BREATH, status.changed()).await;
+        }
+    }
+
+    async fn counts(&self) -> Result<Counts, IndexError> {
+        let store = Arc::clone(&self.store);
+        self.env.workers.run(move || store.counts()).await
     }
 
     async fn sync(&self) -> SyncReport {
@@ -139,7 +154,8 @@ impl Desk {
             }
         }
         let status = self.status.borrow().clone();
-        SyncReport::of(&status, missing_key(&status))
+        let counts = self.counts().await.unwrap_or(status.counts);
+        SyncReport::of(&status, counts, missing_key(&status))
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use chat_sync::{Config, Engine, NewMessage};
+//! use chat_sync::{Config, Engine, MessageState, NewMessage};
 //! use event_index::{Storage, Store, StoreKey};
 //! use futures_executor::block_on;
 //! use pns_keys::LocalSigner;
@@ -29,10 +29,10 @@
 //!     online: false,
 //! })?;
 //!
-//! block_on(engine.send(NewMessage::user("groceries", "What rhymes with orange?")))?;
+//! let sent = block_on(engine.send(NewMessage::user("groceries", "What rhymes with orange?")))?;
 //! let conversations = block_on(engine.conversations())?;
 //! assert_eq!(conversations[0].title, "What rhymes with orange?");
-//! assert_eq!(engine.status().counts.drafts, 1, "it waits for a relay");
+//! assert_eq!(block_on(engine.states(vec![sent.id]))?, [MessageState::Draft], "it waits for a relay");
 //! block_on(engine.shutdown());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -57,16 +57,16 @@ impl SyncReport {
         self.relays.iter().all(|relay| relay.offline)
     }
 
-    pub(crate) fn of(status: &Status, locked: Option<String>) -> Self {
+    pub(crate) fn of(status: &Status, counts: Counts, locked: Option<String>) -> Self {
         let relays: Vec<RelayReport> = status.relays.iter().map(RelayReport::of).collect();
         let complete = !relays.is_empty()
             && relays.iter().all(|relay| relay.complete)
-            && status.counts.waiting == 0
+            && counts.waiting == 0
             && locked.is_none();
         Self {
             complete,
             relays,
-            counts: status.counts,
+            counts,
             locked,
             held: status.held.clone(),
         }

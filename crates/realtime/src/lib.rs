@@ -17,7 +17,7 @@
 //!
 //! ```
 //! use std::collections::BTreeSet;
-//! use nostr::prelude::{EventBuilder, Keys, Kind};
+//! use nostr::prelude::{EventBuilder, FinalizeEvent, Keys, Kind};
 //! use realtime::{Rejection, verify};
 //!
 //! let history_key = Keys::generate();

@@ -1,0 +1,267 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chat_sync::{MessageId, RelayUrl, Role};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::{self, Failure};
+
+/// Keeps a private AI-chat history the same on every device, through Nostr relays that can't read it.
+#[derive(Debug, Parser)]
+#[command(name = "chat-sync", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What goes with every command, before or after it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For every command")]
+pub(crate) struct Global {
+    /// Where everything is kept [default: $XDG_DATA_HOME/chat-sync]
+    #[arg(long, global = true, env = "CHAT_SYNC_DATA_DIR", hide_env_values = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Use this relay instead of the saved ones; may be given several times
+    #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]
+    pub(crate) relays: Vec<RelayUrl>,
+    /// Print one JSON object as the last line of stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// No progress and no remarks
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Log to stderr; -vv logs more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it all: devices, a relay, faults, and equal sets in the end; needs no network
+    Demo(Demo),
+    /// Log an account in; its secret key comes by prompt or stdin
+    Login(Login),
+    /// Show who is logged in
+    Whoami,
+    /// Forget the account and everything that is kept of it here
+    Logout(Logout),
+    /// Compare with every relay once, and get level
+    Sync,
+    /// Show the last known state, without dialling
+    Status(StatusArgs),
+    /// List, read, write and follow conversations
+    #[command(subcommand)]
+    Chats(Chats),
+    /// Take in a history that another program exported
+    Import(Import),
+    /// Run a relay on this machine
+    Relay(Relay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many messages the imported histories have together
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(40..=100_000))]
+    pub(crate) messages: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// Make a new account, and show its secret key once
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Read the secret key from this file
+    #[arg(long, value_name = "PATH", conflicts_with = "new")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Caught so that a key typed here is refused without being repeated.
+    #[arg(hide = true)]
+    pub(crate) misplaced: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    /// Also when messages that no relay has would be lost
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Go online, and show every change
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Chats {
+    /// Every conversation, newest first
+    List,
+    /// One conversation, as it reads from the top
+    Show {
+        /// Its id, a unique beginning of it, a part of its title, or `latest`
+        selector: String,
+    },
+    /// Write a message
+    Send(Send),
+    /// Print messages as they land
+    Watch {
+        /// Only those of this conversation
+        selector: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// Its id, a unique beginning of it, or `latest`; anything else begins a new one under this id
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) conversation: String,
+    /// What is said; `-` reads it from stdin
+    pub(crate) text: String,
+    /// Who says it
+    #[arg(long, value_enum, default_value_t = Speaker::User)]
+    pub(crate) role: Speaker,
+    /// Which model said it
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The message it replies to, instead of the last one
+    #[arg(long, value_name = "ID")]
+    pub(crate) parent: Option<MessageId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Speaker {
+    User,
+    Assistant,
+    System,
+}
+
+impl From<Speaker> for Role {
+    fn from(speaker: Speaker) -> Self {
+        match speaker {
+            Speaker::User => Self::User,
+            Speaker::Assistant => Self::Assistant,
+            Speaker::System => Self::System,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The export
+    pub(crate) file: PathBuf,
+    /// Which program wrote it
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    pub(crate) from: Format,
+    /// Only say what would happen
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Whatever is recognised
+    Auto,
+    /// The browser entry `saved_conversations` of the Routstr web app
+    Routstr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Relay {
+    /// Where to listen on 127.0.0.1; 0 takes any free port
+    #[arg(long, value_name = "N")]
+    pub(crate) port: u16,
+    /// Keep events here, instead of in memory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Reads the command line. What is to be said about it has been said when this is an exit code.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    Cli::try_parse_from(args).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Without a terminal there is nobody to help.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+        _ => exit::report(Err(Failure::Usage(one_line(&error)))),
+    })
+}
+
+/// The first paragraph of what clap says, and where to read more.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.split_whitespace().map(without_secrets).collect();
+    format!("{}; see `chat-sync --help`", words.join(" "))
+}
+
+/// A secret key on the command line is a mistake, and no reason to print it again.
+fn without_secrets(word: &str) -> &str {
+    let hex = word.bytes().filter(u8::is_ascii_hexdigit).count();
+    if word.to_ascii_lowercase().contains("nsec1") || hex >= 64 { "…" } else { word }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn cli(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_go_before_and_after_the_command() {
+        for line in [
+            "chat-sync --json --relay ws://one --data-dir /d chats list",
+            "chat-sync chats list --json --relay ws://one --data-dir /d",
+        ] {
+            let cli = cli(line).unwrap();
+            assert!(cli.global.json);
+            assert_eq!(cli.global.relays.len(), 1);
+            assert_eq!(cli.global.data_dir, Some("/d".into()));
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_that_says_what_to_change() {
+        for (line, said) in [
+            ("chat-sync sync --relay https://host", "use ws:// or wss://"),
+            ("chat-sync sync --relay host", "write wss://host"),
+            ("chat-sync chats send talk hello --parent 12", "copy the whole id"),
+            ("chat-sync import", "<FILE>"),
+            ("chat-sync relay", "--port"),
+            ("chat-sync synk", "sync"),
+        ] {
+            let text = one_line(&cli(line).unwrap_err());
+            assert!(text.contains(said), "{line}: {text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_not_repeated() {
+        let nsec = "nsec158dzttt307k2kxudmjnryqy3cxx4gw84c9wssldl5cp76f0y8qcq0vk40y";
+        for line in [format!("chat-sync whoami {nsec}"), format!("chat-sync login --nsec={nsec}")] {
+            let text = one_line(&cli(&line).unwrap_err());
+            assert!(!text.contains("nsec158"), "{text}");
+        }
+        let hex = "ab".repeat(32);
+        assert!(!one_line(&cli(&format!("chat-sync whoami {hex}")).unwrap_err()).contains(&hex));
+    }
+}

@@ -1,0 +1,34 @@
+//! `chats list`: every conversation, newest first.
+
+use console::truncate_str;
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::{Table, one_line, utc};
+use crate::shapes::{Conversations, Line};
+
+/// Titles have at most 50 UTF-16 units; wide ones would break the columns.
+const TITLE_COLUMNS: usize = 50;
+
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let account = context.account()?;
+    let conversations = context.engine(&account, false)?.conversations().await?;
+    let output = context.output;
+    if output.is_json() {
+        return output.json(&Conversations { conversations: conversations.iter().map(Line::from).collect() });
+    }
+    if conversations.is_empty() {
+        output.talk("no conversations yet; `chat-sync import FILE` or `chat-sync sync` brings some");
+        return Ok(());
+    }
+    let mut table = Table::new(&["id", "title", ">messages", "updated (UTC)"]);
+    for conversation in &conversations {
+        table.row(vec![
+            one_line(&conversation.id),
+            truncate_str(&one_line(&conversation.title), TITLE_COLUMNS, "…").into_owned(),
+            conversation.messages.to_string(),
+            utc(conversation.updated_at),
+        ]);
+    }
+    table.lines().iter().try_for_each(|line| output.line(line))
+}

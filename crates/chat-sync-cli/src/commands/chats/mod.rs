@@ -1,0 +1,20 @@
+//! `chats`: conversations.
+
+mod list;
+mod send;
+mod show;
+mod transcript;
+mod watch;
+
+use crate::cli::Chats;
+use crate::context::Context;
+use crate::exit::Failure;
+
+pub(crate) async fn run(context: &Context, chats: Chats) -> Result<(), Failure> {
+    match chats {
+        Chats::List => list::run(context).await,
+        Chats::Show { selector } => show::run(context, &selector).await,
+        Chats::Send(args) => send::run(context, args).await,
+        Chats::Watch { selector } => watch::run(context, selector).await,
+    }
+}

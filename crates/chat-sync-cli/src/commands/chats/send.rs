@@ -1,0 +1,72 @@
+//! `chats send`: on disk at once, and on its way when a relay can be reached.
+
+use std::io::Read;
+use std::time::Duration;
+
+use chat_sync::NewMessage;
+
+use crate::cli::Send;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::shapes::Sent;
+
+/// How long the way to a relay is waited for. The message is safe on disk without it.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// Far more than one message can have, so that the engine is who says that it is too long.
+const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
+    let text = if args.text == "-" { piped_text().await? } else { args.text };
+    let account = context.account()?;
+    let engine = context.engine(&account, true)?;
+    if args.conversation == "latest" {
+        // Without any, this is a mistake, and not the name of a new one.
+        engine.conversation("latest").await?;
+    }
+    let sent = engine
+        .send(NewMessage {
+            conversation: args.conversation,
+            text,
+            role: args.role.into(),
+            model: args.model,
+            parent: args.parent,
+        })
+        .await?;
+    if !account.relays.is_empty() {
+        engine.flush(FLUSH_PATIENCE).await?;
+    }
+    // It may have been sealed meanwhile, and is asked for by its new name then.
+    let name = engine.current_name(sent.id).await?.unwrap_or(sent.id);
+    let state = engine.states(vec![name]).await?.first().map_or("draft", |state| state.word());
+    let output = context.output;
+    if output.is_json() {
+        return output.json(&Sent { id: sent.id.to_string(), conversation: &sent.conversation, state });
+    }
+    output.line(&sent.id.to_string())?;
+    output.talk(match state {
+        "draft" | "waiting" => "kept on this device; it is sent when a relay can be reached",
+        "parked" => "kept on this device; no relay took it, `chat-sync status` says why",
+        _ => "sent",
+    });
+    Ok(())
+}
+
+/// What is piped in, without the line break that programs add.
+async fn piped_text() -> Result<String, Failure> {
+    let reading = tokio::task::spawn_blocking(|| {
+        let mut text = String::new();
+        std::io::stdin().lock().take(TEXT_BYTES_MAX).read_to_string(&mut text).map(|_| text)
+    });
+    let mut text = match reading.await {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => return Err(Failure::Usage(format!("the text could not be read from stdin: {error}"))),
+        Err(_) => return Err(Failure::Failed("the text could not be read from stdin".to_owned())),
+    };
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,30 @@
+//! One file per command.
+
+mod chats;
+mod demo;
+mod import;
+mod login;
+mod logout;
+mod relay;
+mod status;
+mod sync;
+mod whoami;
+
+use crate::cli::Command;
+use crate::context::Context;
+use crate::exit::Failure;
+
+/// Carries a command out.
+pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(context, args).await,
+        Command::Login(args) => login::run(context, args).await,
+        Command::Whoami => whoami::run(context).await,
+        Command::Logout(args) => logout::run(context, &args),
+        Command::Sync => sync::run(context).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Chats(chats) => chats::run(context, chats).await,
+        Command::Import(args) => import::run(context, &args).await,
+        Command::Relay(args) => relay::run(context, args).await,
+    }
+}

@@ -1,0 +1,119 @@
+//! `status`: the last known state. Never dials, unless it is to be watched.
+
+use std::time::Duration;
+
+use chat_sync::{Status, npub};
+use console::{Term, style, truncate_str};
+use futures_util::StreamExt;
+use status::basis_word;
+
+use crate::cli::StatusArgs;
+use crate::context::{Context, settled_status};
+use crate::exit::Failure;
+use crate::output::{Table, plural, utc};
+use crate::progress::state_words;
+use crate::shapes::StatusShape;
+
+/// As often as a person can follow.
+const REDRAW: Duration = Duration::from_millis(100);
+
+pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
+    let account = context.account()?;
+    let engine = context.engine(&account, args.watch)?;
+    if args.watch {
+        return watch(context, engine.watch_status()).await;
+    }
+    let mut status = settled_status(&engine).await;
+    // The list waits until everything was read; the count in the status comes a moment later.
+    status.conversations = engine.conversations().await?.len() as u64;
+    if context.output.is_json() {
+        return context.output.json(&StatusShape::from(&status));
+    }
+    lines(&status).iter().try_for_each(|line| context.output.line(line))
+}
+
+/// Runs until somebody ends the program.
+async fn watch(
+    context: &Context,
+    statuses: impl futures_util::Stream<Item = Status>,
+) -> Result<(), Failure> {
+    let mut statuses = std::pin::pin!(statuses);
+    let term = Term::stdout();
+    let mut drawn = 0;
+    while let Some(status) = statuses.next().await {
+        if context.output.is_json() {
+            context.output.json(&StatusShape::from(&status))?;
+            continue;
+        }
+        let lines = lines(&status);
+        if term.is_term() {
+            let (height, width) = term.size();
+            term.clear_last_lines(drawn)?;
+            // More lines than the screen has could not be cleared again, nor could a line that wraps.
+            drawn = lines.len().min(usize::from(height).saturating_sub(1));
+            for line in &lines[..drawn] {
+                term.write_line(&truncate_str(line, width.into(), "…"))?;
+            }
+            tokio::time::sleep(REDRAW).await;
+        } else {
+            for line in lines.iter().map(String::as_str).chain([""]) {
+                context.output.line(line)?;
+            }
+        }
+    }
+    Err(Failure::Failed("the engine has stopped; run the command again".to_owned()))
+}
+
+fn lines(status: &Status) -> Vec<String> {
+    let counts = &status.counts;
+    let state = match status.account.state.why() {
+        Some(why) => format!("{}: {why}", status.account.state.word()),
+        None => status.account.state.word().to_owned(),
+    };
+    let waiting = match counts.drafts {
+        0 => counts.waiting.to_string(),
+        drafts => format!("{} ({} without an envelope yet)", counts.waiting, drafts),
+    };
+    let mut lines = vec![
+        format!("account   {}", npub(&status.account.account)),
+        format!("state     {state}"),
+        format!("in sync   {}", in_sync(status)),
+        format!(
+            "messages  {} in {}",
+            counts.messages,
+            plural(status.conversations, "conversation")
+        ),
+        format!("waiting   {waiting}"),
+        format!("safe      {}", status.safe),
+    ];
+    if counts.parked > 0 {
+        lines.push(format!("parked    {}", counts.parked));
+    }
+    lines.extend(status.held.iter().map(|why| format!("held      {why}")));
+    lines.extend(status.failed.iter().map(|why| format!("failed    {}", style(why).red())));
+    lines.push(String::new());
+    let mut table = Table::new(&["relay", "last equal (UTC)", "by", "state"]);
+    for relay in &status.relays {
+        table.row(vec![
+            relay.url.to_string(),
+            relay.agreed_at.map_or("never".to_owned(), utc),
+            relay.basis.map_or("-", basis_word).to_owned(),
+            state_words(&relay.state),
+        ]);
+    }
+    lines.extend(table.lines());
+    lines
+}
+
+fn in_sync(status: &Status) -> String {
+    let when = status.agreed_at.map(|at| format!("{} UTC", utc(at)));
+    match (status.complete, when) {
+        (true, Some(when)) => style(format!("yes, as of {when}")).green().to_string(),
+        (true, None) => style("yes").green().to_string(),
+        (false, _) if status.counts.waiting > 0 => {
+            format!("no: {} on the way", plural(status.counts.waiting, "message"))
+        }
+        (false, Some(when)) => format!("not known; last time {when}"),
+        (false, None) => "not known: not every relay was compared yet".to_owned(),
+    }
+}

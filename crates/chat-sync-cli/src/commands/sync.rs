@@ -1,0 +1,115 @@
+//! `sync`: one full comparison with every relay.
+
+use chat_sync::{AccountState, Handle, RelayReport, Status, SyncReport};
+use event_index::Basis;
+use futures_util::StreamExt;
+use reconciler::Method;
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::{Output, Table, plural};
+use crate::progress::RelayBars;
+use crate::shapes;
+
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let account = context.account()?;
+    let engine = context.engine(&account, true)?;
+    let bars = context.output.moves().then(|| RelayBars::new(&account.relays));
+    let report = compare(&engine, bars).await?;
+    if context.output.is_json() {
+        context.output.json(&shapes::Sync::from(&report))?;
+    } else {
+        print(context.output, &report)?;
+    }
+    verdict(&report, &engine.status())
+}
+
+async fn compare(engine: &Handle, mut bars: Option<RelayBars>) -> Result<SyncReport, Failure> {
+    let mut statuses = std::pin::pin!(engine.watch_status());
+    let mut sync = std::pin::pin!(engine.sync());
+    let report = loop {
+        tokio::select! {
+            biased;
+            report = &mut sync => break report,
+            Some(status) = statuses.next(), if bars.is_some() => {
+                if let Some(bars) = &mut bars {
+                    bars.show(&status);
+                }
+            }
+        }
+    };
+    if let Some(bars) = bars {
+        bars.clear();
+    }
+    Ok(report?)
+}
+
+fn print(output: Output, report: &SyncReport) -> Result<(), Failure> {
+    let mut table =
+        Table::new(&["relay", "method", ">rounds", ">have", ">need", ">sent", ">received", ">bytes", "result"]);
+    for relay in &report.relays {
+        let number = |number: u64| if relay.method.is_some() { number.to_string() } else { "-".to_owned() };
+        table.row(vec![
+            relay.url.to_string(),
+            relay.method.map_or("-", shapes::method_word).to_owned(),
+            number(relay.rounds.into()),
+            number(relay.have),
+            number(relay.need),
+            number(relay.sent),
+            number(relay.received),
+            number(relay.bytes_in + relay.bytes_out),
+            outcome(relay),
+        ]);
+    }
+    for line in table.lines() {
+        output.line(&line)?;
+    }
+    if report.complete {
+        let messages = plural(report.counts.messages, "message");
+        let claimed = report.relays.iter().any(|relay| relay.basis == Some(Basis::Pages));
+        let how = if claimed { "as far as pages show" } else { "every relay holds the same set" };
+        output.line(&format!("In sync: {messages}, {how}."))?;
+    }
+    Ok(())
+}
+
+/// What the comparison with one relay came to, in words.
+fn outcome(relay: &RelayReport) -> String {
+    match (&relay.error, relay.complete, relay.method) {
+        (Some(why), _, _) if relay.offline => format!("offline: {why}"),
+        (Some(why), _, _) => why.clone(),
+        (None, true, Some(Method::Paging)) => "equal, by pages: the relay does not compare sets".to_owned(),
+        (None, true, _) => "equal".to_owned(),
+        (None, false, Some(Method::Paging)) => "by pages: the relay does not compare sets; not equal yet".to_owned(),
+        (None, false, _) => "not equal yet".to_owned(),
+    }
+}
+
+/// The exit code, and the one line that goes with it.
+fn verdict(report: &SyncReport, status: &Status) -> Result<(), Failure> {
+    let waiting = report.counts.waiting;
+    let kept = match waiting {
+        0 => String::new(),
+        n => format!("; {} on this device and will be sent with the next sync", stay(n)),
+    };
+    if let AccountState::Locked(why) = &status.account.state {
+        return Err(Failure::Locked(format!("the history key is locked: {why}{kept}")));
+    }
+    if report.complete {
+        return Ok(());
+    }
+    if report.offline() {
+        let relays: Vec<&str> = report.relays.iter().map(|relay| relay.url.as_str()).collect();
+        return Err(Failure::Offline(format!("no relay could be reached ({}){kept}", relays.join(", "))));
+    }
+    let level = report.relays.iter().filter(|relay| relay.complete).count();
+    let mut reason = format!("{level} of {} are level", plural(report.relays.len() as u64, "relay"));
+    for why in report.locked.iter().chain(&report.held) {
+        reason = format!("{reason}; {why}");
+    }
+    Err(Failure::Partly(format!("{reason}{kept}")))
+}
+
+fn stay(count: u64) -> String {
+    if count == 1 { "1 message stays".to_owned() } else { format!("{count} messages stay") }
+}

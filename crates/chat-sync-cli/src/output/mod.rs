@@ -1,0 +1,86 @@
+//! What is said, and where: data on stdout, talk on stderr.
+
+mod table;
+mod text;
+mod time;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::exit::Failure;
+
+pub(crate) use table::Table;
+pub(crate) use text::{one_line, plural, printable};
+pub(crate) use time::utc;
+
+/// Where output goes in this run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Whether data is JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether somebody looks at stderr who wants to see things move.
+    pub(crate) fn moves(self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// One object on one line.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+        let line = serde_json::to_string(value)
+            .map_err(|error| Failure::Failed(format!("the answer has no JSON form: {error}")))?;
+        self.line(&line)
+    }
+
+    /// A line of data, out at once.
+    pub(crate) fn line(self, line: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// A remark that nobody needs.
+    pub(crate) fn talk(self, line: &str) {
+        if !self.quiet {
+            // Without stderr there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+
+    /// A remark that must be seen, even with `--quiet`.
+    pub(crate) fn insist(self, line: &str) -> Result<(), Failure> {
+        Ok(writeln!(io::stderr(), "{line}")?)
+    }
+}
+
+/// Logs to stderr: trouble of our own parts, and more with each `-v`. `RUST_LOG` overrides.
+pub(crate) fn log(verbose: u8) {
+    let level = match verbose {
+        // What a command could not do is its one line; the reasons inside the engine are for who asks.
+        0 => "off",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::builder().with_default_directive(default_level(level)).from_env_lossy();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    // Fails only when there is a log already.
+    let _ = log.try_init();
+}
+
+fn default_level(level: &str) -> tracing_subscriber::filter::Directive {
+    level.parse().unwrap_or_else(|_| tracing_subscriber::filter::LevelFilter::OFF.into())
+}

@@ -1,0 +1,102 @@
+//! Bars on a terminal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chat_sync::{RelayState, RelayUrl, Status};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::output::plural;
+
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A line for each relay.
+pub(crate) struct RelayBars {
+    all: MultiProgress,
+    bars: BTreeMap<RelayUrl, ProgressBar>,
+    width: usize,
+}
+
+impl RelayBars {
+    pub(crate) fn new(relays: &[RelayUrl]) -> Self {
+        let width = relays.iter().map(|url| url.as_str().len()).max().unwrap_or(0);
+        Self { all: MultiProgress::new(), bars: BTreeMap::new(), width }
+    }
+
+    /// Shows where each relay is.
+    pub(crate) fn show(&mut self, status: &Status) {
+        let (all, width) = (&self.all, self.width);
+        for relay in &status.relays {
+            let bar = self.bars.entry(relay.url.clone()).or_insert_with(|| {
+                let bar = all.add(spinner());
+                bar.set_prefix(format!("{:width$}", relay.url.as_str()));
+                bar
+            });
+            let counted = match &relay.state {
+                RelayState::Fetching { done, total } | RelayState::Sending { done, total } => Some((*done, *total)),
+                _ => None,
+            };
+            bar.set_style(if counted.is_some() { bar_style() } else { spinner_style() });
+            if let Some((done, total)) = counted {
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            bar.set_message(state_words(&relay.state));
+        }
+    }
+
+    /// Takes the bars away: what follows says the same and more.
+    pub(crate) fn clear(self) {
+        for bar in self.bars.values() {
+            bar.finish_and_clear();
+        }
+        // A terminal that cannot be cleared keeps its last lines.
+        let _ = self.all.clear();
+    }
+}
+
+/// A bar over something that is counted.
+pub(crate) fn counter(total: usize, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64).with_style(bar_style());
+    bar.set_prefix(what.to_owned());
+    bar
+}
+
+/// A line that turns while something is waited for.
+pub(crate) fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_style(spinner_style());
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// The state of a relay in words.
+pub(crate) fn state_words(state: &RelayState) -> String {
+    match state {
+        RelayState::Off => "not dialled".to_owned(),
+        RelayState::Connecting => "connecting".to_owned(),
+        RelayState::Comparing { round: 0, .. } => "comparing".to_owned(),
+        RelayState::Comparing { round, have, need } => {
+            let round = plural(u64::from(*round), "round");
+            format!("comparing: {round}, {have} only here, {need} only there")
+        }
+        RelayState::Fetching { done, total } => format!("fetching {done} of {total}"),
+        RelayState::Sending { done, total } => format!("sending {done} of {total}"),
+        RelayState::Live => "live".to_owned(),
+        RelayState::Waiting { why, .. } => format!("waiting to try again: {why}"),
+        RelayState::Refused { why } => format!("refused: {why}"),
+    }
+}
+
+fn spinner_style() -> ProgressStyle {
+    style("{spinner} {prefix} {msg}")
+}
+
+fn bar_style() -> ProgressStyle {
+    style("{spinner} {prefix} [{bar:24}] {msg}").progress_chars("=> ")
+}
+
+/// The templates are constants; one that does not parse falls back to a plain bar.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

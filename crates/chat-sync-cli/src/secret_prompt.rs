@@ -1,0 +1,77 @@
+//! A line typed at a terminal that does not show it.
+
+use std::io;
+
+use zeroize::Zeroizing;
+
+use crate::exit::Failure;
+
+/// Longer than any secret key; a larger paste is a mistake.
+const LINE_BYTES_MAX: u64 = 4096;
+
+/// Asks at the terminal. Echo comes back when this ends, also when it is dropped halfway.
+pub(crate) async fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
+    let _ = io::Write::write_all(&mut io::stderr(), question.as_bytes());
+    let _silence = Silence::begin()
+        .map_err(|error| Failure::Failed(format!("the terminal cannot hide what is typed: {error}; use --key-file")))?;
+    let line = read(true).await;
+    // The line break that was typed did not show either.
+    let _ = io::Write::write_all(&mut io::stderr(), b"\n");
+    line
+}
+
+/// Reads what is piped in.
+pub(crate) async fn read_stdin() -> Result<Zeroizing<String>, Failure> {
+    read(false).await
+}
+
+/// Reads one line, or everything there is, in a thread of its own: it cannot be called back.
+async fn read(one_line: bool) -> Result<Zeroizing<String>, Failure> {
+    let reading = tokio::task::spawn_blocking(move || {
+        use io::{BufRead, Read};
+        // Enough room from the start means that no copy is left behind by growing.
+        let mut text = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX as usize));
+        let mut input = io::stdin().lock().take(LINE_BYTES_MAX);
+        if one_line { input.read_line(&mut text) } else { input.read_to_string(&mut text) }.map(|_| text)
+    });
+    match reading.await {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(error)) => Err(Failure::Usage(format!("the secret key could not be read from stdin: {error}"))),
+        Err(_) => Err(Failure::Failed("the secret key could not be read".to_owned())),
+    }
+}
+
+/// While it exists, the terminal does not show what is typed.
+#[cfg(unix)]
+struct Silence(rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Silence {
+    fn begin() -> io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes -= LocalModes::ECHO;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+#[cfg(not(unix))]
+struct Silence;
+
+#[cfg(not(unix))]
+impl Silence {
+    fn begin() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}

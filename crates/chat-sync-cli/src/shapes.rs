@@ -1,0 +1,234 @@
+//! The JSON shapes of DESIGN 8. Other keys may be added; these stay.
+
+use chat_sync::{ConversationSummary, MessageState, MessageView, RelayReport, Status, SyncReport, npub};
+use nostr::key::PublicKey;
+use reconciler::Method;
+use serde::Serialize;
+use status::{RelayStatus, basis_word};
+
+/// `login`, `whoami`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Identity {
+    pub(crate) npub: String,
+    pub(crate) pubkey: String,
+    pub(crate) method: &'static str,
+    pub(crate) write_key: Option<String>,
+    pub(crate) relays: Vec<String>,
+}
+
+/// `sync`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sync<'a> {
+    complete: bool,
+    relays: Vec<Relay<'a>>,
+    messages: u64,
+    drafts: u64,
+    waiting: u64,
+    parked: u64,
+    locked: Option<&'a str>,
+    held: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Relay<'a> {
+    url: &'a str,
+    method: Option<&'static str>,
+    basis: Option<&'static str>,
+    rounds: u32,
+    have: u64,
+    need: u64,
+    received: u64,
+    sent: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    complete: bool,
+    error: Option<&'a str>,
+}
+
+/// `negentropy` or `paging`.
+pub(crate) fn method_word(method: Method) -> &'static str {
+    match method {
+        Method::Negentropy => "negentropy",
+        Method::Paging => "paging",
+    }
+}
+
+impl<'a> From<&'a SyncReport> for Sync<'a> {
+    fn from(report: &'a SyncReport) -> Self {
+        let counts = &report.counts;
+        Self {
+            complete: report.complete,
+            relays: report.relays.iter().map(Relay::from).collect(),
+            messages: counts.messages,
+            drafts: counts.drafts,
+            waiting: counts.waiting,
+            parked: counts.parked,
+            locked: report.locked.as_deref(),
+            held: report.held.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a RelayReport> for Relay<'a> {
+    fn from(relay: &'a RelayReport) -> Self {
+        Self {
+            url: relay.url.as_str(),
+            method: relay.method.map(method_word),
+            basis: relay.basis.map(basis_word),
+            rounds: relay.rounds,
+            have: relay.have,
+            need: relay.need,
+            received: relay.received,
+            sent: relay.sent,
+            bytes_in: relay.bytes_in,
+            bytes_out: relay.bytes_out,
+            complete: relay.complete,
+            error: relay.error.as_deref(),
+        }
+    }
+}
+
+/// `status`.
+#[derive(Debug, Serialize)]
+pub(crate) struct StatusShape<'a> {
+    account: AccountShape<'a>,
+    complete: bool,
+    basis: Option<&'static str>,
+    agreed_at: Option<u64>,
+    messages: u64,
+    conversations: u64,
+    drafts: u64,
+    waiting: u64,
+    safe: u64,
+    parked: u64,
+    held: Option<&'a str>,
+    failed: &'a [String],
+    relays: &'a [RelayStatus],
+}
+
+#[derive(Debug, Serialize)]
+struct AccountShape<'a> {
+    npub: String,
+    state: &'static str,
+    why: Option<&'a str>,
+    write_key: Option<String>,
+}
+
+impl<'a> From<&'a Status> for StatusShape<'a> {
+    fn from(status: &'a Status) -> Self {
+        let (account, counts) = (&status.account, &status.counts);
+        Self {
+            account: AccountShape {
+                npub: npub(&account.account),
+                state: account.state.word(),
+                why: account.state.why(),
+                write_key: account.write_key.as_ref().map(PublicKey::to_hex),
+            },
+            complete: status.complete,
+            basis: status.basis.map(basis_word),
+            agreed_at: status.agreed_at,
+            messages: counts.messages,
+            conversations: status.conversations,
+            drafts: counts.drafts,
+            waiting: counts.waiting,
+            safe: status.safe,
+            parked: counts.parked,
+            held: status.held.as_deref(),
+            failed: &status.failed,
+            relays: &status.relays,
+        }
+    }
+}
+
+/// `chats list`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Conversations<'a> {
+    pub(crate) conversations: Vec<Line<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Line<'a> {
+    id: &'a str,
+    title: &'a str,
+    messages: usize,
+    updated_at: u64,
+}
+
+impl<'a> From<&'a ConversationSummary> for Line<'a> {
+    fn from(summary: &'a ConversationSummary) -> Self {
+        let ConversationSummary { id, title, messages, updated_at } = summary;
+        Self { id, title, messages: *messages, updated_at: *updated_at }
+    }
+}
+
+/// `chats show`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Conversation<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) messages: Vec<MessageShape<'a>>,
+}
+
+/// A message; with its conversation in `chats watch`.
+#[derive(Debug, Serialize)]
+pub(crate) struct MessageShape<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conversation: Option<&'a str>,
+    id: String,
+    parent: Option<String>,
+    role: &'a str,
+    content: &'a str,
+    created_at: u64,
+    model: Option<&'a str>,
+    version: usize,
+    versions: usize,
+    state: &'static str,
+}
+
+impl<'a> MessageShape<'a> {
+    pub(crate) fn new(message: &'a MessageView, state: MessageState) -> Self {
+        Self {
+            conversation: None,
+            id: message.id.to_string(),
+            parent: message.parent.map(|parent| parent.to_string()),
+            role: message.role.as_str(),
+            content: &message.content,
+            created_at: message.created_at,
+            model: message.model.as_deref(),
+            version: message.version,
+            versions: message.versions,
+            state: state.word(),
+        }
+    }
+}
+
+/// `chats send`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sent<'a> {
+    pub(crate) id: String,
+    pub(crate) conversation: &'a str,
+    pub(crate) state: &'static str,
+}
+
+/// `import`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Imported {
+    pub(crate) added: usize,
+    pub(crate) known: usize,
+    pub(crate) skipped: usize,
+    pub(crate) too_long: usize,
+    pub(crate) conversations: usize,
+    pub(crate) dry_run: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct DemoShape {
+    pub(crate) converged: bool,
+    pub(crate) devices: usize,
+    pub(crate) messages: usize,
+    pub(crate) conversations: usize,
+    pub(crate) lost: usize,
+    pub(crate) duplicates: usize,
+    pub(crate) seconds: f64,
+}

@@ -1,0 +1,97 @@
+//! Requests and answers inside kind 24133 events, encrypted between client and signer (NIP-46, "Request Events").
+
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nostr::event::{Event, EventId, Kind, Tag, Tags};
+use nostr::filter::Filter;
+use nostr::key::PublicKey;
+use nostr::nips::nip44::v2::{self, ConversationKey};
+use nostr::types::Timestamp;
+use secp256k1::{Secp256k1, SignOnly};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::ClientKey;
+
+/// Multiplication tables for signing. `nostr` has its own, and keeps it private.
+static SECP256K1: LazyLock<Secp256k1<SignOnly>> = LazyLock::new(Secp256k1::signing_only);
+
+/// Encrypted characters of one answer. A signed 32 KiB event fits; more is not decrypted.
+const CONTENT_CHARACTERS_MAX: usize = 128 * 1024;
+/// Answers a relay may still hold: two requests are in flight, each asked at most twice.
+const ANSWERS_MAX: usize = 16;
+/// Relays apply `since` to live events too, and the answer carries the signer's clock, which may be behind ours.
+const CLOCKS_APART: u64 = 3600;
+
+/// Puts requests into events and takes answers out. No randomness: nonces are arguments.
+pub(crate) struct Sealer {
+    client: ClientKey,
+    remote: PublicKey,
+    conversation: Zeroizing<[u8; 32]>,
+}
+
+/// What the signer said to the request `id`.
+#[derive(Deserialize)]
+pub(crate) struct Response {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) result: Option<String>,
+    /// The error, or the URL when the result is `auth_url`. Some signers send an empty one with every answer.
+    #[serde(default)]
+    pub(crate) error: Option<String>,
+}
+
+impl Sealer {
+    /// Between `client` and `remote`, which is a point on the curve: [`crate::BunkerUri`] checked it.
+    pub(crate) fn new(client: ClientKey, remote: PublicKey) -> Self {
+        let derived = ConversationKey::derive(client.secret(), &remote)
+            .expect("a bunker address holds a key that is a point on the curve");
+        let mut conversation = Zeroizing::new([0; 32]);
+        conversation.copy_from_slice(derived.as_bytes());
+        Self {
+            client,
+            remote,
+            conversation,
+        }
+    }
+
+    /// A signed event for the signer. `nonce` and `aux` are fresh randomness.
+    pub(crate) fn seal(&self, json: &str, created_at: u64, nonce: [u8; 32], aux: &[u8; 32]) -> Event {
+        let key = ConversationKey::new(*self.conversation);
+        let bytes = v2::encrypt_to_bytes_with_nonce(&key, json.as_bytes(), nonce)
+            .expect("a request is neither empty nor longer than 4 GiB");
+        let content = STANDARD.encode(bytes);
+        let keys = self.client.keys();
+        let (created_at, kind) = (Timestamp::from_secs(created_at), Kind::NostrConnect);
+        let tags = Tags::from_list(vec![Tag::public_key(self.remote)]);
+        let id = EventId::compute(&keys.public_key(), &created_at, &kind, &tags, &content);
+        let signature = keys.sign_schnorr_with_aux_rand(&SECP256K1, id.as_bytes(), aux);
+        Event::new(id, keys.public_key(), created_at, kind, tags, content, signature)
+    }
+
+    /// What `event` says, when it is an answer of the signer to this client; anything else is nobody's business.
+    /// Costs a signature check and a decryption, about 100 us.
+    pub(crate) fn open(&self, event: &Event) -> Option<Response> {
+        let ours = event.pubkey == self.remote
+            && event.kind == Kind::NostrConnect
+            && event.content.len() <= CONTENT_CHARACTERS_MAX;
+        if !ours || event.verify().is_err() {
+            return None;
+        }
+        let payload = STANDARD.decode(&event.content).ok()?;
+        let json = v2::decrypt_to_bytes(&ConversationKey::new(*self.conversation), &payload).ok()?;
+        serde_json::from_slice(&Zeroizing::new(json)).ok()
+    }
+
+    /// What to subscribe to at `now`, in unix seconds.
+    pub(crate) fn filter(&self, now: u64) -> Filter {
+        Filter::new()
+            .kind(Kind::NostrConnect)
+            .author(self.remote)
+            .pubkey(self.client.public())
+            .since(Timestamp::from_secs(now.saturating_sub(CLOCKS_APART)))
+            .limit(ANSWERS_MAX)
+    }
+}

@@ -1,0 +1,234 @@
+//! What the queue of one relay promises.
+
+use std::time::{Duration, Instant};
+
+use event_index::{Delivery, DeliveryState};
+use nostr::event::EventId;
+use relay_link::OkClass;
+use uploader::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, Pace, WINDOW};
+
+const UNIX: u64 = 1_789_000_000;
+
+fn id(n: u64) -> EventId {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    EventId::from_byte_array(bytes)
+}
+
+fn row(seq: u64) -> Delivery {
+    let relay = "wss://relay.example".to_owned();
+    Delivery {
+        relay,
+        seq,
+        id: id(seq),
+        state: DeliveryState::Waiting,
+        attempts: 0,
+        next_try: 0,
+        reason: None,
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// An outbox of a relay on this machine over rows on "disk".
+struct Bench {
+    outbox: Outbox,
+    disk: Vec<Delivery>,
+    now: Instant,
+    unix: u64,
+}
+
+impl Bench {
+    fn new(rows: u64) -> Self {
+        let now = now();
+        Self {
+            outbox: Outbox::new(Pace::unlimited(now)),
+            disk: (1..=rows).map(row).collect(),
+            now,
+            unix: UNIX,
+        }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.unix += seconds;
+    }
+
+    /// Sends what may be sent now, reading from the disk as asked.
+    fn pump(&mut self) -> Vec<u64> {
+        let mut sent = Vec::new();
+        loop {
+            match self.outbox.next(self.now, self.unix) {
+                Next::Send(row) => sent.push(row.seq),
+                Next::Load { after } => {
+                    let rows = self
+                        .disk
+                        .iter()
+                        .filter(|row| row.seq > after)
+                        .take(WINDOW)
+                        .cloned()
+                        .collect();
+                    self.outbox.load(rows, self.unix);
+                }
+                Next::Wait(_) | Next::Idle => return sent,
+            }
+        }
+    }
+
+    fn answer(&mut self, seq: u64, class: &OkClass, reason: &str) -> Option<Delivery> {
+        let row = self
+            .outbox
+            .answered(&id(seq), class, reason, self.now, self.unix)?;
+        self.write(row.clone());
+        Some(row)
+    }
+
+    fn write(&mut self, row: Delivery) {
+        let place = self.disk.iter().position(|held| held.seq == row.seq).unwrap();
+        self.disk[place] = row;
+    }
+
+    fn states(&self, state: DeliveryState) -> usize {
+        self.disk.iter().filter(|row| row.state == state).count()
+    }
+}
+
+#[test]
+fn everything_leaves_in_order_and_few_at_a_time() {
+    let mut bench = Bench::new(1_000);
+    let mut sent = Vec::new();
+    loop {
+        let flight = bench.pump();
+        assert!(flight.len() <= IN_FLIGHT_MAX);
+        if flight.is_empty() {
+            break;
+        }
+        for seq in &flight {
+            bench.answer(*seq, &OkClass::Stored, "");
+        }
+        sent.extend(flight);
+    }
+    assert_eq!(sent, (1..=1_000).collect::<Vec<u64>>());
+    assert_eq!(bench.states(DeliveryState::Accepted), 1_000);
+    assert_eq!(
+        (bench.outbox.settled(bench.now), bench.outbox.take_accepted()),
+        (Some(0), 1_000)
+    );
+}
+
+#[test]
+fn a_missing_ok_is_tried_again_with_the_same_event_and_stops_no_other() {
+    let mut bench = Bench::new(3);
+    assert_eq!(bench.pump(), [1, 2, 3]);
+    bench.answer(1, &OkClass::Stored, "");
+    bench.answer(3, &OkClass::Stored, "");
+    assert_eq!(bench.outbox.settled(bench.now), None, "one is on the wire");
+    bench.pass(OK_DEADLINE.as_secs());
+    let overdue = bench.outbox.expire(bench.now, bench.unix);
+    assert_eq!((overdue.len(), overdue[0].seq, overdue[0].attempts), (1, 2, 1));
+    assert!(overdue[0].reason.as_ref().unwrap().contains("no OK"));
+    bench.write(overdue[0].clone());
+    assert!(bench.pump().is_empty(), "not at once");
+    bench.pass(5);
+    assert_eq!(bench.pump(), [2]);
+}
+
+#[test]
+fn a_late_ok_settles_its_event() {
+    let mut bench = Bench::new(1);
+    bench.pump();
+    bench.pass(OK_DEADLINE.as_secs());
+    for row in bench.outbox.expire(bench.now, bench.unix) {
+        bench.write(row);
+    }
+    bench.pass(1);
+    let settled = bench.answer(1, &OkClass::Stored, "").expect("it changes the row");
+    assert_eq!(settled.state, DeliveryState::Accepted);
+    bench.pass(3_600);
+    assert!(bench.pump().is_empty(), "it is not sent again");
+}
+
+#[test]
+fn a_refused_event_is_parked_with_its_reason_and_tested_again_after_a_day() {
+    let mut bench = Bench::new(2);
+    bench.pump();
+    let refused = bench
+        .answer(1, &OkClass::PermanentHere, "blocked: kind 1080")
+        .unwrap();
+    assert_eq!(
+        (refused.state, refused.reason.as_deref()),
+        (DeliveryState::Parked, Some("blocked: kind 1080"))
+    );
+    bench.answer(2, &OkClass::Stored, "");
+    assert_eq!(
+        bench.outbox.settled(bench.now),
+        Some(0),
+        "a parked one blocks nobody"
+    );
+    bench.pass(23 * 3_600);
+    assert!(bench.pump().is_empty());
+    bench.pass(2 * 3_600);
+    assert_eq!(bench.pump(), [1]);
+}
+
+#[test]
+fn our_own_mistake_is_not_sent_again_until_a_person_says_so() {
+    let mut bench = Bench::new(1);
+    bench.pump();
+    bench.answer(1, &OkClass::OurBug, "invalid: bad event id");
+    bench.pass(365 * 24 * 3_600);
+    assert!(bench.pump().is_empty());
+}
+
+#[test]
+fn a_relay_that_wants_less_gets_less_and_in_order() {
+    let mut bench = Bench::new(40);
+    let flight = bench.pump();
+    assert_eq!(flight.len(), IN_FLIGHT_MAX);
+    for seq in &flight {
+        assert!(
+            bench
+                .answer(*seq, &OkClass::Pause, "rate-limited: slow down")
+                .is_none(),
+            "no row changes"
+        );
+    }
+    assert!(bench.pump().is_empty(), "it pauses");
+    assert_eq!(
+        bench.outbox.settled(bench.now),
+        Some(40),
+        "they wait, and the relay has settled for now"
+    );
+    bench.pass(10);
+    assert_eq!(bench.pump().first(), Some(&1), "the first one goes first again");
+}
+
+#[test]
+fn a_lost_connection_sends_again_what_had_no_answer() {
+    let mut bench = Bench::new(100);
+    let flight = bench.pump();
+    for seq in &flight[..10] {
+        bench.answer(*seq, &OkClass::Stored, "");
+    }
+    bench.outbox.disconnected();
+    assert_eq!(bench.pump(), (11..=42).collect::<Vec<u64>>());
+}
+
+#[test]
+fn failing_again_and_again_slows_down_to_once_an_hour_and_never_ends() {
+    let mut bench = Bench::new(1);
+    let mut pauses = Vec::new();
+    for _ in 0..15 {
+        let mut waited = 0;
+        while bench.pump().is_empty() {
+            bench.pass(1);
+            waited += 1;
+        }
+        pauses.push(waited);
+        bench.answer(1, &OkClass::Temporary, "error: database").unwrap();
+    }
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert_eq!((pauses[0], pauses[14]), (0, 3_600));
+}
