@@ -1,7 +1,6 @@
 //! What can be typed.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -1,1 +1,112 @@
-//! remote-signer
+//! A far-off key: a [`Signer`](pns_keys::Signer) whose key is on a phone or a server, asked through relays (NIP-46).
+//!
+//! - [`BunkerUri`] is the address a signer hands out, [`ClientKey`] what the signer knows this program by.
+//! - [`Bunker`] reaches the signer. A person logs in with [`Bunker::log_in`]; after that [`Bunker::signer_for`] is
+//!   enough, with the same client key.
+//! - [`RemoteSigner`] is the signer of one account. [`AuthUrl`] says that a person has to open a page for it.
+//!
+//! What a reader can rely on:
+//! - Every request ends: 65 s after it went out it is sent once more under the same id, and 65 s later it is
+//!   [`NoAnswer`](pns_keys::SignerError::NoAnswer). After an [`AuthUrl`] it has 5 minutes. Without a relay it is
+//!   [`Unreachable`](pns_keys::SignerError::Unreachable) after 65 s.
+//! - At most two requests are in flight, 400 ms apart, and none is over 32 KiB: a keyring takes under 1 KB, and
+//!   nothing else goes through a signer.
+//! - Only what the signer's key signed counts as an answer. The account it names is compared with the account of the
+//!   [`RemoteSigner`] before anything is asked, and a signed event with the one that was given.
+//! - A refusal is never taken for a payload that cannot be decrypted: what is not understood is a refusal.
+//! - `connect` is sent once per client key, since its secret works once; not again after a restart of the actor.
+//! - The secret of an address, the client key and decrypted texts appear in no `Debug` output and no error.
+//!
+//! Not here: links (the caller starts one for each of [`BunkerUri::relays`] and points it at [`Bunker::links`]), the
+//! `nostrconnect://` direction, `switch_relays`, and relays that demand a login (NIP-42).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use actix::prelude::*;
+//! use pns_keys::Signer;
+//! use relay_link::*;
+//! use remote_signer::{Bunker, BunkerParts, BunkerUri, new_client_key};
+//! use supervision::{Env, Lifeline, Role};
+//! # use futures_util::future::BoxFuture;
+//! # use nostr::{event::{Event, FinalizeEvent}, key::Keys, util::JsonUtil};
+//! # use nostr::nips::{nip44, nip46::*};
+//! #
+//! # /// A signer behind a relay in memory that says yes to everything.
+//! # struct Phone(Keys);
+//! # impl Dial for Phone {
+//! #     fn dial(&self, _: &RelayUrl) -> BoxFuture<'static, Result<Connection, DialError>> {
+//! #         let (connection, mut relay) = memory_pair();
+//! #         let keys = self.0.clone();
+//! #         actix::spawn(async move {
+//! #             let mut sub = String::new();
+//! #             while let Some(text) = relay.hear().await {
+//! #                 match ClientFrame::parse(&text).unwrap() {
+//! #                     ClientFrame::Req { sub: opened, .. } => sub = opened.as_str().to_owned(),
+//! #                     ClientFrame::Event(event) => {
+//! #                         let json = nip44::decrypt(keys.secret_key(), &event.pubkey, &event.content).unwrap();
+//! #                         let message = NostrConnectMessage::from_json(json).unwrap();
+//! #                         let id = message.id().to_owned();
+//! #                         let result = match message.to_request().unwrap() {
+//! #                             NostrConnectRequest::Connect { .. } => ResponseResult::Ack,
+//! #                             NostrConnectRequest::GetPublicKey => ResponseResult::GetPublicKey(keys.public_key()),
+//! #                             NostrConnectRequest::Nip44Encrypt { public_key, text } => {
+//! #                                 let version = nip44::Version::V2;
+//! #                                 let ciphertext =
+//! #                                     nip44::encrypt(keys.secret_key(), &public_key, text, version).unwrap();
+//! #                                 ResponseResult::Nip44Encrypt { ciphertext }
+//! #                             }
+//! #                             NostrConnectRequest::Nip44Decrypt { public_key, ciphertext } => {
+//! #                                 let plaintext =
+//! #                                     nip44::decrypt(keys.secret_key(), &public_key, ciphertext).unwrap();
+//! #                                 ResponseResult::Nip44Decrypt { plaintext }
+//! #                             }
+//! #                             _ => unreachable!(),
+//! #                         };
+//! #                         let answer = NostrConnectMessage::response(id, NostrConnectResponse::with_result(result));
+//! #                         let answer: Event =
+//! #                             NostrConnectEventBuilder::new(event.pubkey, answer).finalize(&keys).unwrap();
+//! #                         relay.say(format!(r#"["EVENT","{sub}",{}]"#, answer.as_json())).await;
+//! #                     }
+//! #                     _ => {}
+//! #                 }
+//! #             }
+//! #         });
+//! #         Box::pin(async { Ok(connection) })
+//! #     }
+//! # }
+//!
+//! actix::System::new().block_on(async {
+//!     # let phone = Keys::generate();
+//!     # let pasted = format!("bunker://{}?relay=wss://relay.example.com&secret=0f6b", phone.public_key());
+//!     # let dialer = Phone(phone);
+//!     let env = Env::production();
+//!     let uri: BunkerUri = pasted.parse().unwrap();
+//!     let client = new_client_key(&*env.entropy);
+//!
+//!     let bunker = Bunker::new(false);
+//!     let parts = BunkerParts { uri: uri.clone(), client, auth_urls: vec![] };
+//!     bunker.start(env.clone(), Lifeline::unwatched(Role::Keeper), parts);
+//!     let link = RelayLink::new(uri.relays()[0].clone());
+//!     let lifeline = Lifeline::unwatched(Role::Link(link.url().to_string()));
+//!     RelayLinkActor::new(env, lifeline, &link, Arc::new(dialer), vec![bunker.links.clone()]).start();
+//!
+//!     let signer = bunker.log_in().await.unwrap();
+//!     let payload = signer.nip44_encrypt_to_self("a keyring").await.unwrap();
+//!     assert_eq!(signer.nip44_decrypt_from_self(&payload).await.unwrap(), "a keyring");
+//! });
+//! ```
+
+mod actor;
+mod bunker_uri;
+mod client_key;
+mod envelope;
+mod handle;
+mod messages;
+mod refusal;
+mod request;
+mod session;
+
+pub use bunker_uri::{BunkerUri, BunkerUriError};
+pub use client_key::{BadClientKey, ClientKey, new_client_key};
+pub use handle::{Bunker, BunkerParts, RemoteSigner};
+pub use messages::AuthUrl;

@@ -77,6 +77,14 @@ fn the_last_agreement_stands_with_its_time_while_nothing_is_compared() {
 }
 
 #[test]
+fn a_message_that_no_agreement_covers_is_not_in_sync() {
+    let mut board = Board::new(account(), [relay(1)]);
+    let agreements = BTreeMap::from([agreed(&relay(1), UNIX - 50, Basis::Fingerprint)]);
+    board.stored(Counts { messages: 8, ..Counts::default() }, 7, &agreements);
+    assert!(!board.status(now(), UNIX).complete);
+}
+
+#[test]
 fn facts_of_an_older_pass_change_nothing() {
     let mut board = Board::new(account(), [relay(1)]);
     board.pass(done(&relay(1), 5, true));

@@ -9,8 +9,6 @@ pub enum Role {
     Index,
     /// The keeper of keys.
     Keeper,
-    /// The way to a remote signer.
-    Signer,
     /// Comparisons with relays.
     Reconciler,
     /// Events on their way out.
@@ -28,7 +26,6 @@ impl fmt::Display for Role {
         match self {
             Self::Index => f.write_str("event-index"),
             Self::Keeper => f.write_str("keeper"),
-            Self::Signer => f.write_str("remote signer"),
             Self::Reconciler => f.write_str("reconciler"),
             Self::Uploader => f.write_str("uploader"),
             Self::Realtime => f.write_str("realtime"),

@@ -1,0 +1,176 @@
+//! What other crates hold.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix::prelude::*;
+use nostr::event::{Event, UnsignedEvent};
+use nostr::key::PublicKey;
+use pns_keys::{Signer, SignerError, SignerFuture};
+use relay_link::{FrameArrived, LinkChanged};
+use supervision::{Constructor, Env, Lifeline, Outlet, Undelivered};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::actor::BunkerActor;
+use crate::messages::Ask;
+use crate::request::{Answer, Request, bad};
+use crate::{AuthUrl, BunkerUri, ClientKey};
+
+/// Reaches a remote signer, whichever account it holds; also after the actor behind it was restarted. Clones are
+/// cheap.
+#[derive(Debug, Clone)]
+pub struct Bunker {
+    /// Takes what links tell about themselves; links to other relays than the signer's are passed over.
+    pub links: Outlet<LinkChanged>,
+    pub(crate) frames: Outlet<FrameArrived>,
+    pub(crate) asks: Outlet<Ask>,
+    /// Outlives the actor: a restarted one must not use up the secret a second time.
+    pub(crate) accepted: Arc<AtomicBool>,
+}
+
+/// What the actor works with.
+#[derive(Debug, Clone)]
+pub struct BunkerParts {
+    /// Where the signer is.
+    pub uri: BunkerUri,
+    /// What it knows this program by.
+    pub client: ClientKey,
+    /// Who shows a page that the signer wants opened.
+    pub auth_urls: Vec<Outlet<AuthUrl>>,
+}
+
+/// A remote signer bound to one account: a [`Signer`] for everybody else.
+///
+/// Every answer has a deadline: 65 s after the request went out, once more 65 s after its retry, and 5 minutes after
+/// the signer asked for a page to be opened. Without a relay a request waits 65 s. Dropping the future gives up its
+/// place.
+#[derive(Clone)]
+pub struct RemoteSigner {
+    bunker: Bunker,
+    account: PublicKey,
+}
+
+impl Bunker {
+    /// A signer that is not reached yet. `accepted`: it let this client key in before, so no `connect` with a secret
+    /// that was used up is sent.
+    pub fn new(accepted: bool) -> Self {
+        Self {
+            links: Outlet::empty(),
+            frames: Outlet::empty(),
+            asks: Outlet::empty(),
+            accepted: Arc::new(AtomicBool::new(accepted)),
+        }
+    }
+
+    /// Starts an incarnation. It hears of links through `links` only, so links that were started before have to
+    /// announce themselves once more, as they do after [`supervision::Restarted`].
+    pub fn start(&self, env: Env, lifeline: Lifeline, parts: BunkerParts) {
+        let address = BunkerActor::new(env, lifeline, parts, self.clone()).start();
+        self.links.fill(address.clone().recipient());
+        self.frames.fill(address.clone().recipient());
+        self.asks.fill(address.recipient());
+    }
+
+    /// What the guardian needs to start the actor and to start it again.
+    pub fn constructor(&self, env: Env, parts: BunkerParts) -> Constructor {
+        let bunker = self.clone();
+        Box::new(move |lifeline| bunker.start(env.clone(), lifeline, parts.clone()))
+    }
+
+    /// Connects and asks for the account. A first login: keep the client key, the address without its secret, and
+    /// the account of the signer this returns.
+    pub async fn log_in(&self) -> Result<RemoteSigner, SignerError> {
+        match self.ask(None, Request::GetPublicKey).await? {
+            Answer::Account(account) => Ok(self.signer_for(account)),
+            _ => Err(bad("it did not name the account")),
+        }
+    }
+
+    /// The signer of an account that logged in before. Checked before the first request of a session is sent: with
+    /// another account at the other end, answers are [`SignerError::WrongAccount`].
+    pub fn signer_for(&self, account: PublicKey) -> RemoteSigner {
+        RemoteSigner {
+            bunker: self.clone(),
+            account,
+        }
+    }
+
+    /// Whether the signer let this client key in, now or before: what to hand to [`Bunker::new`] next time.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Acquire)
+    }
+
+    async fn ask(&self, wanted: Option<PublicKey>, request: Request) -> Result<Answer, SignerError> {
+        let (reply, answer) = oneshot::channel();
+        let ask = Ask {
+            wanted,
+            request,
+            reply,
+        };
+        let unreachable = |reason: &str| SignerError::Unreachable {
+            reason: reason.to_owned(),
+        };
+        self.asks.try_send(ask).map_err(|error| match error {
+            Undelivered::Full => unreachable("too many requests to it wait already"),
+            Undelivered::Closed => unreachable("the part of this program that speaks with it is not running"),
+        })?;
+        // Every request is answered before its deadline, unless the actor dies.
+        let restarted = || unreachable("the part of this program that speaks with it was restarted");
+        answer.await.unwrap_or_else(|_| Err(restarted()))
+    }
+}
+
+impl RemoteSigner {
+    async fn ask_text(&self, request: Request) -> Result<String, SignerError> {
+        match self.bunker.ask(Some(self.account), request).await? {
+            Answer::Text(text) => Ok(text),
+            _ => Err(bad("it is not a text")),
+        }
+    }
+}
+
+impl Signer for RemoteSigner {
+    fn public_key(&self) -> PublicKey {
+        self.account
+    }
+
+    fn sign(&self, unsigned: UnsignedEvent) -> SignerFuture<'_, Event> {
+        Box::pin(async move {
+            if unsigned.pubkey != self.account {
+                return Err(SignerError::WrongAccount {
+                    wanted: unsigned.pubkey,
+                    found: self.account,
+                });
+            }
+            let request = Request::Sign(Box::new(unsigned));
+            match self.bunker.ask(Some(self.account), request).await? {
+                Answer::Signed(event) => Ok(*event),
+                _ => Err(bad("it is not an event")),
+            }
+        })
+    }
+
+    fn nip44_encrypt_to_self<'a>(&'a self, plaintext: &'a str) -> SignerFuture<'a, String> {
+        Box::pin(self.ask_text(Request::Encrypt {
+            account: self.account,
+            plaintext: Zeroizing::new(plaintext.to_owned()),
+        }))
+    }
+
+    fn nip44_decrypt_from_self<'a>(&'a self, payload: &'a str) -> SignerFuture<'a, String> {
+        Box::pin(self.ask_text(Request::Decrypt {
+            account: self.account,
+            payload: payload.to_owned(),
+        }))
+    }
+}
+
+impl fmt::Debug for RemoteSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteSigner")
+            .field("account", &self.account.to_hex())
+            .finish_non_exhaustive()
+    }
+}

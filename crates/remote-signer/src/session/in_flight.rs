@@ -1,0 +1,74 @@
+//! A request that went out and has no answer yet.
+
+use std::time::{Duration, Instant};
+
+use nostr::event::EventId;
+use zeroize::Zeroizing;
+
+use crate::request::Request;
+
+/// A signer's own window for a person's approval is 60 s (S-1).
+pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(65);
+/// The pause after a relay refused a request doubles from the first to the second of these (S-3).
+const COOLDOWN_FIRST: Duration = Duration::from_secs(2);
+const COOLDOWN_MAX: Duration = Duration::from_secs(30);
+
+/// Who waits for the end of a request in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// Everyone: `connect` or `get_public_key` before the first request.
+    Everyone,
+    Ticket(u64),
+}
+
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) request: Request,
+    pub(crate) asker: Asker,
+    /// The same for every sending of it.
+    pub(crate) json: Zeroizing<String>,
+    pub(crate) first_sent: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) resend_at: Option<Instant>,
+    /// Its one retry was used, and has not gone out yet.
+    pub(crate) retried: bool,
+    pub(crate) retry_due: bool,
+    /// The signer sent a page to open.
+    pub(crate) authorizing: bool,
+    /// The event it went out in last, and how many relays have not refused it.
+    pub(crate) event: Option<EventId>,
+    pub(crate) copies: usize,
+    /// A relay took it, or why none did.
+    pub(crate) taken: bool,
+    pub(crate) refusal: Option<String>,
+    cooldown: Duration,
+}
+
+impl InFlight {
+    /// Goes out at `now`.
+    pub(crate) fn new(request: Request, asker: Asker, json: Zeroizing<String>, now: Instant) -> Self {
+        Self {
+            request,
+            asker,
+            json,
+            first_sent: now,
+            deadline: now + ANSWER_DEADLINE,
+            resend_at: None,
+            retried: false,
+            retry_due: false,
+            authorizing: false,
+            event: None,
+            copies: 0,
+            taken: false,
+            refusal: None,
+            cooldown: COOLDOWN_FIRST,
+        }
+    }
+
+    /// Every relay refused it: tried again after a pause, for as long as the deadline allows.
+    pub(crate) fn cool_down(&mut self, refusal: String, now: Instant) {
+        self.refusal = Some(refusal);
+        self.resend_at = Some(now + self.cooldown);
+        self.cooldown = (2 * self.cooldown).min(COOLDOWN_MAX);
+    }
+}

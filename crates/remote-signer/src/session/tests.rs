@@ -1,0 +1,161 @@
+use nostr::key::Keys;
+
+use super::*;
+
+const ACCOUNT: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+
+fn session(now: Instant) -> Session {
+    let remote = Keys::parse("0000000000000000000000000000000000000000000000000000000000000002").unwrap();
+    Session::new(remote.public_key(), None, true, [7; 8], now)
+}
+
+fn account() -> PublicKey {
+    PublicKey::from_hex(ACCOUNT).unwrap()
+}
+
+fn decrypt() -> Request {
+    Request::Decrypt {
+        account: account(),
+        payload: "payload".into(),
+    }
+}
+
+fn outputs(session: &mut Session) -> Vec<Output> {
+    std::iter::from_fn(|| session.poll_output()).collect()
+}
+
+/// The id of the one request that goes out.
+fn sent(session: &mut Session) -> String {
+    match outputs(session).as_slice() {
+        [Output::Send { id, .. }] => id.clone(),
+        other => panic!("expected one request, found {other:?}"),
+    }
+}
+
+fn result(id: &str, text: &str) -> Response {
+    Response {
+        id: id.into(),
+        result: Some(text.into()),
+        error: None,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "any instant is a beginning")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+/// A session that knows its account, and the time at which it may send again.
+fn ready() -> (Session, Instant) {
+    let now = start();
+    let mut session = session(now);
+    session.connected(now);
+    session.ask(0, None, Request::GetPublicKey, now);
+    let id = sent(&mut session);
+    session.handle_response(result(&id, ACCOUNT), now);
+    assert!(matches!(
+        outputs(&mut session)[..],
+        [Output::Answer { ticket: 0, outcome: Ok(Answer::Account(_)) }]
+    ));
+    (session, now + SPACING)
+}
+
+#[test]
+fn a_request_without_a_relay_ends_after_its_deadline() {
+    let now = start();
+    let mut session = session(now);
+    session.disconnected("refused", now);
+    session.ask(1, Some(account()), decrypt(), now);
+    let due = session.poll_timeout().unwrap();
+    assert_eq!(due, now + ANSWER_DEADLINE);
+    session.handle_timeout(due);
+    assert!(matches!(
+        &outputs(&mut session)[..],
+        [Output::Answer { ticket: 1, outcome: Err(SignerError::Unreachable { reason }) }] if reason == "refused"
+    ));
+    assert_eq!(session.poll_timeout(), None);
+}
+
+#[test]
+fn the_deadline_starts_when_the_request_goes_out() {
+    let (mut session, now) = ready();
+    session.disconnected("gone", now);
+    session.ask(1, Some(account()), decrypt(), now);
+    let back = now + Duration::from_secs(60);
+    session.connected(back);
+    sent(&mut session);
+    assert_eq!(session.poll_timeout(), Some(back + ANSWER_DEADLINE));
+}
+
+#[test]
+fn a_cancelled_request_frees_its_place() {
+    let (mut session, now) = ready();
+    (1..=3).for_each(|ticket| session.ask(ticket, Some(account()), decrypt(), now));
+    sent(&mut session);
+    session.handle_timeout(now + SPACING);
+    sent(&mut session);
+    session.handle_timeout(now + 3 * SPACING);
+    assert!(outputs(&mut session).is_empty(), "two are in flight");
+    session.cancel(1);
+    session.handle_timeout(now + 4 * SPACING);
+    sent(&mut session);
+}
+
+#[test]
+fn a_timer_always_brings_something_about() {
+    let (mut session, mut now) = ready();
+    (1..=4).for_each(|ticket| session.ask(ticket, Some(account()), decrypt(), now));
+    let mut ended = 0;
+    for _ in 0..100 {
+        let Some(due) = session.poll_timeout() else { break };
+        assert!(due >= now, "timers do not run backwards");
+        now = due;
+        session.handle_timeout(now);
+        let brought = outputs(&mut session);
+        ended += brought.iter().filter(|output| matches!(output, Output::Answer { .. })).count();
+    }
+    assert_eq!(ended, 4);
+    assert_eq!(session.poll_timeout(), None);
+}
+
+#[test]
+fn a_page_that_no_browser_opens_is_not_shown() {
+    let (mut session, now) = ready();
+    session.ask(1, Some(account()), decrypt(), now);
+    let id = sent(&mut session);
+    let mut response = result(&id, "auth_url");
+    response.error = Some("file:///etc/passwd".into());
+    session.handle_response(response, now);
+    assert!(matches!(
+        outputs(&mut session)[..],
+        [Output::Answer { ticket: 1, outcome: Err(SignerError::BadAnswer { .. }) }]
+    ));
+}
+
+#[test]
+fn a_relay_that_refuses_is_asked_again_after_a_pause_until_the_deadline() {
+    let (mut session, now) = ready();
+    session.ask(1, Some(account()), decrypt(), now);
+    let id = sent(&mut session);
+    let deadline = now + ANSWER_DEADLINE;
+    let (mut at, mut sendings) = (now, 1_u8);
+    loop {
+        let event = EventId::from_byte_array([sendings; 32]);
+        session.sent(&id, event, 1, at);
+        session.handle_verdict(&event, false, "rate-limited: slow down", at);
+        at = session.poll_timeout().unwrap();
+        session.handle_timeout(at);
+        match outputs(&mut session).pop() {
+            Some(Output::Send { id: again, .. }) => assert_eq!(again, id),
+            Some(Output::Answer { outcome, .. }) => {
+                let unreachable = matches!(&outcome, Err(SignerError::Unreachable { reason })
+                    if reason.contains("slow down"));
+                assert!(unreachable, "{outcome:?}");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+        sendings += 1;
+    }
+    assert_eq!((at, sendings), (deadline, 6), "after 2, 4, 8, 16 and 30 s");
+}
