@@ -143,7 +143,6 @@ macro_rules! takes {
 }
 
 takes! {
-    CountsChanged: |board, fact| board.counted(fact.0);
     ConversationsCounted: |board, fact| board.conversations(fact.0);
     KeysChanged: |board, fact| board.keys(fact);
     LinkChanged: |board, fact| board.link(fact.link.url().clone(), fact.state);
@@ -151,6 +150,17 @@ takes! {
     DownloadsChanged: |board, fact| board.downloads(fact);
     SealingHeld: |board, fact| board.held(fact.0);
     GuardianReport: |board, fact| if let GuardianReport::Failed { reason, .. } = fact { board.failed(reason) };
+}
+
+impl Handler<CountsChanged> for StatusActor {
+    type Result = ();
+
+    /// Published at once: whoever was told that a message is on disk finds it counted.
+    fn handle(&mut self, CountsChanged(counts): CountsChanged, _: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        self.board.counted(counts);
+        self.publish();
+    }
 }
 
 impl Handler<PassChanged> for StatusActor {

@@ -104,11 +104,10 @@ impl Play {
                 parent = Some(self.devices[device].write(TALK, text, parent).await?);
             }
         }
-        let waiting = [LAPTOP, PHONE].map(|device| self.devices[device].handle.status().counts.waiting);
-        self.story.done(&format!(
-            "offline: laptop wrote 3 messages, phone 3; {} and {} wait",
-            waiting[LAPTOP], waiting[PHONE]
-        ));
+        for device in &self.devices {
+            device.until("its messages waited", |status| status.counts.waiting == 3).await?;
+        }
+        self.story.done("offline: laptop wrote 3 messages, phone 3; all wait on their disks");
         self.stage.proxy.heal();
         self.story.doing("the network is back; both reconnect by themselves");
         let expected = self.stage.expected.len() as u64;
@@ -159,9 +158,11 @@ impl Play {
         self.stage = self.stage.restart_relay().await?;
         let taken = self.stage.envelopes().await?.saturating_sub(before);
         self.story.done(&format!("relay: restarted when it had {taken} of {total} from the laptop"));
-        self.story.doing("laptop: reconnects by itself");
-        self.devices[LAPTOP].get_level().await?;
-        self.story.done("laptop: reconnected by itself, and the rest followed");
+        self.story.doing("every device reconnects by itself");
+        for device in &self.devices {
+            device.get_level().await?;
+        }
+        self.story.done("everybody reconnected by themselves, and the rest followed");
         Ok(self)
     }
 
