@@ -18,13 +18,17 @@ use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
 use supervision::{Entropy, SystemEntropy};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let count: usize = std::env::args().nth(1).map_or(Ok(10_000), |count| count.parse())?;
+    let count: usize = std::env::args()
+        .nth(1)
+        .map_or(Ok(10_000), |count| count.parse())?;
     let folder = tempfile::tempdir()?;
     let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default())?;
     let laptop = start(&folder.path().join("laptop.redb"), &relay.url())?;
     block_on(laptop.sync())?;
 
-    timed("import", count, || block_on(laptop.import(messages(count), |_| ())))?;
+    timed("import", count, || {
+        block_on(laptop.import(messages(count), |_| ()))
+    })?;
     let up = timed("upload sync", count, || block_on(laptop.sync()))?;
     let phone = start(&folder.path().join("phone.redb"), &relay.url())?;
     let down = timed("cold sync", count, || block_on(phone.sync()))?;
@@ -61,8 +65,12 @@ fn messages(count: usize) -> Vec<Message> {
         .map(|n| {
             let role = if n % 2 == 0 { Role::User } else { Role::Assistant };
             let text = format!("message {n}: {}", "words ".repeat(100));
-            let mut message =
-                Message::new(format!("chat-{}", n / 50), role, Content::new(text), 1_700_000_000 + n as u64);
+            let mut message = Message::new(
+                format!("chat-{}", n / 50),
+                role,
+                Content::new(text),
+                1_700_000_000 + n as u64,
+            );
             message.source = Some(format!("bench:{n}"));
             message
         })
@@ -73,6 +81,9 @@ fn timed<T, E>(what: &str, count: usize, work: impl FnOnce() -> Result<T, E>) ->
     let begin = Instant::now();
     let done = work()?;
     let took = begin.elapsed();
-    println!("{what}: {took:.2?} ({:.0} messages a second)", count as f64 / took.as_secs_f64());
+    println!(
+        "{what}: {took:.2?} ({:.0} messages a second)",
+        count as f64 / took.as_secs_f64()
+    );
     Ok(done)
 }

@@ -25,7 +25,13 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "For every command")]
 pub(crate) struct Global {
     /// Where everything is kept [default: $XDG_DATA_HOME/chat-sync]
-    #[arg(long, global = true, env = "CHAT_SYNC_DATA_DIR", hide_env_values = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "CHAT_SYNC_DATA_DIR",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     pub(crate) data_dir: Option<PathBuf>,
     /// Use this relay instead of the saved ones; may be given several times
     #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]
@@ -198,7 +204,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Exi
 /// The first paragraph of what clap says, and where to read more.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    let first = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let first = text
+        .trim_start_matches("error: ")
+        .split("\n\n")
+        .next()
+        .unwrap_or_default();
     let words: Vec<&str> = first.split_whitespace().map(without_secrets).collect();
     format!("{}; see `chat-sync --help`", words.join(" "))
 }
@@ -206,7 +216,11 @@ fn one_line(error: &clap::Error) -> String {
 /// A secret key on the command line is a mistake, and no reason to print it again.
 fn without_secrets(word: &str) -> &str {
     let hex = word.bytes().filter(u8::is_ascii_hexdigit).count();
-    if word.to_ascii_lowercase().contains("nsec1") || hex >= 64 { "…" } else { word }
+    if word.to_ascii_lowercase().contains("nsec1") || hex >= 64 {
+        "…"
+    } else {
+        word
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +270,10 @@ mod tests {
     #[test]
     fn a_secret_on_the_command_line_is_not_repeated() {
         let nsec = "nsec158dzttt307k2kxudmjnryqy3cxx4gw84c9wssldl5cp76f0y8qcq0vk40y";
-        for line in [format!("chat-sync whoami {nsec}"), format!("chat-sync login --nsec={nsec}")] {
+        for line in [
+            format!("chat-sync whoami {nsec}"),
+            format!("chat-sync login --nsec={nsec}"),
+        ] {
             let text = one_line(&cli(&line).unwrap_err());
             assert!(!text.contains("nsec158"), "{text}");
         }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat_sync::{Account, Config, DataDir, DataDirError, Engine, Env, Handle, RelayUrl, Status};
 use chat_sync::AccountState;
+use chat_sync::{Account, Config, DataDir, DataDirError, Engine, Env, Handle, RelayUrl, Status};
 use futures_util::StreamExt;
 use supervision::{Clock, Entropy};
 
@@ -31,7 +31,8 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let root = global.data_dir.clone().or_else(default_data_dir);
-        let root = root.ok_or_else(|| Failure::Usage("there is no home directory; give --data-dir".to_owned()))?;
+        let root =
+            root.ok_or_else(|| Failure::Usage("there is no home directory; give --data-dir".to_owned()))?;
         Ok(Self {
             output: Output::new(global.json, global.quiet),
             data_dir: DataDir::new(root),
@@ -92,13 +93,17 @@ pub(crate) async fn settled_status(handle: &Handle) -> Status {
         }
         handle.status()
     };
-    tokio::time::timeout(KEYS_PATIENCE, wait).await.unwrap_or_else(|_| handle.status())
+    tokio::time::timeout(KEYS_PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| handle.status())
 }
 
 /// `$XDG_DATA_HOME/chat-sync`, or `~/.local/share/chat-sync` (XDG Base Directory Specification: a path that is not
 /// absolute is ignored).
 fn default_data_dir() -> Option<PathBuf> {
-    let given = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let given = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let data = given.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")))?;
     Some(data.join("chat-sync"))
 }

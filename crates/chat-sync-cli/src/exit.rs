@@ -124,7 +124,9 @@ impl From<io::Error> for Failure {
 
 /// Says what there is to say and returns the exit code.
 pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
-    let Err(failure) = result else { return ExitCode::SUCCESS };
+    let Err(failure) = result else {
+        return ExitCode::SUCCESS;
+    };
     if let Some(line) = failure.line() {
         // Without stderr there is nobody to tell.
         let _ = writeln!(io::stderr(), "chat-sync: {line}");
@@ -148,7 +150,10 @@ mod tests {
             (DataDirError::NotLoggedIn.into(), 10),
             (DataDirError::Store(in_use()).into(), 11),
             (EngineError::Store(in_use()).into(), 11),
-            (DataDirError::Store(IndexError::WrongKey { place: "here".into() }).into(), 12),
+            (
+                DataDirError::Store(IndexError::WrongKey { place: "here".into() }).into(),
+                12,
+            ),
             (Failure::Interrupted, 130),
         ] {
             assert_eq!(failure.code(), code, "{failure}");
@@ -159,7 +164,13 @@ mod tests {
     fn a_failure_is_one_line_with_its_cause() {
         let busy = io::Error::other("device busy\nreally");
         let line = Failure::Engine(EngineError::Thread(busy)).line().unwrap();
-        assert!(line.contains("close other programs") && line.ends_with("device busy really"), "{line}");
-        assert_eq!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).line(), None);
+        assert!(
+            line.contains("close other programs") && line.ends_with("device busy really"),
+            "{line}"
+        );
+        assert_eq!(
+            Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).line(),
+            None
+        );
     }
 }

@@ -29,7 +29,11 @@ fn main() -> ExitCode {
     output::log(cli.global.verbose);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(Err(Failure::Failed(format!("no event loop could be made: {error}")))),
+        Err(error) => {
+            return exit::report(Err(Failure::Failed(format!(
+                "no event loop could be made: {error}"
+            ))));
+        }
     };
     let result = runtime.block_on(run(cli));
     // A read from a terminal or a pipe cannot be called back; the process ends without it.

@@ -21,7 +21,11 @@ pub(crate) struct RelayBars {
 impl RelayBars {
     pub(crate) fn new(relays: &[RelayUrl]) -> Self {
         let width = relays.iter().map(|url| url.as_str().len()).max().unwrap_or(0);
-        Self { all: MultiProgress::new(), bars: BTreeMap::new(), width }
+        Self {
+            all: MultiProgress::new(),
+            bars: BTreeMap::new(),
+            width,
+        }
     }
 
     /// Shows where each relay is.
@@ -34,10 +38,16 @@ impl RelayBars {
                 bar
             });
             let counted = match &relay.state {
-                RelayState::Fetching { done, total } | RelayState::Sending { done, total } => Some((*done, *total)),
+                RelayState::Fetching { done, total } | RelayState::Sending { done, total } => {
+                    Some((*done, *total))
+                }
                 _ => None,
             };
-            bar.set_style(if counted.is_some() { bar_style() } else { spinner_style() });
+            bar.set_style(if counted.is_some() {
+                bar_style()
+            } else {
+                spinner_style()
+            });
             if let Some((done, total)) = counted {
                 bar.set_length(total);
                 bar.set_position(done);

@@ -15,7 +15,9 @@ pub(crate) fn stored_keys(account: &Account) -> Result<KeySet, IndexError> {
     let mut keys = KeySet::new(account.public_key);
     for row in account.store.keyrings()? {
         // One without a secret, or with another shape, was never opened here and sealed nothing.
-        let opened = row.secret.and_then(|secret| Keyring::from_plaintext(&row.event, &secret).ok());
+        let opened = row
+            .secret
+            .and_then(|secret| Keyring::from_plaintext(&row.event, &secret).ok());
         opened.map(|keyring| keys.add(keyring));
     }
     if let Some(secret) = account.signer.own_secret() {
@@ -40,17 +42,31 @@ pub(crate) fn envelopes(store: &Store) -> Result<Vec<Event>, IndexError> {
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
         let batch = store.events_after(after, BATCH)?;
-        let Some((last, _)) = batch.last() else { return Ok(found) };
+        let Some((last, _)) = batch.last() else {
+            return Ok(found);
+        };
         after = *last;
-        found.extend(batch.into_iter().map(|(_, event)| event).filter(|event| event.kind.as_u16() == MESSAGE_KIND));
+        found.extend(
+            batch
+                .into_iter()
+                .map(|(_, event)| event)
+                .filter(|event| event.kind.as_u16() == MESSAGE_KIND),
+        );
     }
 }
 
 /// The messages in these envelopes; those that do not open are left out.
 pub(crate) fn open(keys: &KeySet, envelopes: &[Event]) -> Vec<(MessageId, Message)> {
-    let authors: Vec<String> = keys.rumor_authors().iter().map(nostr::key::PublicKey::to_hex).collect();
+    let authors: Vec<String> = keys
+        .rumor_authors()
+        .iter()
+        .map(nostr::key::PublicKey::to_hex)
+        .collect();
     let message = |event: &Event| Message::from_rumor(&keys.open(event).ok()?, &authors).ok();
-    envelopes.iter().filter_map(|event| Some((MessageId::Event(event.id.to_bytes()), message(event)?))).collect()
+    envelopes
+        .iter()
+        .filter_map(|event| Some((MessageId::Event(event.id.to_bytes()), message(event)?)))
+        .collect()
 }
 
 /// The messages that have no event yet.
@@ -58,8 +74,14 @@ pub(crate) fn drafts(store: &Store) -> Result<Vec<Message>, IndexError> {
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
         let batch = store.drafts(after, BATCH)?;
-        let Some(last) = batch.last() else { return Ok(found) };
+        let Some(last) = batch.last() else {
+            return Ok(found);
+        };
         after = last.seq;
-        found.extend(batch.iter().filter_map(|draft| Message::from_draft(&draft.body).ok()));
+        found.extend(
+            batch
+                .iter()
+                .filter_map(|draft| Message::from_draft(&draft.body).ok()),
+        );
     }
 }

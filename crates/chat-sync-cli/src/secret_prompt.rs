@@ -12,8 +12,11 @@ const LINE_BYTES_MAX: u64 = 4096;
 /// Asks at the terminal. Echo comes back when this ends, also when it is dropped halfway.
 pub(crate) async fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
     let _ = io::Write::write_all(&mut io::stderr(), question.as_bytes());
-    let _silence = Silence::begin()
-        .map_err(|error| Failure::Failed(format!("the terminal cannot hide what is typed: {error}; use --key-file")))?;
+    let _silence = Silence::begin().map_err(|error| {
+        Failure::Failed(format!(
+            "the terminal cannot hide what is typed: {error}; use --key-file"
+        ))
+    })?;
     let line = read(true).await;
     // The line break that was typed did not show either.
     let _ = io::Write::write_all(&mut io::stderr(), b"\n");
@@ -32,11 +35,18 @@ async fn read(one_line: bool) -> Result<Zeroizing<String>, Failure> {
         // Enough room from the start means that no copy is left behind by growing.
         let mut text = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX as usize));
         let mut input = io::stdin().lock().take(LINE_BYTES_MAX);
-        if one_line { input.read_line(&mut text) } else { input.read_to_string(&mut text) }.map(|_| text)
+        if one_line {
+            input.read_line(&mut text)
+        } else {
+            input.read_to_string(&mut text)
+        }
+        .map(|_| text)
     });
     match reading.await {
         Ok(Ok(text)) => Ok(text),
-        Ok(Err(error)) => Err(Failure::Usage(format!("the secret key could not be read from stdin: {error}"))),
+        Ok(Err(error)) => Err(Failure::Usage(format!(
+            "the secret key could not be read from stdin: {error}"
+        ))),
         Err(_) => Err(Failure::Failed("the secret key could not be read".to_owned())),
     }
 }

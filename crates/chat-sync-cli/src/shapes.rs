@@ -156,8 +156,18 @@ pub(crate) struct Line<'a> {
 
 impl<'a> From<&'a ConversationSummary> for Line<'a> {
     fn from(summary: &'a ConversationSummary) -> Self {
-        let ConversationSummary { id, title, messages, updated_at } = summary;
-        Self { id, title, messages: *messages, updated_at: *updated_at }
+        let ConversationSummary {
+            id,
+            title,
+            messages,
+            updated_at,
+        } = summary;
+        Self {
+            id,
+            title,
+            messages: *messages,
+            updated_at: *updated_at,
+        }
     }
 }
 

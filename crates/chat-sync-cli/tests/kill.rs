@@ -37,17 +37,33 @@ impl Bench<'_> {
     }
 
     fn run(&self, arguments: &[&str]) -> (Option<i32>, Value) {
-        let Output { status, stdout, stderr } = self.start(arguments).wait_with_output().unwrap();
-        let last = String::from_utf8_lossy(&stdout).lines().last().unwrap_or_default().to_owned();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.start(arguments).wait_with_output().unwrap();
+        let last = String::from_utf8_lossy(&stdout)
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .to_owned();
         let value = serde_json::from_str(&last).unwrap_or_else(|_| {
-            panic!("{arguments:?} ended with {status}: {last} {}", String::from_utf8_lossy(&stderr))
+            panic!(
+                "{arguments:?} ended with {status}: {last} {}",
+                String::from_utf8_lossy(&stderr)
+            )
         });
         (status.code(), value)
     }
 
     fn login(&self) {
         let mut child = self.start(&["login"]);
-        child.stdin.take().unwrap().write_all("01".repeat(32).as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all("01".repeat(32).as_bytes())
+            .unwrap();
         assert!(child.wait_with_output().unwrap().status.success());
     }
 
@@ -93,16 +109,26 @@ fn f45_killed_twenty_times_and_every_message_is_there_exactly_once() {
     println!("KILL_SEED={seed}");
     let chance = SeededEntropy::new(seed);
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
     let proxy = Proxy::start(&relay.url(), Fault::None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("export.json");
     std::fs::write(&file, export()).unwrap();
     let home = folder.path().join("laptop");
-    let bench = Bench { home: &home, relay: proxy.url().clone() };
+    let bench = Bench {
+        home: &home,
+        relay: proxy.url().clone(),
+    };
     bench.login();
-    assert_eq!(bench.run(&["sync"]).0, Some(0), "the keyring is there before the first kill");
+    assert_eq!(
+        bench.run(&["sync"]).0,
+        Some(0),
+        "the keyring is there before the first kill"
+    );
 
     let import: &[&str] = &["import", file.to_str().unwrap()];
     let mut killed = 0;
@@ -115,41 +141,72 @@ fn f45_killed_twenty_times_and_every_message_is_there_exactly_once() {
             })
         } else {
             // A sync is killed once the relay has seen so many more events.
-            let goal = proxy.tally().up_of("EVENT").frames + (fraction * 300.0) as u64;
+            let goal = proxy.tally().up_of("EVENT").frames + u64::from(chance.draw_16()[0]) + 1;
             bench.kill(&["sync"], |end| {
                 let reached = || proxy.tally().up_of("EVENT").frames >= goal;
-                while !reached() && end.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {}
+                while !reached()
+                    && end.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout)
+                {
+                }
             })
         });
     }
-    assert!(killed >= KILLS / 2, "only {killed} of {KILLS} were killed before they ended");
+    assert!(
+        killed >= KILLS / 2,
+        "only {killed} of {KILLS} were killed before they ended"
+    );
 
     let (code, imported) = bench.run(import);
     assert_eq!(code, Some(0), "{imported}");
-    assert_eq!(imported["added"].as_u64().unwrap() + imported["known"].as_u64().unwrap(), MESSAGES as u64);
+    assert_eq!(
+        imported["added"].as_u64().unwrap() + imported["known"].as_u64().unwrap(),
+        MESSAGES as u64
+    );
     let (code, again) = bench.run(import);
-    assert_eq!((code, again["added"].as_u64()), (Some(0), Some(0)), "importing again adds nothing");
+    assert_eq!(
+        (code, again["added"].as_u64()),
+        (Some(0), Some(0)),
+        "importing again adds nothing"
+    );
     let (code, report) = bench.run(&["sync"]);
-    assert_eq!((code, report["complete"].as_bool()), (Some(0), Some(true)), "{report}");
+    assert_eq!(
+        (code, report["complete"].as_bool()),
+        (Some(0), Some(true)),
+        "{report}"
+    );
     assert_eq!(report["messages"].as_u64(), Some(MESSAGES as u64), "{report}");
 
-    let envelopes = runtime.block_on(relay.events(&[Kind::Custom(1080)], &[])).unwrap();
+    let envelopes = runtime
+        .block_on(relay.events(&[Kind::Custom(1080)], &[]))
+        .unwrap();
     assert_eq!(envelopes.len(), MESSAGES, "exactly once on the relay");
-    let keyrings = runtime.block_on(relay.events(&[Kind::Custom(1081)], &[])).unwrap();
+    let keyrings = runtime
+        .block_on(relay.events(&[Kind::Custom(1081)], &[]))
+        .unwrap();
     assert_eq!(keyrings.len(), 1, "one keyring");
 
     let other = folder.path().join("phone");
-    let phone = Bench { home: &other, relay: proxy.url().clone() };
+    let phone = Bench {
+        home: &other,
+        relay: proxy.url().clone(),
+    };
     phone.login();
     let (code, report) = phone.run(&["sync"]);
-    assert_eq!((code, report["messages"].as_u64()), (Some(0), Some(MESSAGES as u64)), "{report}");
+    assert_eq!(
+        (code, report["messages"].as_u64()),
+        (Some(0), Some(MESSAGES as u64)),
+        "{report}"
+    );
     assert_eq!(bench.run(&["chats", "list"]).1, phone.run(&["chats", "list"]).1);
-    let mut seen = BTreeSet::new();
+    let mut texts = BTreeSet::new();
     for c in 0..40 {
         let (_, shown) = phone.run(&["chats", "show", &format!("chat-{c}")]);
         for message in shown["messages"].as_array().unwrap() {
-            assert!(seen.insert(message["content"].as_str().unwrap().to_owned()), "twice: {message}");
+            assert!(
+                texts.insert(message["content"].as_str().unwrap().to_owned()),
+                "twice: {message}"
+            );
         }
     }
-    assert_eq!(seen.len(), MESSAGES);
+    assert_eq!(texts.len(), MESSAGES);
 }

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use chat_model::MessageId;
 use event_index::EventIndex;
 use nostr::prelude::{Event, Filter, Timestamp};
 use pns_keys::keeper::{KeyState, KeysChanged, OpenBatch};
-use reconciler::messages::{NeedIds, PageArrived, Settle, Settled, Side};
-use relay_link::{ClientFrame, FrameArrived, LinkChanged, RelayFrame, RelayLink, RelayUrl, SubId};
-use supervision::{Env, Lifeline, Outlet, Restarted, Role};
+use reconciler::messages::{Settled, Side};
+use relay_link::{ClientFrame, FrameArrived, RelayLink, RelayUrl, SubId};
+use supervision::{Env, Lifeline, Outlet};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
-use uploader::{Drafted, Sealed};
 
 use crate::chats::{Change, Chats};
 use crate::handle::Realtime;
@@ -25,6 +23,8 @@ use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
 use crate::reading::{ReadFailed, read_all};
 use crate::storing::{Intaker, Outcome, StoreFailed};
 use crate::verify::{DELETION, ENVELOPE};
+
+mod handlers;
 
 /// One frame of each relay at a time (links wait), facts and queries: small, and the link waits when it is full.
 const MAILBOX_MAX: usize = 512;
@@ -427,169 +427,5 @@ impl Actor for RealtimeActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
-    }
-}
-
-impl Handler<KeysChanged> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, fact: KeysChanged, ctx: &mut Self::Context) {
-        self.step();
-        let before = self.keys.replace(fact);
-        let read = |keys: &KeysChanged| {
-            (
-                keys.read.clone(),
-                keys.rumor_authors.clone(),
-                keys.state == KeyState::Loading,
-            )
-        };
-        if before.as_ref().map(read) == self.keys.as_ref().map(read) {
-            return;
-        }
-        self.read(ctx);
-        let now = self.now();
-        let urls: Vec<RelayUrl> = self.lines.keys().cloned().collect();
-        for url in urls {
-            if let Some(line) = self.lines.get_mut(&url).filter(|line| line.connected()) {
-                line.live.wanted(now);
-            }
-            self.pump(&url, ctx);
-        }
-        self.store_when_ripe(ctx);
-    }
-}
-
-impl Handler<LinkChanged> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
-        self.step();
-        let (url, now) = (link.url().clone(), self.now());
-        let line = self.lines.entry(url.clone()).or_insert_with(|| Line::new(link));
-        if line.link_changed(&state) {
-            line.live.wanted(now);
-        }
-        self.pump(&url, ctx);
-    }
-}
-
-impl Handler<FrameArrived> for RealtimeActor {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(
-        &mut self,
-        FrameArrived { relay: url, frame }: FrameArrived,
-        ctx: &mut Self::Context,
-    ) -> Self::Result {
-        self.step();
-        let now = self.now();
-        let Some(line) = self.lines.get_mut(&url) else {
-            return Box::pin(actix::fut::ready(()));
-        };
-        match frame {
-            RelayFrame::Event { sub, event } => {
-                let asked = line.live.owns(&sub) || line.fetches.arrived(&sub, event.id, now);
-                if asked {
-                    return self.take_in(url, vec![*event]);
-                }
-            }
-            RelayFrame::Eose { sub, .. } => {
-                line.live.stored_done(&sub);
-                if line.fetches.answered(&sub) {
-                    close(&line.link, sub, &self.handle.frames);
-                }
-                self.pump(&url, ctx);
-            }
-            RelayFrame::Closed { sub, reason } => {
-                if line.live.owns(&sub) {
-                    tracing::info!(relay = %url, %reason, "the live subscription was closed");
-                }
-                line.live.closed(&sub, now);
-                line.fetches.refused(&sub);
-                self.pump(&url, ctx);
-            }
-            _ => {}
-        }
-        Box::pin(actix::fut::ready(()))
-    }
-}
-
-impl Handler<PageArrived> for RealtimeActor {
-    type Result = ResponseActFuture<Self, ()>;
-
-    fn handle(
-        &mut self,
-        PageArrived { relay, events, .. }: PageArrived,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        self.step();
-        self.take_in(relay, events)
-    }
-}
-
-impl Handler<NeedIds> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, NeedIds { relay, ids, .. }: NeedIds, ctx: &mut Self::Context) {
-        self.step();
-        if let Some(line) = self.lines.get_mut(&relay) {
-            line.fetches.want(ids);
-        }
-        self.pump(&relay, ctx);
-    }
-}
-
-impl Handler<Settle> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, Settle { relay, pass }: Settle, ctx: &mut Self::Context) {
-        self.step();
-        if let Some(line) = self.lines.get_mut(&relay) {
-            line.settle = Some(pass);
-        }
-        self.pump(&relay, ctx);
-    }
-}
-
-impl Handler<Drafted> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, Drafted(drafts): Drafted, _: &mut Self::Context) {
-        self.step();
-        let insert = |(local, message): (event_index::LocalId, _)| {
-            Change::Insert(MessageId::Local(*local.as_bytes()), 0, message)
-        };
-        self.change(drafts.into_iter().map(insert).collect());
-    }
-}
-
-impl Handler<Sealed> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, Sealed(messages): Sealed, _: &mut Self::Context) {
-        self.step();
-        let seal = |sealed: uploader::SealedMessage| {
-            let local = MessageId::Local(*sealed.local.as_bytes());
-            Change::Seal(
-                local,
-                MessageId::Event(sealed.id.to_bytes()),
-                sealed.sealed_at,
-                sealed.message,
-            )
-        };
-        self.change(messages.into_iter().map(seal).collect());
-    }
-}
-
-impl Handler<Restarted> for RealtimeActor {
-    type Result = ();
-
-    fn handle(&mut self, Restarted(role): Restarted, ctx: &mut Self::Context) {
-        self.step();
-        // What a writer or the uploader did last may never have been announced: the disk knows.
-        if matches!(role, Role::Index | Role::Uploader | Role::Keeper) {
-            self.read(ctx);
-            self.store_when_ripe(ctx);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the shell keeps for one relay: its live subscription, its fetches, and the pass that waits for them.
 
 use actix::SpawnHandle;
-use relay_link::{LinkState, RelayLink};
+use relay_link::{LinkState, Presence, RelayLink, Turn};
 
 use crate::fetch::Fetches;
 use crate::live::Live;
@@ -18,7 +18,7 @@ pub(crate) struct Line {
     /// Events of this relay that failed their checks on this connection.
     pub(crate) rejected: u32,
     pub(crate) timer: Option<SpawnHandle>,
-    connection: Option<u64>,
+    presence: Presence,
 }
 
 impl Line {
@@ -31,31 +31,26 @@ impl Line {
             received: 0,
             rejected: 0,
             timer: None,
-            connection: None,
+            presence: Presence::default(),
         }
     }
 
     pub(crate) fn connected(&self) -> bool {
-        self.connection.is_some()
+        self.presence.connected()
     }
 
     /// Takes the link's state. Returns whether a new connection stands.
     pub(crate) fn link_changed(&mut self, state: &LinkState) -> bool {
-        let connection = match state {
-            LinkState::Connected { connection } => Some(*connection),
-            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Stopped => None,
-        };
-        if connection == self.connection {
+        let Some(turn) = self.presence.follow(state) else {
             return false;
-        }
-        self.connection = connection;
+        };
         self.live.disconnected();
         self.fetches.disconnected();
         self.rejected = 0;
-        if connection.is_none() {
+        if turn == Turn::Lost {
             // The pass ended with the connection; a new one asks again.
             self.settle = None;
         }
-        connection.is_some()
+        turn == Turn::Opened
     }
 }

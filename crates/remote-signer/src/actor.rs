@@ -143,6 +143,12 @@ impl BunkerActor {
         }
     }
 
+    fn is_ours(&self, relay: &RelayUrl, sub: &SubId) -> bool {
+        self.relays
+            .get(relay)
+            .is_some_and(|subscribed| subscribed.sub == *sub)
+    }
+
     /// A relay that ended the subscription would keep answers to itself: asked again after a pause.
     fn closed(&mut self, relay: &RelayUrl, reason: &str, ctx: &mut Context<Self>) {
         let Some(Subscribed { link, connection, .. }) = self.relays.remove(relay) else {
@@ -245,10 +251,8 @@ impl Handler<FrameArrived> for BunkerActor {
                 let reason = format!("{relay}: {reason}");
                 self.session.handle_verdict(&id, accepted, &reason, now);
             }
-            RelayFrame::Closed { sub, reason } => {
-                if self.relays.get(&relay).is_some_and(|subscribed| subscribed.sub == sub) {
-                    self.closed(&relay, &reason, ctx);
-                }
+            RelayFrame::Closed { sub, reason } if self.is_ours(&relay, &sub) => {
+                self.closed(&relay, &reason, ctx);
             }
             _ => {}
         }

@@ -44,7 +44,9 @@ pub enum BunkerUriError {
     #[error("a signer's address begins with bunker://; copy it again from the signer")]
     NotBunker,
     /// What follows `bunker://` is no public key.
-    #[error("bunker:// is not followed by a public key of 64 hex digits; copy the whole address from the signer")]
+    #[error(
+        "bunker:// is not followed by a public key of 64 hex digits; copy the whole address from the signer"
+    )]
     BadKey,
     /// No `relay=`.
     #[error("the signer's address names no relay; add ?relay=wss://… with a relay the signer listens on")]
@@ -59,7 +61,9 @@ pub enum BunkerUriError {
     #[error("a relay in the signer's address cannot be used: {0}")]
     BadRelay(#[from] RelayUrlError),
     /// Two different secrets, or one that is too long.
-    #[error("the secret in the signer's address is repeated or too long; copy the address again from the signer")]
+    #[error(
+        "the secret in the signer's address is repeated or too long; copy the address again from the signer"
+    )]
     BadSecret,
 }
 
@@ -84,7 +88,10 @@ impl BunkerUri {
             relays => return Err(BunkerUriError::TooManyRelays { relays }),
         }
         let secret = secret.filter(|secret| !secret.is_empty());
-        if secret.as_ref().is_some_and(|secret| secret.len() > SECRET_BYTES_MAX) {
+        if secret
+            .as_ref()
+            .is_some_and(|secret| secret.len() > SECRET_BYTES_MAX)
+        {
             return Err(BunkerUriError::BadSecret);
         }
         Ok(Self {
@@ -110,6 +117,7 @@ impl BunkerUri {
     }
 
     /// The address without its secret: what is kept after a login, and may be shown.
+    #[must_use]
     pub fn without_secret(&self) -> Self {
         Self {
             secret: None,
@@ -144,7 +152,9 @@ impl FromStr for BunkerUri {
         if text.len() > CHARACTERS_MAX {
             return Err(BunkerUriError::TooLong { bytes: text.len() });
         }
-        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let scheme = text
+            .split_once("://")
+            .map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
             Some("bunker") => {}
             Some("nostrconnect") => return Err(BunkerUriError::OtherDirection),
@@ -161,7 +171,10 @@ impl FromStr for BunkerUri {
                 "relay" => relays.push(value.parse()?),
                 "secret" => {
                     let value = Zeroizing::new(value.into_owned());
-                    if secret.replace(value.clone()).is_some_and(|before| before != value) {
+                    if secret
+                        .replace(value.clone())
+                        .is_some_and(|before| before != value)
+                    {
                         return Err(BunkerUriError::BadSecret);
                     }
                 }

@@ -35,7 +35,9 @@ pub fn new_client_key(entropy: &dyn Entropy) -> ClientKey {
 impl ClientKey {
     /// Reads what [`ClientKey::to_hex`] wrote.
     pub fn from_hex(text: &str) -> Result<Self, BadClientKey> {
-        SecretKey::from_hex(text).map(Self::from).map_err(|_| BadClientKey)
+        SecretKey::from_hex(text)
+            .map(Self::from)
+            .map_err(|_| BadClientKey)
     }
 
     /// The secret as 64 hex digits, to be kept where secrets are kept.

@@ -28,7 +28,7 @@
 //! use remote_signer::{Bunker, BunkerParts, BunkerUri, new_client_key};
 //! use supervision::{Env, Lifeline, Role};
 //! # use futures_util::future::BoxFuture;
-//! # use nostr::{event::{Event, FinalizeEvent}, key::Keys, util::JsonUtil};
+//! # use nostr::{event::{Event, FinalizeEvent}, key::Keys};
 //! # use nostr::nips::{nip44, nip46::*};
 //! #
 //! # /// A signer behind a relay in memory that says yes to everything.

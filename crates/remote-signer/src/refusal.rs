@@ -83,13 +83,24 @@ mod tests {
             payload: String::new(),
         };
         let denied = |text: &str| matches!(classify(&decrypt, text), SignerError::Denied { .. });
-        for text in ["User rejected", "no permission", "could not decrypt: denied", "¯\\_(ツ)_/¯", "error\nline"] {
+        for text in [
+            "User rejected",
+            "no permission",
+            "could not decrypt: denied",
+            "¯\\_(ツ)_/¯",
+            "error\nline",
+        ] {
             assert!(denied(text), "{text}");
         }
         assert_eq!(classify(&decrypt, "invalid MAC"), SignerError::Undecryptable);
-        let unsupported = SignerError::Unsupported { method: "nip44_decrypt" };
+        let unsupported = SignerError::Unsupported {
+            method: "nip44_decrypt",
+        };
         assert_eq!(classify(&decrypt, "Unknown method nip44_decrypt"), unsupported);
-        assert!(matches!(classify(&Request::GetPublicKey, "invalid MAC"), SignerError::Denied { .. }));
+        assert!(matches!(
+            classify(&Request::GetPublicKey, "invalid MAC"),
+            SignerError::Denied { .. }
+        ));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use nostr::event::{Event, UnsignedEvent};
 use nostr::key::PublicKey;
 use nostr::nips::nip46::NostrConnectMethod as Method;
-use nostr::util::JsonUtil;
 use pns_keys::SignerError;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -141,7 +140,8 @@ impl Request {
 }
 
 fn read_signed(unsigned: &UnsignedEvent, result: &str) -> Result<Answer, SignerError> {
-    let event = Event::from_json(result).map_err(|_| bad("it answered with something that is not an event"))?;
+    let event =
+        Event::from_json(result).map_err(|_| bad("it answered with something that is not an event"))?;
     if event.pubkey != unsigned.pubkey {
         return Err(SignerError::WrongAccount {
             wanted: unsigned.pubkey,

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::envelope::Response;
 use crate::refusal::{classify, shown};
 use crate::request::{Answer, Request, bad};
-use in_flight::{ANSWER_DEADLINE, Asker, InFlight};
+use in_flight::{ANSWER_DEADLINE, Asker, InFlight, Patience};
 
 /// After `auth_url` a person opens a page and logs in there (S-1).
 pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5 * 60);
@@ -176,9 +176,9 @@ impl Session {
             return match check_auth_url(url) {
                 Err(error) => self.settle(&id, Err(error), now),
                 // Said again, it neither shows the page twice nor buys time.
-                Ok(()) if request.authorizing => {}
+                Ok(()) if request.patience == Patience::Page => {}
                 Ok(()) => {
-                    request.authorizing = true;
+                    request.patience = Patience::Page;
                     request.taken = true;
                     request.resend_at = None;
                     request.deadline = now + AUTH_DEADLINE;
@@ -247,11 +247,10 @@ impl Session {
         } else if let Some(refusal) = request.refusal.take().filter(|_| !request.taken) {
             let reason = format!("its relays refuse the request: {refusal}");
             SignerError::Unreachable { reason }
-        } else if request.retried || request.authorizing {
+        } else if request.patience != Patience::First {
             SignerError::NoAnswer { waited }
         } else {
-            request.retried = true;
-            request.retry_due = true;
+            request.patience = Patience::RetryDue;
             request.resend_at = Some(now);
             request.deadline = now + ANSWER_DEADLINE;
             return;
@@ -320,7 +319,8 @@ impl Session {
             .min_by_key(|(_, request)| request.first_sent);
         if let Some((id, request)) = resend {
             request.resend_at = None;
-            if std::mem::take(&mut request.retry_due) {
+            if request.patience == Patience::RetryDue {
+                request.patience = Patience::Retried;
                 request.deadline = now + ANSWER_DEADLINE;
             }
             let (id, json) = (id.clone(), request.json.clone());

@@ -134,8 +134,7 @@ impl Board {
         };
         // Before anything is compared in this run, only what the last agreements cover is known to be there.
         let covered = relays.iter().any(|relay| relay.pass > 0) || self.safe >= self.counts.messages;
-        let complete =
-            !relays.is_empty() && relays.iter().all(passed) && covered && self.counts.waiting == 0;
+        let complete = !relays.is_empty() && relays.iter().all(passed) && covered && self.counts.waiting == 0;
         let write = self.keys.as_ref().and_then(|keys| keys.write);
         Status {
             account: AccountStatus {

@@ -33,11 +33,24 @@ fn done(url: &RelayUrl, pass: u64, complete: bool) -> PassChanged {
         method: Method::Negentropy,
         ..PassReport::failed(url.clone(), String::new())
     };
-    PassChanged { relay: url.clone(), pass, phase: Phase::Done(report) }
+    PassChanged {
+        relay: url.clone(),
+        pass,
+        phase: Phase::Done(report),
+    }
 }
 
 fn agreed(url: &RelayUrl, at: u64, basis: Basis) -> (String, Agreement) {
-    (url.to_string(), Agreement { at, count: 0, fingerprint: [0; 16], last_seq: 0, basis })
+    (
+        url.to_string(),
+        Agreement {
+            at,
+            count: 0,
+            fingerprint: [0; 16],
+            last_seq: 0,
+            basis,
+        },
+    )
 }
 
 #[test]
@@ -45,7 +58,10 @@ fn complete_needs_every_relay() {
     let mut board = Board::new(account(), [relay(1), relay(2)]);
     board.link(relay(1), LinkState::Connected { connection: 1 });
     board.pass(done(&relay(1), 1, true));
-    assert!(!board.status(now(), UNIX).complete, "the other one was never compared");
+    assert!(
+        !board.status(now(), UNIX).complete,
+        "the other one was never compared"
+    );
     board.pass(done(&relay(2), 2, true));
     assert!(board.status(now(), UNIX).complete);
     board.pass(done(&relay(2), 3, false));
@@ -56,7 +72,10 @@ fn complete_needs_every_relay() {
 fn nothing_is_complete_while_something_waits() {
     let mut board = Board::new(account(), [relay(1)]);
     board.pass(done(&relay(1), 1, true));
-    board.counted(Counts { waiting: 1, ..Counts::default() });
+    board.counted(Counts {
+        waiting: 1,
+        ..Counts::default()
+    });
     assert!(!board.status(now(), UNIX).complete);
 }
 
@@ -68,19 +87,31 @@ fn nothing_is_complete_without_a_relay() {
 #[test]
 fn the_last_agreement_stands_with_its_time_while_nothing_is_compared() {
     let mut board = Board::new(account(), [relay(1), relay(2)]);
-    let agreements =
-        BTreeMap::from([agreed(&relay(1), UNIX - 50, Basis::Fingerprint), agreed(&relay(2), UNIX - 90, Basis::Pages)]);
+    let agreements = BTreeMap::from([
+        agreed(&relay(1), UNIX - 50, Basis::Fingerprint),
+        agreed(&relay(2), UNIX - 90, Basis::Pages),
+    ]);
     board.stored(Counts::default(), 7, &agreements);
     let status = board.status(now(), UNIX);
     assert!(status.complete);
-    assert_eq!((status.agreed_at, status.basis, status.safe), (Some(UNIX - 90), Some(Basis::Pages), 7));
+    assert_eq!(
+        (status.agreed_at, status.basis, status.safe),
+        (Some(UNIX - 90), Some(Basis::Pages), 7)
+    );
 }
 
 #[test]
 fn a_message_that_no_agreement_covers_is_not_in_sync() {
     let mut board = Board::new(account(), [relay(1)]);
     let agreements = BTreeMap::from([agreed(&relay(1), UNIX - 50, Basis::Fingerprint)]);
-    board.stored(Counts { messages: 8, ..Counts::default() }, 7, &agreements);
+    board.stored(
+        Counts {
+            messages: 8,
+            ..Counts::default()
+        },
+        7,
+        &agreements,
+    );
     assert!(!board.status(now(), UNIX).complete);
 }
 
@@ -98,22 +129,71 @@ fn a_relay_says_what_it_is_doing() {
     let state = |board: &Board| board.status(now(), UNIX).relays[0].state.clone();
     assert_eq!(state(&board), RelayState::Off);
     let begin = now();
-    board.link(relay(1), LinkState::Waiting { until: begin + Duration::from_secs(30), why: "refused".into() });
+    board.link(
+        relay(1),
+        LinkState::Waiting {
+            until: begin + Duration::from_secs(30),
+            why: "refused".into(),
+        },
+    );
     let waiting = board.status(begin, UNIX).relays[0].state.clone();
-    assert_eq!(waiting, RelayState::Waiting { until: UNIX + 30, why: "refused".into() });
+    assert_eq!(
+        waiting,
+        RelayState::Waiting {
+            until: UNIX + 30,
+            why: "refused".into()
+        }
+    );
 
     board.link(relay(1), LinkState::Connected { connection: 1 });
-    let comparing = Phase::Comparing { round: 2, have: 3, need: 4 };
-    board.pass(PassChanged { relay: relay(1), pass: 1, phase: comparing });
-    assert_eq!(state(&board), RelayState::Comparing { round: 2, have: 3, need: 4 });
+    let comparing = Phase::Comparing {
+        round: 2,
+        have: 3,
+        need: 4,
+    };
+    board.pass(PassChanged {
+        relay: relay(1),
+        pass: 1,
+        phase: comparing,
+    });
+    assert_eq!(
+        state(&board),
+        RelayState::Comparing {
+            round: 2,
+            have: 3,
+            need: 4
+        }
+    );
 
-    board.pass(PassChanged { relay: relay(1), pass: 1, phase: Phase::Transferring });
-    board.downloads(DownloadsChanged { relay: relay(1), live: true, done: 1, total: 4 });
-    board.uploads(UploadsChanged { relay: relay(1), done: 0, total: 3 });
+    board.pass(PassChanged {
+        relay: relay(1),
+        pass: 1,
+        phase: Phase::Transferring,
+    });
+    board.downloads(DownloadsChanged {
+        relay: relay(1),
+        live: true,
+        done: 1,
+        total: 4,
+    });
+    board.uploads(UploadsChanged {
+        relay: relay(1),
+        done: 0,
+        total: 3,
+    });
     assert_eq!(state(&board), RelayState::Fetching { done: 1, total: 4 });
-    board.downloads(DownloadsChanged { relay: relay(1), live: true, done: 4, total: 4 });
+    board.downloads(DownloadsChanged {
+        relay: relay(1),
+        live: true,
+        done: 4,
+        total: 4,
+    });
     assert_eq!(state(&board), RelayState::Sending { done: 0, total: 3 });
-    board.uploads(UploadsChanged { relay: relay(1), done: 3, total: 3 });
+    board.uploads(UploadsChanged {
+        relay: relay(1),
+        done: 3,
+        total: 3,
+    });
     board.pass(done(&relay(1), 1, true));
     assert_eq!(state(&board), RelayState::Live);
 }
@@ -129,10 +209,18 @@ fn the_account_says_why_it_is_not_ready() {
         write: None,
         state,
     };
-    board.keys(keys(KeyState::Locked { why: "the signer refused".into() }));
-    assert_eq!(board.status(now(), UNIX).account.state, AccountState::Locked("the signer refused".into()));
+    board.keys(keys(KeyState::Locked {
+        why: "the signer refused".into(),
+    }));
+    assert_eq!(
+        board.status(now(), UNIX).account.state,
+        AccountState::Locked("the signer refused".into())
+    );
     board.keys(keys(KeyState::Ready));
     assert_eq!(board.status(now(), UNIX).account.state.word(), "ready");
     board.failed("the uploader was given up".into());
-    assert_eq!(board.status(now(), UNIX).account.state.why(), Some("the uploader was given up"));
+    assert_eq!(
+        board.status(now(), UNIX).account.state.why(),
+        Some("the uploader was given up")
+    );
 }

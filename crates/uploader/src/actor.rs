@@ -9,9 +9,9 @@ use actix::prelude::*;
 use event_index::{EventIndex, IndexError};
 use nostr::prelude::PublicKey;
 use pns_keys::keeper::{KeysChanged, SealBatch};
-use reconciler::{HaveIds, Settle, Settled, Side};
-use relay_link::{ClientFrame, FrameArrived, LinkChanged, OkClass, RelayFrame, RelayUrl};
-use supervision::{Env, Lifeline, Outlet, Restarted, Role};
+use reconciler::{Settled, Side};
+use relay_link::{ClientFrame, RelayUrl};
+use supervision::{Env, Lifeline, Outlet};
 
 use crate::drafts::{Batch, SealFailed, Sealer};
 use crate::handle::Uploader;
@@ -19,6 +19,8 @@ use crate::messages::{Drafted, Sealed, SealingHeld, UploadsChanged};
 use crate::outbox::{Next, WINDOW};
 use crate::relay::Relay;
 use crate::sealing::NotNow;
+
+mod handlers;
 
 /// OKs for a full flight from every relay, commands and facts: each is small, and the link waits when it is full.
 const MAILBOX_MAX: usize = 512;
@@ -391,116 +393,5 @@ impl Actor for UploaderActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
-    }
-}
-
-impl Handler<KeysChanged> for UploaderActor {
-    type Result = ();
-
-    fn handle(&mut self, fact: KeysChanged, ctx: &mut Self::Context) {
-        self.step();
-        self.keys = Some(fact);
-        self.seal(0, ctx);
-        self.settle_all(ctx);
-    }
-}
-
-impl Handler<LinkChanged> for UploaderActor {
-    type Result = ();
-
-    fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
-        self.step();
-        let (url, now) = (link.url().clone(), self.env.clock.now());
-        let relay = self
-            .relays
-            .entry(url.clone())
-            .or_insert_with(|| Relay::new(link, now));
-        if relay.link_changed(&state) {
-            self.seal(0, ctx);
-        }
-        self.pump(&url, ctx);
-    }
-}
-
-impl Handler<FrameArrived> for UploaderActor {
-    type Result = ();
-
-    fn handle(&mut self, FrameArrived { relay: url, frame }: FrameArrived, ctx: &mut Self::Context) {
-        self.step();
-        let RelayFrame::Ok {
-            id: Some(id),
-            accepted,
-            reason,
-        } = frame
-        else {
-            return;
-        };
-        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
-        let Some(relay) = self.relays.get_mut(&url) else {
-            return;
-        };
-        let class = OkClass::classify(accepted, &reason);
-        if let Some(row) = relay.outbox.answered(&id, &class, &reason, now, unix) {
-            relay.events.remove(&id);
-            relay.done += 1;
-            if !accepted {
-                tracing::info!(relay = %url, event = %id, %reason, "refused");
-            }
-            relay.unwritten.push(row);
-        }
-        self.pump(&url, ctx);
-    }
-}
-
-impl Handler<HaveIds> for UploaderActor {
-    type Result = ();
-
-    fn handle(&mut self, HaveIds { relay: url, ids, .. }: HaveIds, ctx: &mut Self::Context) {
-        self.step();
-        let Some(relay) = self.relays.get_mut(&url) else {
-            return;
-        };
-        relay.enqueuing += 1;
-        let (index, name) = (self.index.clone(), url.to_string());
-        let enqueue = async move { index.enqueue(name, ids).await };
-        ctx.spawn(enqueue.into_actor(self).map(move |queued, actor, ctx| {
-            let Some(relay) = actor.relays.get_mut(&url) else {
-                return;
-            };
-            relay.enqueuing -= 1;
-            match queued {
-                Ok(0) => {}
-                Ok(_) => relay.outbox.rewind(),
-                // The next comparison names them again.
-                Err(error) => tracing::error!(relay = %url, %error, "have ids could not be queued"),
-            }
-            actor.pump(&url, ctx);
-        }));
-    }
-}
-
-impl Handler<Settle> for UploaderActor {
-    type Result = ();
-
-    fn handle(&mut self, Settle { relay: url, pass }: Settle, ctx: &mut Self::Context) {
-        self.step();
-        let now = self.env.clock.now();
-        if let Some(relay) = self.relays.get_mut(&url) {
-            relay.settle = Some((pass, now));
-        }
-        self.pump(&url, ctx);
-    }
-}
-
-impl Handler<Restarted> for UploaderActor {
-    type Result = ();
-
-    fn handle(&mut self, Restarted(role): Restarted, ctx: &mut Self::Context) {
-        self.step();
-        if matches!(role, Role::Index | Role::Keeper) {
-            self.relays.values_mut().for_each(|relay| relay.outbox.rewind());
-            self.seal(0, ctx);
-            self.settle_all(ctx);
-        }
     }
 }

@@ -138,9 +138,10 @@ impl Outbox {
         let deadline = self.in_flight.values().map(|flight| flight.deadline).min();
         let Some(entry) = self.ready.first_entry() else {
             // Looked at again at least once a day; a row parked for good is due never, which is no instant.
-            let due_in = self.deferred.earliest.map(|at| {
-                now + Duration::from_secs(at.saturating_sub(unix).min(RETEST_SECONDS))
-            });
+            let due_in = self
+                .deferred
+                .earliest
+                .map(|at| now + Duration::from_secs(at.saturating_sub(unix).min(RETEST_SECONDS)));
             return [deadline, due_in]
                 .into_iter()
                 .flatten()
@@ -182,7 +183,7 @@ impl Outbox {
     pub fn answered(
         &mut self,
         id: &EventId,
-        class: &OkClass,
+        class: OkClass,
         reason: &str,
         now: Instant,
         unix: u64,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix::SpawnHandle;
 use event_index::Delivery;
 use nostr::prelude::{Event, EventId};
-use relay_link::{LinkState, RelayLink};
+use relay_link::{LinkState, Presence, RelayLink, Turn};
 
 use crate::outbox::Outbox;
 use crate::pace::Pace;
@@ -30,7 +30,7 @@ pub(crate) struct Relay {
     pub(crate) timer: Option<SpawnHandle>,
     /// Accepted since the queue was last empty.
     pub(crate) done: u64,
-    connection: Option<u64>,
+    presence: Presence,
 }
 
 impl Relay {
@@ -51,31 +51,26 @@ impl Relay {
             settle: None,
             timer: None,
             done: 0,
-            connection: None,
+            presence: Presence::default(),
         }
     }
 
     pub(crate) fn connected(&self) -> bool {
-        self.connection.is_some()
+        self.presence.connected()
     }
 
     /// Takes the link's state. Returns whether a new connection stands.
     pub(crate) fn link_changed(&mut self, state: &LinkState) -> bool {
-        let connection = match state {
-            LinkState::Connected { connection } => Some(*connection),
-            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Stopped => None,
-        };
-        if connection == self.connection {
+        let Some(turn) = self.presence.follow(state) else {
             return false;
-        }
-        self.connection = connection;
+        };
         self.outbox.disconnected();
         self.events.clear();
-        if connection.is_none() {
+        if turn == Turn::Lost {
             // The pass ended with the connection; a new one asks again.
             self.settle = None;
         }
-        connection.is_some()
+        turn == Turn::Opened
     }
 
     /// Reads, writes or queueing under way that a settled relay would not have.

@@ -77,7 +77,7 @@ impl Bench {
         }
     }
 
-    fn answer(&mut self, seq: u64, class: &OkClass, reason: &str) -> Option<Delivery> {
+    fn answer(&mut self, seq: u64, class: OkClass, reason: &str) -> Option<Delivery> {
         let row = self
             .outbox
             .answered(&id(seq), class, reason, self.now, self.unix)?;
@@ -106,7 +106,7 @@ fn everything_leaves_in_order_and_few_at_a_time() {
             break;
         }
         for seq in &flight {
-            bench.answer(*seq, &OkClass::Stored, "");
+            bench.answer(*seq, OkClass::Stored, "");
         }
         sent.extend(flight);
     }
@@ -122,8 +122,8 @@ fn everything_leaves_in_order_and_few_at_a_time() {
 fn a_missing_ok_is_tried_again_with_the_same_event_and_stops_no_other() {
     let mut bench = Bench::new(3);
     assert_eq!(bench.pump(), [1, 2, 3]);
-    bench.answer(1, &OkClass::Stored, "");
-    bench.answer(3, &OkClass::Stored, "");
+    bench.answer(1, OkClass::Stored, "");
+    bench.answer(3, OkClass::Stored, "");
     assert_eq!(bench.outbox.settled(bench.now), None, "one is on the wire");
     bench.pass(OK_DEADLINE.as_secs());
     let overdue = bench.outbox.expire(bench.now, bench.unix);
@@ -144,7 +144,7 @@ fn a_late_ok_settles_its_event() {
         bench.write(row);
     }
     bench.pass(1);
-    let settled = bench.answer(1, &OkClass::Stored, "").expect("it changes the row");
+    let settled = bench.answer(1, OkClass::Stored, "").expect("it changes the row");
     assert_eq!(settled.state, DeliveryState::Accepted);
     bench.pass(3_600);
     assert!(bench.pump().is_empty(), "it is not sent again");
@@ -155,13 +155,13 @@ fn a_refused_event_is_parked_with_its_reason_and_tested_again_after_a_day() {
     let mut bench = Bench::new(2);
     bench.pump();
     let refused = bench
-        .answer(1, &OkClass::PermanentHere, "blocked: kind 1080")
+        .answer(1, OkClass::PermanentHere, "blocked: kind 1080")
         .unwrap();
     assert_eq!(
         (refused.state, refused.reason.as_deref()),
         (DeliveryState::Parked, Some("blocked: kind 1080"))
     );
-    bench.answer(2, &OkClass::Stored, "");
+    bench.answer(2, OkClass::Stored, "");
     assert_eq!(
         bench.outbox.settled(bench.now),
         Some(0),
@@ -177,7 +177,7 @@ fn a_refused_event_is_parked_with_its_reason_and_tested_again_after_a_day() {
 fn our_own_mistake_is_not_sent_again_until_a_person_says_so() {
     let mut bench = Bench::new(1);
     bench.pump();
-    bench.answer(1, &OkClass::OurBug, "invalid: bad event id");
+    bench.answer(1, OkClass::OurBug, "invalid: bad event id");
     bench.pass(365 * 24 * 3_600);
     assert!(bench.pump().is_empty());
 }
@@ -190,7 +190,7 @@ fn a_relay_that_wants_less_gets_less_and_in_order() {
     for seq in &flight {
         assert!(
             bench
-                .answer(*seq, &OkClass::Pause, "rate-limited: slow down")
+                .answer(*seq, OkClass::Pause, "rate-limited: slow down")
                 .is_none(),
             "no row changes"
         );
@@ -210,7 +210,7 @@ fn a_lost_connection_sends_again_what_had_no_answer() {
     let mut bench = Bench::new(100);
     let flight = bench.pump();
     for seq in &flight[..10] {
-        bench.answer(*seq, &OkClass::Stored, "");
+        bench.answer(*seq, OkClass::Stored, "");
     }
     bench.outbox.disconnected();
     assert_eq!(bench.pump(), (11..=42).collect::<Vec<u64>>());
@@ -227,7 +227,7 @@ fn failing_again_and_again_slows_down_to_once_an_hour_and_never_ends() {
             waited += 1;
         }
         pauses.push(waited);
-        bench.answer(1, &OkClass::Temporary, "error: database").unwrap();
+        bench.answer(1, OkClass::Temporary, "error: database").unwrap();
     }
     assert!(pauses.is_sorted(), "{pauses:?}");
     assert_eq!((pauses[0], pauses[14]), (0, 3_600));

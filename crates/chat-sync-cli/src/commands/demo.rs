@@ -22,5 +22,7 @@ pub(crate) async fn run(context: &Context, args: Demo) -> Result<(), Failure> {
     if shape.converged && shape.lost == 0 && shape.duplicates == 0 {
         return Ok(());
     }
-    Err(Failure::Failed("the devices did not end with the same history; please report this".to_owned()))
+    Err(Failure::Failed(
+        "the devices did not end with the same history; please report this".to_owned(),
+    ))
 }

@@ -29,7 +29,12 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
     // There is one format so far, so whichever was named is what is tried.
     let (Format::Auto | Format::Routstr) = args.from;
     let export = read_saved_conversations(&read_file(&args.file)?, context.clock().unix())?;
-    let messages: Vec<Message> = export.messages.into_iter().map(Message::from).map(named).collect();
+    let messages: Vec<Message> = export
+        .messages
+        .into_iter()
+        .map(Message::from)
+        .map(named)
+        .collect();
 
     let account = context.account()?;
     let report = if args.dry_run {
@@ -39,7 +44,9 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
     };
     if export.nameless > 0 {
         let nameless = plural(export.nameless as u64, "message");
-        context.output.talk(&format!("{nameless} had no conversation id and went to `{UNNAMED}`"));
+        context.output.talk(&format!(
+            "{nameless} had no conversation id and went to `{UNNAMED}`"
+        ));
     }
     let imported = Imported {
         added: report.added,
@@ -67,15 +74,19 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
     match read {
         Ok(_) => Ok(bytes),
-        Err(error) => {
-            Err(Failure::Failed(format!("{} could not be read: {error}; check the path", path.display())))
-        }
+        Err(error) => Err(Failure::Failed(format!(
+            "{} could not be read: {error}; check the path",
+            path.display()
+        ))),
     }
 }
 
 async fn take(context: &Context, account: &Account, messages: Vec<Message>) -> Result<ImportReport, Failure> {
     let engine = context.engine(account, false)?;
-    let bar = context.output.moves().then(|| progress::counter(messages.len(), "importing"));
+    let bar = context
+        .output
+        .moves()
+        .then(|| progress::counter(messages.len(), "importing"));
     let report = engine
         .import(messages, |taken| {
             if let Some(bar) = &bar {
@@ -92,10 +103,14 @@ async fn take(context: &Context, account: &Account, messages: Vec<Message>) -> R
 /// What an import would come to. Nothing is written.
 fn foresee(account: &Account, messages: &[Message]) -> Result<ImportReport, Failure> {
     let keys = reader::stored_keys(account)?;
-    let held = reader::open(&keys, &reader::envelopes(&account.store)?).into_iter().map(|(_, message)| message);
+    let held = reader::open(&keys, &reader::envelopes(&account.store)?)
+        .into_iter()
+        .map(|(_, message)| message);
     let source = |message: Message| Some((message.conversation, message.source?));
-    let mut known: BTreeSet<(String, String)> =
-        held.chain(reader::drafts(&account.store)?).filter_map(source).collect();
+    let mut known: BTreeSet<(String, String)> = held
+        .chain(reader::drafts(&account.store)?)
+        .filter_map(source)
+        .collect();
 
     let author = account.public_key.to_hex();
     let mut report = ImportReport::default();

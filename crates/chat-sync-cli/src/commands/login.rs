@@ -30,11 +30,15 @@ pub(crate) async fn run(context: &Context, args: Login) -> Result<(), Failure> {
     let secret = match &args.key_file {
         _ if args.new => new_secret(context),
         Some(path) => parse(&read_key_file(path)?)?,
-        None if std::io::stdin().is_terminal() => parse(&secret_prompt::ask("Secret key (nsec or hex): ").await?)?,
+        None if std::io::stdin().is_terminal() => {
+            parse(&secret_prompt::ask("Secret key (nsec or hex): ").await?)?
+        }
         None => parse(&secret_prompt::read_stdin().await?)?,
     };
     let before = context.data_dir.current().ok().flatten();
-    let account = context.data_dir.login(&secret, &context.relays, context.entropy())?;
+    let account = context
+        .data_dir
+        .login(&secret, &context.relays, context.entropy())?;
     if args.new {
         context.output.insist(&format!(
             "Your secret key, shown this once: {}  (keep it in a password manager; it is the only way to log in \
@@ -43,7 +47,10 @@ pub(crate) async fn run(context: &Context, args: Login) -> Result<(), Failure> {
         ))?;
     }
     if let Some(before) = before.filter(|before| *before != account.public_key) {
-        context.output.talk(&format!("{} was logged in before; its history stays here", npub(&before)));
+        context.output.talk(&format!(
+            "{} was logged in before; its history stays here",
+            npub(&before)
+        ));
     }
     remark(context, &account);
     whoami::show(context, account).await
@@ -51,7 +58,11 @@ pub(crate) async fn run(context: &Context, args: Login) -> Result<(), Failure> {
 
 fn remark(context: &Context, account: &Account) {
     let relays: Vec<&str> = account.relays.iter().map(chat_sync::RelayUrl::as_str).collect();
-    context.output.talk(&format!("logged in, with {}: {}", plural(relays.len() as u64, "relay"), relays.join(", ")));
+    context.output.talk(&format!(
+        "logged in, with {}: {}",
+        plural(relays.len() as u64, "relay"),
+        relays.join(", ")
+    ));
 }
 
 fn new_secret(context: &Context) -> DeviceSecret {
@@ -74,6 +85,8 @@ fn read_key_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     match read {
         Ok(_) => Ok(text),
         // The path is left out: somebody may have given the key itself.
-        Err(error) => Err(Failure::Usage(format!("the key file could not be read: {error}; check its path"))),
+        Err(error) => Err(Failure::Usage(format!(
+            "the key file could not be read: {error}; check its path"
+        ))),
     }
 }

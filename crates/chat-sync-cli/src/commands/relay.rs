@@ -9,7 +9,11 @@ use crate::exit::Failure;
 
 /// Serves until somebody ends the program.
 pub(crate) async fn run(context: &Context, args: Relay) -> Result<(), Failure> {
-    let config = EmbeddedRelayConfig { port: args.port, data: args.data, ..EmbeddedRelayConfig::default() };
+    let config = EmbeddedRelayConfig {
+        port: args.port,
+        data: args.data,
+        ..EmbeddedRelayConfig::default()
+    };
     let relay = EmbeddedRelay::start(config)?;
     if context.output.is_json() {
         context.output.json(&json!({ "url": relay.url() }))?;

@@ -29,14 +29,13 @@ pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Fail
     if context.output.is_json() {
         return context.output.json(&StatusShape::from(&status));
     }
-    lines(&status).iter().try_for_each(|line| context.output.line(line))
+    lines(&status)
+        .iter()
+        .try_for_each(|line| context.output.line(line))
 }
 
 /// Runs until somebody ends the program.
-async fn watch(
-    context: &Context,
-    statuses: impl futures_util::Stream<Item = Status>,
-) -> Result<(), Failure> {
+async fn watch(context: &Context, statuses: impl futures_util::Stream<Item = Status>) -> Result<(), Failure> {
     let mut statuses = std::pin::pin!(statuses);
     let term = Term::stdout();
     let mut drawn = 0;
@@ -61,7 +60,9 @@ async fn watch(
             }
         }
     }
-    Err(Failure::Failed("the engine has stopped; run the command again".to_owned()))
+    Err(Failure::Failed(
+        "the engine has stopped; run the command again".to_owned(),
+    ))
 }
 
 fn lines(status: &Status) -> Vec<String> {
@@ -90,7 +91,12 @@ fn lines(status: &Status) -> Vec<String> {
         lines.push(format!("parked    {}", counts.parked));
     }
     lines.extend(status.held.iter().map(|why| format!("held      {why}")));
-    lines.extend(status.failed.iter().map(|why| format!("failed    {}", style(why).red())));
+    lines.extend(
+        status
+            .failed
+            .iter()
+            .map(|why| format!("failed    {}", style(why).red())),
+    );
     lines.push(String::new());
     let mut table = Table::new(&["relay", "last equal (UTC)", "by", "state"]);
     for relay in &status.relays {

@@ -45,10 +45,25 @@ async fn compare(engine: &Handle, mut bars: Option<RelayBars>) -> Result<SyncRep
 }
 
 fn print(output: Output, report: &SyncReport) -> Result<(), Failure> {
-    let mut table =
-        Table::new(&["relay", "method", ">rounds", ">have", ">need", ">sent", ">received", ">bytes", "result"]);
+    let mut table = Table::new(&[
+        "relay",
+        "method",
+        ">rounds",
+        ">have",
+        ">need",
+        ">sent",
+        ">received",
+        ">bytes",
+        "result",
+    ]);
     for relay in &report.relays {
-        let number = |number: u64| if relay.method.is_some() { number.to_string() } else { "-".to_owned() };
+        let number = |number: u64| {
+            if relay.method.is_some() {
+                number.to_string()
+            } else {
+                "-".to_owned()
+            }
+        };
         table.row(vec![
             relay.url.to_string(),
             relay.method.map_or("-", shapes::method_word).to_owned(),
@@ -66,8 +81,15 @@ fn print(output: Output, report: &SyncReport) -> Result<(), Failure> {
     }
     if report.complete {
         let messages = plural(report.counts.messages, "message");
-        let claimed = report.relays.iter().any(|relay| relay.basis == Some(Basis::Pages));
-        let how = if claimed { "as far as pages show" } else { "every relay holds the same set" };
+        let claimed = report
+            .relays
+            .iter()
+            .any(|relay| relay.basis == Some(Basis::Pages));
+        let how = if claimed {
+            "as far as pages show"
+        } else {
+            "every relay holds the same set"
+        };
         output.line(&format!("In sync: {messages}, {how}."))?;
     }
     Ok(())
@@ -80,7 +102,9 @@ fn outcome(relay: &RelayReport) -> String {
         (Some(why), _, _) => why.clone(),
         (None, true, Some(Method::Paging)) => "equal, by pages: the relay does not compare sets".to_owned(),
         (None, true, _) => "equal".to_owned(),
-        (None, false, Some(Method::Paging)) => "by pages: the relay does not compare sets; not equal yet".to_owned(),
+        (None, false, Some(Method::Paging)) => {
+            "by pages: the relay does not compare sets; not equal yet".to_owned()
+        }
         (None, false, _) => "not equal yet".to_owned(),
     }
 }
@@ -100,10 +124,16 @@ fn verdict(report: &SyncReport, status: &Status) -> Result<(), Failure> {
     }
     if report.offline() {
         let relays: Vec<&str> = report.relays.iter().map(|relay| relay.url.as_str()).collect();
-        return Err(Failure::Offline(format!("no relay could be reached ({}){kept}", relays.join(", "))));
+        return Err(Failure::Offline(format!(
+            "no relay could be reached ({}){kept}",
+            relays.join(", ")
+        )));
     }
     let level = report.relays.iter().filter(|relay| relay.complete).count();
-    let mut reason = format!("{level} of {} are level", plural(report.relays.len() as u64, "relay"));
+    let mut reason = format!(
+        "{level} of {} are level",
+        plural(report.relays.len() as u64, "relay")
+    );
     for why in report.locked.iter().chain(&report.held) {
         reason = format!("{reason}; {why}");
     }
@@ -111,5 +141,9 @@ fn verdict(report: &SyncReport, status: &Status) -> Result<(), Failure> {
 }
 
 fn stay(count: u64) -> String {
-    if count == 1 { "1 message stays".to_owned() } else { format!("{count} messages stay") }
+    if count == 1 {
+        "1 message stays".to_owned()
+    } else {
+        format!("{count} messages stay")
+    }
 }

@@ -30,7 +30,13 @@ pub(crate) async fn show(context: &Context, account: Account) -> Result<(), Fail
     output.line(&identity.npub)?;
     output.line(&format!("public key  {}", identity.pubkey))?;
     output.line(&format!("login       {}", identity.method))?;
-    output.line(&format!("writes as   {}", identity.write_key.as_deref().unwrap_or("(known after the first sync)")))?;
+    output.line(&format!(
+        "writes as   {}",
+        identity
+            .write_key
+            .as_deref()
+            .unwrap_or("(known after the first sync)")
+    ))?;
     for relay in &identity.relays {
         output.line(&format!("relay       {relay}"))?;
     }

@@ -37,15 +37,22 @@ impl Holding {
     fn of(keys: &KeySet, envelopes: &[Event]) -> Self {
         let mut copies = BTreeMap::new();
         for (_, message) in reader::open(keys, envelopes) {
-            *copies.entry((message.conversation, message.content.raw().to_owned())).or_insert(0) += 1;
+            *copies
+                .entry((message.conversation, message.content.raw().to_owned()))
+                .or_insert(0) += 1;
         }
-        Self { ids: envelopes.iter().map(|event| event.id).collect(), copies }
+        Self {
+            ids: envelopes.iter().map(|event| event.id).collect(),
+            copies,
+        }
     }
 }
 
 /// Compares every device, the relay, and what was put in.
 pub(super) async fn compare(stage: &Stage, devices: &[Device]) -> Result<Outcome, Failure> {
-    let Some(first) = devices.first() else { return Ok(Outcome::default()) };
+    let Some(first) = devices.first() else {
+        return Ok(Outcome::default());
+    };
     let keys = reader::keys_in(&*first.account.signer, &stage.events(KEYRING).await?).await;
     let mut places = vec![Holding::of(&keys, &stage.events(ENVELOPE).await?)];
     let mut lists = Vec::new();
@@ -66,10 +73,18 @@ fn judge(places: &[Holding], expected: &Texts) -> Outcome {
     let lost = expected.iter().filter(missing).count();
     let twice: BTreeSet<&(String, String)> = places
         .iter()
-        .flat_map(|place| place.copies.iter().filter(|(_, copies)| **copies > 1).map(|(text, _)| text))
+        .flat_map(|place| {
+            place
+                .copies
+                .iter()
+                .filter(|(_, copies)| **copies > 1)
+                .map(|(text, _)| text)
+        })
         .collect();
     let same_ids = places.windows(2).all(|pair| pair[0].ids == pair[1].ids);
-    let strangers = places.iter().any(|place| place.copies.keys().any(|text| !expected.contains(text)));
+    let strangers = places
+        .iter()
+        .any(|place| place.copies.keys().any(|text| !expected.contains(text)));
     Outcome {
         converged: same_ids && lost == 0 && !strangers,
         messages: places.first().map_or(0, |relay| relay.copies.len()),
@@ -89,8 +104,13 @@ mod tests {
 
     fn holding(texts: &[(&str, usize)]) -> Holding {
         let copies: BTreeMap<_, _> = texts.iter().map(|(name, copies)| (text(name), *copies)).collect();
-        let ids = texts.iter().map(|(name, _)| EventId::from_byte_array([name.as_bytes()[0]; 32]));
-        Holding { ids: ids.collect(), copies }
+        let ids = texts
+            .iter()
+            .map(|(name, _)| EventId::from_byte_array([name.as_bytes()[0]; 32]));
+        Holding {
+            ids: ids.collect(),
+            copies,
+        }
     }
 
     #[test]
@@ -102,7 +122,10 @@ mod tests {
 
     #[test]
     fn what_one_place_lacks_is_lost() {
-        let outcome = judge(&[holding(&[("a", 1), ("b", 1)]), holding(&[("a", 1)])], &[text("a"), text("b")].into());
+        let outcome = judge(
+            &[holding(&[("a", 1), ("b", 1)]), holding(&[("a", 1)])],
+            &[text("a"), text("b")].into(),
+        );
         assert_eq!((outcome.converged, outcome.lost), (false, 1));
     }
 

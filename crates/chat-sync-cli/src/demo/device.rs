@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chat_model::Message;
 use chat_sync::{
-    Account, Config, ConversationView, DataDir, Engine, Env, Handle, ImportReport, MessageId, NewMessage, RelayState,
-    RelayUrl, Status, SyncReport,
+    Account, Config, ConversationView, DataDir, Engine, Env, Handle, ImportReport, MessageId, NewMessage,
+    RelayState, RelayUrl, Status, SyncReport,
 };
 use futures_util::StreamExt;
 use pns_keys::DeviceSecret;
@@ -44,7 +44,11 @@ impl Device {
             online,
         };
         let handle = Engine::start_with(config, env)?;
-        Ok(Self { name, account, handle })
+        Ok(Self {
+            name,
+            account,
+            handle,
+        })
     }
 
     /// Stops the engine and lets go of the store.
@@ -85,7 +89,10 @@ impl Device {
         };
         match tokio::time::timeout(STEP_PATIENCE, wait).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Failed(format!("the {} stopped before {what}", self.name))),
+            Ok(false) => Err(Failure::Failed(format!(
+                "the {} stopped before {what}",
+                self.name
+            ))),
             Err(_) => Err(Failure::Failed(format!(
                 "the {} waited in vain until {what}; it says: {:?}",
                 self.name,
@@ -99,7 +106,10 @@ impl Device {
         let mut last = None;
         let tries = async {
             loop {
-                self.until("its relay could be reached", |status| status.relays.iter().all(reached)).await?;
+                self.until("its relay could be reached", |status| {
+                    status.relays.iter().all(reached)
+                })
+                .await?;
                 let report = self.handle.sync().await?;
                 if report.complete {
                     return Ok(report);
@@ -110,11 +120,17 @@ impl Device {
         };
         let level = tokio::time::timeout(STEP_PATIENCE, tries).await;
         level.unwrap_or_else(|_| {
-            Err(Failure::Failed(format!("the {} did not get level with the relay; last report: {last:?}", self.name)))
+            Err(Failure::Failed(format!(
+                "the {} did not get level with the relay; last report: {last:?}",
+                self.name
+            )))
         })
     }
 }
 
 fn reached(relay: &status::RelayStatus) -> bool {
-    !matches!(relay.state, RelayState::Off | RelayState::Connecting | RelayState::Waiting { .. })
+    !matches!(
+        relay.state,
+        RelayState::Off | RelayState::Connecting | RelayState::Waiting { .. }
+    )
 }

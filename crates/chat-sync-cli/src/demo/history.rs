@@ -61,7 +61,9 @@ fn message(part: u64, number: usize, position: usize, question: &str) -> Value {
     let mark = format!("[{part}.{number}.{position}]");
     match position {
         0 => json!({ "role": "user", "content": format!("{question} {mark}"), "_prevId": TOP }),
-        1 => json!({ "role": "user", "content": format!("{question} Briefly, please. {mark}"), "_prevId": TOP }),
+        1 => {
+            json!({ "role": "user", "content": format!("{question} Briefly, please. {mark}"), "_prevId": TOP })
+        }
         _ if position.is_multiple_of(2) => {
             let text = format!("{} {mark}", ANSWERS[(number + position) % ANSWERS.len()]);
             let model = MODELS[position % MODELS.len()];
@@ -102,7 +104,11 @@ mod tests {
     fn exports_are_the_same_in_every_run_and_share_nothing() {
         assert_eq!(export(1, 50), export(1, 50));
         let conversations = |part| -> BTreeSet<String> {
-            messages(&export(part, 50)).unwrap().into_iter().map(|message| message.conversation).collect()
+            messages(&export(part, 50))
+                .unwrap()
+                .into_iter()
+                .map(|message| message.conversation)
+                .collect()
         };
         assert!(conversations(1).is_disjoint(&conversations(2)));
     }

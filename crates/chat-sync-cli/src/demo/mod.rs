@@ -24,8 +24,14 @@ pub(crate) async fn play(context: &Context, messages: usize) -> Result<DemoShape
     let began = context.clock().now();
     let secret = DeviceSecret::from_bytes(&context.entropy().draw_32())
         .map_err(|_| Failure::Failed("the random bytes drawn were no key; run it again".to_owned()))?;
-    context.output.talk("Four devices of one account, and a relay on this machine. No network is used.");
-    let mut play = Play::new(Stage::set(secret)?, Story::new(context.output), context.clock().clone());
+    context
+        .output
+        .talk("Four devices of one account, and a relay on this machine. No network is used.");
+    let mut play = Play::new(
+        Stage::set(secret)?,
+        Story::new(context.output),
+        context.clock().clone(),
+    );
 
     // Half of the history is on the laptop, a third on the desktop, the rest comes later.
     let (half, third) = (messages / 2, messages / 3);
@@ -37,7 +43,11 @@ pub(crate) async fn play(context: &Context, messages: usize) -> Result<DemoShape
     play.the_relay_refuses_to_compare().await?;
     let (outcome, devices) = play.everything_is_compared().await?;
 
-    let seconds = context.clock().now().saturating_duration_since(began).as_secs_f64();
+    let seconds = context
+        .clock()
+        .now()
+        .saturating_duration_since(began)
+        .as_secs_f64();
     Ok(DemoShape {
         converged: outcome.converged,
         devices,

@@ -37,13 +37,28 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn set(secret: DeviceSecret) -> Result<Self, Failure> {
-        let directory = tempfile::Builder::new().prefix("chat-sync-demo-").tempdir().map_err(|error| {
-            Failure::Failed(format!("no temporary directory could be made: {error}; set TMPDIR to a writable one"))
-        })?;
+        let directory = tempfile::Builder::new()
+            .prefix("chat-sync-demo-")
+            .tempdir()
+            .map_err(|error| {
+                Failure::Failed(format!(
+                    "no temporary directory could be made: {error}; set TMPDIR to a writable one"
+                ))
+            })?;
         let relay = EmbeddedRelay::start(config(0, directory.path()))?;
         let proxy = Proxy::start(&relay.url(), Fault::None)?;
-        let url = proxy.url().parse().map_err(|error| Failure::Failed(format!("{error}")))?;
-        Ok(Self { secret, proxy, url, expected: Texts::new(), relay, directory })
+        let url = proxy
+            .url()
+            .parse()
+            .map_err(|error| Failure::Failed(format!("{error}")))?;
+        Ok(Self {
+            secret,
+            proxy,
+            url,
+            expected: Texts::new(),
+            relay,
+            directory,
+        })
     }
 
     /// Under this, each device has its data directory.
@@ -53,7 +68,9 @@ impl Stage {
 
     /// From now on every device must end up with these.
     pub(super) fn expect(&mut self, messages: &[Message]) {
-        let texts = messages.iter().map(|message| (message.conversation.clone(), message.content.raw().to_owned()));
+        let texts = messages
+            .iter()
+            .map(|message| (message.conversation.clone(), message.content.raw().to_owned()));
         self.expected.extend(texts);
     }
 
@@ -96,14 +113,32 @@ impl Stage {
 
     /// Stops the relay and starts it again on the same port, with the events it kept.
     pub(super) async fn restart_relay(self) -> Result<Self, Failure> {
-        let Self { secret, proxy, url, expected, relay, directory } = self;
+        let Self {
+            secret,
+            proxy,
+            url,
+            expected,
+            relay,
+            directory,
+        } = self;
         let port = relay.port();
         relay.shutdown().await;
         let relay = EmbeddedRelay::start(config(port, directory.path()))?;
-        Ok(Self { secret, proxy, url, expected, relay, directory })
+        Ok(Self {
+            secret,
+            proxy,
+            url,
+            expected,
+            relay,
+            directory,
+        })
     }
 }
 
 fn config(port: u16, root: &Path) -> EmbeddedRelayConfig {
-    EmbeddedRelayConfig { port, data: Some(root.join("relay")), ..EmbeddedRelayConfig::default() }
+    EmbeddedRelayConfig {
+        port,
+        data: Some(root.join("relay")),
+        ..EmbeddedRelayConfig::default()
+    }
 }

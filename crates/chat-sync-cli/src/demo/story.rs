@@ -15,7 +15,11 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, scene: 0, doing: None }
+        Self {
+            output,
+            scene: 0,
+            doing: None,
+        }
     }
 
     /// The next scene begins.
@@ -38,7 +42,8 @@ impl Story {
     /// What came of it.
     pub(super) fn done(&mut self, what: &str) {
         self.stop();
-        self.output.talk(&format!("   {} {what}", style("✓").for_stderr().green()));
+        self.output
+            .talk(&format!("   {} {what}", style("✓").for_stderr().green()));
     }
 
     fn stop(&mut self) {

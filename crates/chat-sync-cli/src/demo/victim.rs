@@ -14,8 +14,13 @@ impl Victim {
         let failed = |error| Failure::Failed(format!("a second process could not be started: {error}"));
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
-        command.args(["sync", "--quiet", "--json", "--data-dir"]).arg(data_dir);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["sync", "--quiet", "--json", "--data-dir"])
+            .arg(data_dir);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command.spawn().map(Self).map_err(failed)
     }
 

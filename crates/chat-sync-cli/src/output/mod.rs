@@ -75,12 +75,19 @@ pub(crate) fn log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = EnvFilter::builder().with_default_directive(default_level(level)).from_env_lossy();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
+    let filter = EnvFilter::builder()
+        .with_default_directive(default_level(level))
+        .from_env_lossy();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false);
     // Fails only when there is a log already.
     let _ = log.try_init();
 }
 
 fn default_level(level: &str) -> tracing_subscriber::filter::Directive {
-    level.parse().unwrap_or_else(|_| tracing_subscriber::filter::LevelFilter::OFF.into())
+    level
+        .parse()
+        .unwrap_or_else(|_| tracing_subscriber::filter::LevelFilter::OFF.into())
 }

@@ -16,7 +16,10 @@ impl Table {
             Some(name) => (name, Alignment::Right),
             None => (*name, Alignment::Left),
         };
-        Self { heads: heads.iter().map(head).collect(), rows: Vec::new() }
+        Self {
+            heads: heads.iter().map(head).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row with a cell for each column.
@@ -28,7 +31,11 @@ impl Table {
     pub(crate) fn lines(&self) -> Vec<String> {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| measure_text_width(cell)).chain([self.heads[column].0.len()]).max().unwrap_or(0)
+            cells
+                .map(|cell| measure_text_width(cell))
+                .chain([self.heads[column].0.len()])
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
         let line = |cells: Vec<String>| {

@@ -2,17 +2,26 @@
 
 /// The text without control characters, which could move the cursor or rename the window; line breaks and tabs stay.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    text.chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect()
 }
 
 /// The same on one line.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().map(printable).collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .map(printable)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// `1 message`, `2 messages`.
 pub(crate) fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("{count} {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        format!("{count} {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 #[cfg(test)]

@@ -15,9 +15,15 @@ fn import(home: &Home, more: &[&str]) -> Value {
 fn a_message_is_kept_without_any_relay() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);
-    let sent = home.run(&["chats", "send", "talk", "hello", "--json"]).succeeded().json();
+    let sent = home
+        .run(&["chats", "send", "talk", "hello", "--json"])
+        .succeeded()
+        .json();
     assert_eq!(sent["id"].as_str().unwrap().len(), 32, "its local id: {sent}");
-    assert_eq!((&sent["conversation"], &sent["state"]), (&Value::from("talk"), &Value::from("draft")));
+    assert_eq!(
+        (&sent["conversation"], &sent["state"]),
+        (&Value::from("talk"), &Value::from("draft"))
+    );
 
     let status = home.run(&["status", "--json"]).succeeded().json();
     assert_eq!(status["waiting"], 1, "{status}");
@@ -30,7 +36,10 @@ fn a_message_is_kept_without_any_relay() {
     let sync = home.run(&["sync", "--json"]);
     sync.refused(4, "no relay could be reached");
     let report = sync.json();
-    assert_eq!((&report["complete"], &report["waiting"]), (&Value::from(false), &Value::from(1)));
+    assert_eq!(
+        (&report["complete"], &report["waiting"]),
+        (&Value::from(false), &Value::from(1))
+    );
     assert_eq!(report["relays"][0]["method"], Value::Null);
     assert!(report["relays"][0]["error"].is_string(), "{report}");
 }
@@ -39,26 +48,68 @@ fn a_message_is_kept_without_any_relay() {
 fn what_was_written_reads_back_in_order() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);
-    let question = home.run(&["chats", "send", "talk", "Best tea?", "--json"]).succeeded().json();
-    home.run(&["chats", "send", "latest", "Assam.", "--role", "assistant", "--model", "gpt-5"]).succeeded();
+    let question = home
+        .run(&["chats", "send", "talk", "Best tea?", "--json"])
+        .succeeded()
+        .json();
+    home.run(&[
+        "chats",
+        "send",
+        "latest",
+        "Assam.",
+        "--role",
+        "assistant",
+        "--model",
+        "gpt-5",
+    ])
+    .succeeded();
     let parent = question["id"].as_str().unwrap();
-    let retry = ["chats", "send", "tal", "-", "--role", "assistant", "--model", "gpt-5", "--parent", parent];
+    let retry = [
+        "chats",
+        "send",
+        "tal",
+        "-",
+        "--role",
+        "assistant",
+        "--model",
+        "gpt-5",
+        "--parent",
+        parent,
+    ];
     home.run_with(&retry, "Darjeeling.\n").succeeded();
 
-    let show = home.run(&["chats", "show", "best te", "--json"]).succeeded().json();
-    assert_eq!((&show["id"], &show["title"]), (&Value::from("talk"), &Value::from("Best tea?")));
+    let show = home
+        .run(&["chats", "show", "best te", "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(
+        (&show["id"], &show["title"]),
+        (&Value::from("talk"), &Value::from("Best tea?"))
+    );
     let messages = show["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 2, "two versions at one place: {show}");
     assert_eq!(messages[0]["content"], "Best tea?");
     assert_eq!(messages[0]["parent"], Value::Null);
-    assert_eq!(messages[1]["content"], "Darjeeling.", "stdin without the line break; the newest version is shown");
-    assert_eq!((&messages[1]["version"], &messages[1]["versions"]), (&Value::from(2), &Value::from(2)));
-    assert_eq!((&messages[1]["role"], &messages[1]["model"]), (&Value::from("assistant"), &Value::from("gpt-5")));
+    assert_eq!(
+        messages[1]["content"], "Darjeeling.",
+        "stdin without the line break; the newest version is shown"
+    );
+    assert_eq!(
+        (&messages[1]["version"], &messages[1]["versions"]),
+        (&Value::from(2), &Value::from(2))
+    );
+    assert_eq!(
+        (&messages[1]["role"], &messages[1]["model"]),
+        (&Value::from("assistant"), &Value::from("gpt-5"))
+    );
     assert_eq!(messages[1]["parent"], messages[0]["id"]);
     assert_eq!(messages[1]["state"], "draft");
 
     let transcript = home.run(&["chats", "show", "talk"]).succeeded().stdout;
-    assert!(transcript.contains("assistant (2/2)") && transcript.contains("Darjeeling."), "{transcript}");
+    assert!(
+        transcript.contains("assistant (2/2)") && transcript.contains("Darjeeling."),
+        "{transcript}"
+    );
 }
 
 #[test]
@@ -66,27 +117,46 @@ fn an_import_adds_each_message_once() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);
     let foreseen = import(&home, &["--dry-run"]);
-    assert_eq!(home.run(&["status", "--json"]).succeeded().json()["messages"], 0, "only looked");
+    assert_eq!(
+        home.run(&["status", "--json"]).succeeded().json()["messages"],
+        0,
+        "only looked"
+    );
     let first = import(&home, &["--from", "routstr"]);
     for key in ["added", "known", "skipped", "too_long", "conversations"] {
         assert_eq!(first[key], foreseen[key], "{key}");
     }
     assert!(first["added"].as_u64().unwrap() > 10, "{first}");
-    assert_eq!((&first["known"], &first["conversations"]), (&Value::from(0), &Value::from(3)));
+    assert_eq!(
+        (&first["known"], &first["conversations"]),
+        (&Value::from(0), &Value::from(3))
+    );
 
     let again = import(&home, &[]);
-    assert_eq!((&again["added"], &again["known"]), (&Value::from(0), &first["added"]));
+    assert_eq!(
+        (&again["added"], &again["known"]),
+        (&Value::from(0), &first["added"])
+    );
     assert_eq!(import(&home, &["--dry-run"])["known"], first["added"]);
-    assert_eq!(home.run(&["status", "--json"]).succeeded().json()["messages"], first["added"]);
+    assert_eq!(
+        home.run(&["status", "--json"]).succeeded().json()["messages"],
+        first["added"]
+    );
 }
 
 #[test]
 fn a_nameless_conversation_gets_a_name() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);
-    let file = home.file("export.json", r#"[{"id":"","messages":[{"role":"user","content":"who am I?"}]}]"#);
+    let file = home.file(
+        "export.json",
+        r#"[{"id":"","messages":[{"role":"user","content":"who am I?"}]}]"#,
+    );
     let ended = home.run(&["import", file.to_str().unwrap()]).succeeded();
     assert!(ended.stderr.contains("`unnamed`"), "{ended:?}");
-    let show = home.run(&["chats", "show", "unnamed", "--json"]).succeeded().json();
+    let show = home
+        .run(&["chats", "show", "unnamed", "--json"])
+        .succeeded()
+        .json();
     assert_eq!(show["messages"][0]["content"], "who am I?");
 }

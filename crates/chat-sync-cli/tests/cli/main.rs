@@ -14,7 +14,10 @@ const NOBODY: &str = "ws://127.0.0.1:1";
 
 /// The text of a browser's `saved_conversations` entry.
 fn export() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/legacy-saved-conversations.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/vectors/legacy-saved-conversations.json"
+    );
     let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let exports = vectors["exports"].as_array().unwrap();
     let export = exports.iter().find(|case| case["name"] == "export").unwrap();

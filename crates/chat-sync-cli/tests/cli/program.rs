@@ -29,7 +29,11 @@ pub(crate) struct Ended {
 impl Ended {
     /// The object on the last line of stdout.
     pub(crate) fn json(&self) -> Value {
-        let last = self.stdout.lines().last().unwrap_or_else(|| panic!("no output: {self:?}"));
+        let last = self
+            .stdout
+            .lines()
+            .last()
+            .unwrap_or_else(|| panic!("no output: {self:?}"));
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
     }
 
@@ -38,7 +42,10 @@ impl Ended {
     pub(crate) fn refused(&self, code: i32, saying: &str) {
         assert_eq!(self.code, code, "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "one line: {self:?}");
-        assert!(self.stderr.starts_with("chat-sync: ") && self.stderr.contains(saying), "{self:?}");
+        assert!(
+            self.stderr.starts_with("chat-sync: ") && self.stderr.contains(saying),
+            "{self:?}"
+        );
     }
 
     #[track_caller]
@@ -50,7 +57,9 @@ impl Ended {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// The data directory of the program.
@@ -67,8 +76,15 @@ impl Home {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chat-sync"));
-        command.env_clear().env("HOME", self.directory.path()).env("CHAT_SYNC_DATA_DIR", self.data());
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env_clear()
+            .env("HOME", self.directory.path())
+            .env("CHAT_SYNC_DATA_DIR", self.data());
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -86,7 +102,9 @@ impl Home {
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let (send, ended) = mpsc::channel();
         thread::spawn(move || send.send(child.wait_with_output().unwrap()));
-        let ended = ended.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{args:?} did not end"));
+        let ended = ended
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("{args:?} did not end"));
         Ended {
             code: ended.status.code().unwrap_or(-1),
             stdout: String::from_utf8(ended.stdout).unwrap(),
@@ -100,7 +118,11 @@ impl Home {
         let mut child = self.command(args).spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());
         let stderr = lines(child.stderr.take().unwrap());
-        Running { child, stdout, stderr }
+        Running {
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     /// Logs in with a key, and with the relays that sync is to use.
@@ -144,14 +166,19 @@ impl Running {
     /// The next line of stdout.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
-        self.stdout.recv_timeout(PATIENCE).expect("a line on stdout in time")
+        self.stdout
+            .recv_timeout(PATIENCE)
+            .expect("a line on stdout in time")
     }
 
     /// Waits for a line on stderr that contains `text`.
     #[track_caller]
     pub(crate) fn says(&self, text: &str) {
         loop {
-            let line = self.stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said `{text}`"));
+            let line = self
+                .stderr
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("it never said `{text}`"));
             if line.contains(text) {
                 return;
             }
@@ -162,7 +189,13 @@ impl Running {
     #[cfg(unix)]
     pub(crate) fn interrupt(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         self.child.wait().unwrap().code()
     }
 

@@ -26,12 +26,24 @@ fn two_devices_become_equal_and_a_second_sync_moves_nothing() {
         device.log_in(SECRET, &[&url]);
     }
     let file = one.file("export.json", &export());
-    let added = one.run(&["import", file.to_str().unwrap(), "--json"]).succeeded().json()["added"].clone();
+    let added = one
+        .run(&["import", file.to_str().unwrap(), "--json"])
+        .succeeded()
+        .json()["added"]
+        .clone();
 
     let first = one.run(&["sync", "--json"]).succeeded().json();
-    assert_eq!((&first["complete"], &first["waiting"]), (&Value::from(true), &Value::from(0)), "{first}");
+    assert_eq!(
+        (&first["complete"], &first["waiting"]),
+        (&Value::from(true), &Value::from(0)),
+        "{first}"
+    );
     let second = two.run(&["sync", "--json"]).succeeded().json();
-    assert_eq!((&second["complete"], &second["messages"]), (&Value::from(true), &added), "{second}");
+    assert_eq!(
+        (&second["complete"], &second["messages"]),
+        (&Value::from(true), &added),
+        "{second}"
+    );
     assert_eq!(second["relays"][0]["received"], added, "{second}");
     assert_eq!(list(&one), list(&two));
     assert!(!list(&one)["conversations"].as_array().unwrap().is_empty());
@@ -40,15 +52,36 @@ fn two_devices_become_equal_and_a_second_sync_moves_nothing() {
         let again = device.run(&["sync", "--json"]).succeeded().json();
         assert_eq!(again["complete"], true, "{again}");
         let line = &again["relays"][0];
-        assert_eq!((&line["method"], &line["basis"]), (&"negentropy".into(), &"fingerprint".into()), "{line}");
-        for (key, number) in [("have", 0), ("need", 0), ("received", 0), ("sent", 0), ("rounds", 1)] {
+        assert_eq!(
+            (&line["method"], &line["basis"]),
+            (&"negentropy".into(), &"fingerprint".into()),
+            "{line}"
+        );
+        for (key, number) in [
+            ("have", 0),
+            ("need", 0),
+            ("received", 0),
+            ("sent", 0),
+            ("rounds", 1),
+        ] {
             assert_eq!(line[key], number, "{key}: {line}");
         }
         let status = device.run(&["status", "--json"]).succeeded().json();
-        assert_eq!((&status["complete"], &status["safe"]), (&Value::from(true), &added), "{status}");
+        assert_eq!(
+            (&status["complete"], &status["safe"]),
+            (&Value::from(true), &added),
+            "{status}"
+        );
     }
-    let known = two.run(&["import", file.to_str().unwrap(), "--json"]).succeeded().json();
-    assert_eq!((&known["added"], &known["known"]), (&Value::from(0), &added), "what came by relay is known");
+    let known = two
+        .run(&["import", file.to_str().unwrap(), "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(
+        (&known["added"], &known["known"]),
+        (&Value::from(0), &added),
+        "what came by relay is known"
+    );
     let identities = [&one, &two].map(|device| device.run(&["whoami", "--json"]).succeeded().json());
     assert!(identities[0]["write_key"].is_string());
     assert_eq!(identities[0], identities[1], "they write with one key");
@@ -67,19 +100,42 @@ fn what_one_device_sends_the_other_shows() {
 
     let watching = two.start(&["chats", "watch", "--json"]);
     watching.says("watching");
-    let sent = one.run(&["chats", "send", "talk", "good morning", "--json"]).succeeded().json();
+    let sent = one
+        .run(&["chats", "send", "talk", "good morning", "--json"])
+        .succeeded()
+        .json();
     assert_eq!(sent["state"], "accepted", "{sent}");
     let shown: Value = serde_json::from_str(&watching.line()).unwrap();
-    assert_eq!((&shown["conversation"], &shown["content"]), (&"talk".into(), &"good morning".into()), "{shown}");
+    assert_eq!(
+        (&shown["conversation"], &shown["content"]),
+        (&"talk".into(), &"good morning".into()),
+        "{shown}"
+    );
     assert_eq!(shown["state"], "verified");
     watching.kill();
 
-    let messages = |home: &Home| home.run(&["chats", "show", "talk", "--json"]).succeeded().json()["messages"].clone();
-    let ids = |messages: &Value| messages.as_array().unwrap().iter().map(|m| m["id"].clone()).collect::<Vec<_>>();
+    let messages =
+        |home: &Home| home.run(&["chats", "show", "talk", "--json"]).succeeded().json()["messages"].clone();
+    let ids = |messages: &Value| {
+        messages
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["id"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(ids(&messages(&one)), ids(&messages(&two)));
     assert_eq!(messages(&two)[1]["id"], shown["id"]);
     // The local id still names it.
-    one.run(&["chats", "send", "talk", "reply", "--parent", sent["id"].as_str().unwrap()]).succeeded();
+    one.run(&[
+        "chats",
+        "send",
+        "talk",
+        "reply",
+        "--parent",
+        sent["id"].as_str().unwrap(),
+    ])
+    .succeeded();
 }
 
 #[test]
@@ -99,7 +155,11 @@ fn what_was_written_while_the_relay_was_away_goes_out_once() {
     let (_relay, again) = relay(&bench, port);
     assert_eq!(again, url);
     let report = one.run(&["sync", "--json"]).succeeded().json();
-    assert_eq!((&report["complete"], &report["waiting"]), (&Value::from(true), &Value::from(0)), "{report}");
+    assert_eq!(
+        (&report["complete"], &report["waiting"]),
+        (&Value::from(true), &Value::from(0)),
+        "{report}"
+    );
     let received = two.run(&["sync", "--json"]).succeeded().json();
     assert_eq!(received["relays"][0]["received"], 1, "{received}");
     let show = two.run(&["chats", "show", "talk", "--json"]).succeeded().json();
@@ -114,7 +174,10 @@ fn relays_of_a_run_replace_the_saved_ones_and_are_not_saved() {
     let report = one.run(&["sync", "--json", "--relay", &url]).succeeded().json();
     assert_eq!(report["relays"].as_array().unwrap().len(), 1, "{report}");
     assert_eq!(report["relays"][0]["url"], Value::from(url));
-    assert_eq!(one.run(&["whoami", "--json"]).succeeded().json()["relays"], Value::from(vec![NOBODY]));
+    assert_eq!(
+        one.run(&["whoami", "--json"]).succeeded().json()["relays"],
+        Value::from(vec![NOBODY])
+    );
 }
 
 #[test]
@@ -124,15 +187,27 @@ fn one_relay_of_two_is_a_part() {
     one.log_in(SECRET, &[&url]);
     one.run(&["chats", "send", "talk", "hello"]).succeeded();
     one.run(&["sync"]).succeeded();
-    one.run(&["sync", "--relay", &url, "--relay", NOBODY]).refused(3, "1 of 2 relays");
+    one.run(&["sync", "--relay", &url, "--relay", NOBODY])
+        .refused(3, "1 of 2 relays");
 }
 
 #[test]
 fn the_demo_ends_with_equal_histories() {
     let home = Home::new();
-    let demo = home.run(&["demo", "--json", "--messages", "60"]).succeeded().json();
-    assert_eq!((&demo["converged"], &demo["devices"]), (&Value::from(true), &Value::from(4)), "{demo}");
-    assert_eq!((&demo["lost"], &demo["duplicates"]), (&Value::from(0), &Value::from(0)), "{demo}");
+    let demo = home
+        .run(&["demo", "--json", "--messages", "60"])
+        .succeeded()
+        .json();
+    assert_eq!(
+        (&demo["converged"], &demo["devices"]),
+        (&Value::from(true), &Value::from(4)),
+        "{demo}"
+    );
+    assert_eq!(
+        (&demo["lost"], &demo["duplicates"]),
+        (&Value::from(0), &Value::from(0)),
+        "{demo}"
+    );
     assert_eq!(demo["messages"], 67, "60 imported, 7 written on the way");
     assert!(!home.data().exists(), "it leaves the person's own data alone");
 }

@@ -21,6 +21,19 @@ pub(crate) enum Asker {
     Ticket(u64),
 }
 
+/// What happens when the deadline passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It is asked once more.
+    First,
+    /// Once more, as soon as spacing allows; its deadline starts then.
+    RetryDue,
+    /// It is given up.
+    Retried,
+    /// It is given up: the signer had a person open a page.
+    Page,
+}
+
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) request: Request,
@@ -30,11 +43,7 @@ pub(crate) struct InFlight {
     pub(crate) first_sent: Instant,
     pub(crate) deadline: Instant,
     pub(crate) resend_at: Option<Instant>,
-    /// Its one retry was used, and has not gone out yet.
-    pub(crate) retried: bool,
-    pub(crate) retry_due: bool,
-    /// The signer sent a page to open.
-    pub(crate) authorizing: bool,
+    pub(crate) patience: Patience,
     /// The event it went out in last, and how many relays have not refused it.
     pub(crate) event: Option<EventId>,
     pub(crate) copies: usize,
@@ -54,9 +63,7 @@ impl InFlight {
             first_sent: now,
             deadline: now + ANSWER_DEADLINE,
             resend_at: None,
-            retried: false,
-            retry_due: false,
-            authorizing: false,
+            patience: Patience::First,
             event: None,
             copies: 0,
             taken: false,

@@ -55,7 +55,10 @@ fn ready() -> (Session, Instant) {
     session.handle_response(result(&id, ACCOUNT), now);
     assert!(matches!(
         outputs(&mut session)[..],
-        [Output::Answer { ticket: 0, outcome: Ok(Answer::Account(_)) }]
+        [Output::Answer {
+            ticket: 0,
+            outcome: Ok(Answer::Account(_))
+        }]
     ));
     (session, now + SPACING)
 }
@@ -112,7 +115,10 @@ fn a_timer_always_brings_something_about() {
         now = due;
         session.handle_timeout(now);
         let brought = outputs(&mut session);
-        ended += brought.iter().filter(|output| matches!(output, Output::Answer { .. })).count();
+        ended += brought
+            .iter()
+            .filter(|output| matches!(output, Output::Answer { .. }))
+            .count();
     }
     assert_eq!(ended, 4);
     assert_eq!(session.poll_timeout(), None);
@@ -128,7 +134,10 @@ fn a_page_that_no_browser_opens_is_not_shown() {
     session.handle_response(response, now);
     assert!(matches!(
         outputs(&mut session)[..],
-        [Output::Answer { ticket: 1, outcome: Err(SignerError::BadAnswer { .. }) }]
+        [Output::Answer {
+            ticket: 1,
+            outcome: Err(SignerError::BadAnswer { .. })
+        }]
     ));
 }
 

@@ -15,7 +15,9 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let conversations = context.engine(&account, false)?.conversations().await?;
     let output = context.output;
     if output.is_json() {
-        return output.json(&Conversations { conversations: conversations.iter().map(Line::from).collect() });
+        return output.json(&Conversations {
+            conversations: conversations.iter().map(Line::from).collect(),
+        });
     }
     if conversations.is_empty() {
         output.talk("no conversations yet; `chat-sync import FILE` or `chat-sync sync` brings some");

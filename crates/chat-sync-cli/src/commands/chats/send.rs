@@ -16,7 +16,11 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
-    let text = if args.text == "-" { piped_text().await? } else { args.text };
+    let text = if args.text == "-" {
+        piped_text().await?
+    } else {
+        args.text
+    };
     let account = context.account()?;
     let engine = context.engine(&account, true)?;
     if args.conversation == "latest" {
@@ -37,10 +41,18 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
     }
     // It may have been sealed meanwhile, and is asked for by its new name then.
     let name = engine.current_name(sent.id).await?.unwrap_or(sent.id);
-    let state = engine.states(vec![name]).await?.first().map_or("draft", |state| state.word());
+    let state = engine
+        .states(vec![name])
+        .await?
+        .first()
+        .map_or("draft", |state| state.word());
     let output = context.output;
     if output.is_json() {
-        return output.json(&Sent { id: sent.id.to_string(), conversation: &sent.conversation, state });
+        return output.json(&Sent {
+            id: sent.id.to_string(),
+            conversation: &sent.conversation,
+            state,
+        });
     }
     output.line(&sent.id.to_string())?;
     output.talk(match state {
@@ -55,12 +67,24 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
 async fn piped_text() -> Result<String, Failure> {
     let reading = tokio::task::spawn_blocking(|| {
         let mut text = String::new();
-        std::io::stdin().lock().take(TEXT_BYTES_MAX).read_to_string(&mut text).map(|_| text)
+        std::io::stdin()
+            .lock()
+            .take(TEXT_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map(|_| text)
     });
     let mut text = match reading.await {
         Ok(Ok(text)) => text,
-        Ok(Err(error)) => return Err(Failure::Usage(format!("the text could not be read from stdin: {error}"))),
-        Err(_) => return Err(Failure::Failed("the text could not be read from stdin".to_owned())),
+        Ok(Err(error)) => {
+            return Err(Failure::Usage(format!(
+                "the text could not be read from stdin: {error}"
+            )));
+        }
+        Err(_) => {
+            return Err(Failure::Failed(
+                "the text could not be read from stdin".to_owned(),
+            ));
+        }
     };
     if text.ends_with('\n') {
         text.pop();

@@ -12,14 +12,18 @@ pub(crate) async fn run(context: &Context, selector: &str) -> Result<(), Failure
     let account = context.account()?;
     let engine = context.engine(&account, false)?;
     let view = engine.conversation(selector).await?;
-    let states = engine.states(view.branch.iter().map(|message| message.id).collect()).await?;
+    let states = engine
+        .states(view.branch.iter().map(|message| message.id).collect())
+        .await?;
     let messages = view.branch.iter().zip(states);
     let output = context.output;
     if output.is_json() {
         return output.json(&Conversation {
             id: &view.summary.id,
             title: &view.summary.title,
-            messages: messages.map(|(message, state)| MessageShape::new(message, state)).collect(),
+            messages: messages
+                .map(|(message, state)| MessageShape::new(message, state))
+                .collect(),
         });
     }
     let title = style(one_line(&view.summary.title)).bold().underlined();

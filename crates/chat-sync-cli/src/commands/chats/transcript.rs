@@ -19,5 +19,8 @@ pub(crate) fn lines(message: &MessageView, state: MessageState) -> [String; 2] {
         details.push(state.word().to_owned());
     }
     let details = style(format!("· {}", details.join(" · "))).dim();
-    [format!("{head} {details}"), printable(&Content::new(message.content.as_str()).plain())]
+    [
+        format!("{head} {details}"),
+        printable(&Content::new(message.content.as_str()).plain()),
+    ]
 }

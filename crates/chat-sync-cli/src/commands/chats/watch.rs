@@ -50,13 +50,25 @@ enum Said {
 }
 
 fn remark(context: &Context, status: &Status, said: Said) -> Said {
-    let live = status.relays.iter().filter(|relay| relay.state == RelayState::Live).count();
-    let offline = status.relays.iter().all(|relay| matches!(relay.state, RelayState::Waiting { .. }));
+    let live = status
+        .relays
+        .iter()
+        .filter(|relay| relay.state == RelayState::Live)
+        .count();
+    let offline = status
+        .relays
+        .iter()
+        .all(|relay| matches!(relay.state, RelayState::Waiting { .. }));
     if live > 0 {
-        context.output.talk(&format!("watching {live} of {} relays; Ctrl-C ends it", status.relays.len()));
+        context.output.talk(&format!(
+            "watching {live} of {} relays; Ctrl-C ends it",
+            status.relays.len()
+        ));
         Said::Live
     } else if offline && said == Said::Nothing {
-        context.output.talk("no relay can be reached yet; messages are shown when one can");
+        context
+            .output
+            .talk("no relay can be reached yet; messages are shown when one can");
         Said::Offline
     } else {
         said
@@ -67,7 +79,9 @@ async fn print(context: &Context, engine: &Handle, messages: Vec<&MessageView>) 
     if messages.is_empty() {
         return Ok(());
     }
-    let states = engine.states(messages.iter().map(|message| message.id).collect()).await?;
+    let states = engine
+        .states(messages.iter().map(|message| message.id).collect())
+        .await?;
     for (message, state) in messages.into_iter().zip(states) {
         if context.output.is_json() {
             let mut shape = MessageShape::new(message, state);
@@ -77,7 +91,9 @@ async fn print(context: &Context, engine: &Handle, messages: Vec<&MessageView>) 
         }
         let [head, words] = transcript::lines(message, state);
         let conversation = style(one_line(&message.conversation)).cyan();
-        context.output.line(&format!("{conversation} {head}\n{words}\n"))?;
+        context
+            .output
+            .line(&format!("{conversation} {head}\n{words}\n"))?;
     }
     Ok(())
 }

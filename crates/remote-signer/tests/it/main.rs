@@ -1,0 +1,8 @@
+//! The promises of this crate, against a signer written independently of it, in simulated time.
+
+mod answers;
+mod bunker;
+mod desk;
+mod links;
+mod silence;
+mod uri;
