@@ -33,7 +33,7 @@ impl RelayBars {
         let (all, width) = (&self.all, self.width);
         for relay in &status.relays {
             let bar = self.bars.entry(relay.url.clone()).or_insert_with(|| {
-                let bar = all.add(spinner());
+                let bar = all.add(turning(spinner_style()));
                 bar.set_prefix(format!("{:width$}", relay.url.as_str()));
                 bar
             });
@@ -73,9 +73,14 @@ pub(crate) fn counter(total: usize, what: &str) -> ProgressBar {
     bar
 }
 
-/// A line that turns while something is waited for.
-pub(crate) fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_style(spinner_style());
+/// A line that turns while something is waited for, `indent` columns in.
+pub(crate) fn spinner(indent: usize) -> ProgressBar {
+    let style = style(&format!("{:indent$}{{spinner}} {{msg}}", ""));
+    turning(style)
+}
+
+fn turning(style: ProgressStyle) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_style(style);
     bar.enable_steady_tick(TICK);
     bar
 }

@@ -14,6 +14,7 @@ pub(crate) async fn run(context: &Context, args: Demo) -> Result<(), Failure> {
         let (devices, messages) = (shape.devices as u64, plural(shape.messages as u64, "message"));
         let conversations = plural(shape.conversations as u64, "conversation");
         let equal = if shape.converged { "all equal" } else { "NOT equal" };
+        context.output.talk("");
         context.output.line(&format!(
             "{devices} devices and a relay, {messages} in {conversations}: {equal}, {} lost, {} duplicates, {:.1} s",
             shape.lost, shape.duplicates, shape.seconds

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-use chat_sync::{Account, npub};
+use chat_sync::npub;
 use pns_keys::DeviceSecret;
 use zeroize::Zeroizing;
 
@@ -12,7 +12,6 @@ use super::whoami;
 use crate::cli::Login;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::plural;
 use crate::secret_prompt;
 
 /// More than any secret key with spaces around it.
@@ -52,17 +51,8 @@ pub(crate) async fn run(context: &Context, args: Login) -> Result<(), Failure> {
             npub(&before)
         ));
     }
-    remark(context, &account);
+    context.output.talk("logged in");
     whoami::show(context, account).await
-}
-
-fn remark(context: &Context, account: &Account) {
-    let relays: Vec<&str> = account.relays.iter().map(chat_sync::RelayUrl::as_str).collect();
-    context.output.talk(&format!(
-        "logged in, with {}: {}",
-        plural(relays.len() as u64, "relay"),
-        relays.join(", ")
-    ));
 }
 
 fn new_secret(context: &Context) -> DeviceSecret {

@@ -73,7 +73,7 @@ fn lines(status: &Status) -> Vec<String> {
     };
     let waiting = match counts.drafts {
         0 => counts.waiting.to_string(),
-        drafts => format!("{} ({} without an envelope yet)", counts.waiting, drafts),
+        drafts => format!("{} ({} of them not sealed yet)", counts.waiting, drafts),
     };
     let mut lines = vec![
         format!("account   {}", npub(&status.account.account)),
@@ -117,7 +117,7 @@ fn in_sync(status: &Status) -> String {
         (true, Some(when)) => style(format!("yes, as of {when}")).green().to_string(),
         (true, None) => style("yes").green().to_string(),
         (false, _) if status.counts.waiting > 0 => {
-            format!("no: {} on the way", plural(status.counts.waiting, "message"))
+            format!("no: {} to be sent", plural(status.counts.waiting, "message"))
         }
         (false, Some(when)) => format!("not known; last time {when}"),
         (false, None) => "not known: not every relay was compared yet".to_owned(),

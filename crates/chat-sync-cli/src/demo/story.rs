@@ -6,6 +6,9 @@ use indicatif::ProgressBar;
 use crate::output::Output;
 use crate::progress;
 
+/// Columns that the lines of a scene stand in from its title.
+const INDENT: usize = 3;
+
 /// Tells what happens. On a terminal, what is being done turns until it is done.
 pub(super) struct Story {
     output: Output,
@@ -33,7 +36,7 @@ impl Story {
     pub(super) fn doing(&mut self, what: impl Into<String>) {
         self.stop();
         if self.output.moves() {
-            let bar = progress::spinner();
+            let bar = progress::spinner(INDENT);
             bar.set_message(what.into());
             self.doing = Some(bar);
         }

@@ -234,7 +234,8 @@ impl TestBunker {
         let mut inner = self.lock();
         let introduction = matches!(request.method(), Method::Connect | Method::GetPublicKey);
         let say = |delay, response| (delay, self.keys.clone(), response);
-        let yes = NostrConnectResponse::with_result(fulfil(&inner.account, request));
+        let account = inner.account.clone();
+        let yes = || NostrConnectResponse::with_result(fulfil(&account, request));
         let page = || {
             NostrConnectResponse::new(
                 Some(ResponseResult::AuthUrl),
@@ -251,25 +252,22 @@ impl TestBunker {
                 if inner.answers.is_multiple_of(3) {
                     vec![]
                 } else {
-                    vec![say(Duration::ZERO, yes)]
+                    vec![say(Duration::ZERO, yes())]
                 }
             }
-            _ if introduction => vec![say(Duration::ZERO, yes)],
-            Mood::Approves => vec![say(Duration::ZERO, yes)],
+            _ if introduction => vec![say(Duration::ZERO, yes())],
+            Mood::Approves => vec![say(Duration::ZERO, yes())],
             Mood::Denies(why) => vec![say(Duration::ZERO, NostrConnectResponse::with_error(why))],
-            Mood::After(delay) => vec![say(delay, yes)],
+            Mood::After(delay) => vec![say(delay, yes())],
             Mood::Silent => vec![],
             Mood::Page(None) => vec![say(Duration::ZERO, page()), say(Duration::from_secs(100), page())],
-            Mood::Page(Some(delay)) => vec![say(Duration::ZERO, page()), say(delay, yes)],
-            Mood::Repeats => vec![
-                say(Duration::ZERO, yes.clone()),
-                say(Duration::from_millis(1), yes),
-            ],
+            Mood::Page(Some(delay)) => vec![say(Duration::ZERO, page()), say(delay, yes())],
+            Mood::Repeats => vec![say(Duration::ZERO, yes()), say(Duration::from_millis(1), yes())],
             Mood::Impersonated => {
                 let lie = NostrConnectResponse::with_error("denied");
                 vec![
                     (Duration::ZERO, Keys::generate(), lie),
-                    say(Duration::from_secs(1), yes),
+                    say(Duration::from_secs(1), yes()),
                 ]
             }
             Mood::Swaps => {
