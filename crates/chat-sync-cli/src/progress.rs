@@ -10,11 +10,15 @@ use crate::output::plural;
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
+/// What a bar is drawn with: done, head, left.
+const CHARS: &str = "=> ";
 
-/// A line for each relay.
+/// A line for each relay, and one over what is to be sent.
 pub(crate) struct RelayBars {
     all: MultiProgress,
     bars: BTreeMap<RelayUrl, ProgressBar>,
+    /// Messages that wait, out of the most that ever did: a relay's own line counts only what is sealed.
+    outgoing: Option<ProgressBar>,
     width: usize,
 }
 
@@ -24,12 +28,14 @@ impl RelayBars {
         Self {
             all: MultiProgress::new(),
             bars: BTreeMap::new(),
+            outgoing: None,
             width,
         }
     }
 
     /// Shows where each relay is.
     pub(crate) fn show(&mut self, status: &Status) {
+        self.show_outgoing(status.counts.waiting);
         let (all, width) = (&self.all, self.width);
         for relay in &status.relays {
             let bar = self.bars.entry(relay.url.clone()).or_insert_with(|| {
@@ -56,9 +62,26 @@ impl RelayBars {
         }
     }
 
-    /// Takes the bars away: what follows says the same and more.
-    pub(crate) fn clear(self) {
-        for bar in self.bars.values() {
+    fn show_outgoing(&mut self, waiting: u64) {
+        if self.outgoing.is_none() && waiting > 0 {
+            let bar = self.all.insert(0, turning(bar_style()));
+            bar.set_prefix(format!("{:width$}", "to send", width = self.width));
+            bar.set_length(0);
+            self.outgoing = Some(bar);
+        }
+        if let Some(bar) = &self.outgoing {
+            let most = bar.length().unwrap_or(0).max(waiting);
+            bar.set_length(most);
+            bar.set_position(most - waiting);
+            bar.set_message(format!("{} of {most}", most - waiting));
+        }
+    }
+}
+
+impl Drop for RelayBars {
+    /// Takes the bars away, also when the command is interrupted: what follows says the same and more.
+    fn drop(&mut self) {
+        for bar in self.bars.values().chain(&self.outgoing) {
             bar.finish_and_clear();
         }
         // A terminal that cannot be cleared keeps its last lines.
@@ -68,7 +91,8 @@ impl RelayBars {
 
 /// A bar over something that is counted.
 pub(crate) fn counter(total: usize, what: &str) -> ProgressBar {
-    let bar = ProgressBar::new(total as u64).with_style(bar_style());
+    let bar = ProgressBar::new(total as u64)
+        .with_style(style("{prefix} [{bar:24}] {pos} of {len}").progress_chars(CHARS));
     bar.set_prefix(what.to_owned());
     bar
 }
@@ -108,7 +132,7 @@ fn spinner_style() -> ProgressStyle {
 }
 
 fn bar_style() -> ProgressStyle {
-    style("{spinner} {prefix} [{bar:24}] {msg}").progress_chars("=> ")
+    style("{spinner} {prefix} [{bar:24}] {msg}").progress_chars(CHARS)
 }
 
 /// The templates are constants; one that does not parse falls back to a plain bar.

@@ -17,10 +17,7 @@ pub(crate) async fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
             "the terminal cannot hide what is typed: {error}; use --key-file"
         ))
     })?;
-    let line = read(true).await;
-    // The line break that was typed did not show either.
-    let _ = io::Write::write_all(&mut io::stderr(), b"\n");
-    line
+    read(true).await
 }
 
 /// Reads what is piped in.
@@ -73,6 +70,8 @@ impl Drop for Silence {
         use rustix::termios::{OptionalActions, tcsetattr};
         // A terminal that is gone needs no echo.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+        // The line break that was typed did not show either.
+        let _ = io::Write::write_all(&mut io::stderr(), b"\n");
     }
 }
 

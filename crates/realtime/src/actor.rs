@@ -371,15 +371,20 @@ impl RealtimeActor {
             let Reading { again, since, .. } = std::mem::take(&mut actor.reading);
             match library {
                 Ok(library) => {
-                    actor.chats = Chats::over(library);
-                    actor.chats.apply(since, false);
+                    let mut chats = Chats::over(library);
+                    chats.apply(since, false);
+                    // Nobody has seen anything before the first reading was done.
+                    let watched = *actor.loaded.borrow() && actor.facts.updates.receiver_count() > 0;
+                    if let Some(news) = watched.then(|| chats.news_since(&actor.chats)).flatten() {
+                        let _ = actor.facts.updates.send(news);
+                    }
+                    actor.chats = chats;
                     // Before the keeper has read its keyrings, most envelopes stay closed.
                     let loading = actor
                         .keys
                         .as_ref()
                         .is_none_or(|keys| keys.state == KeyState::Loading);
                     actor.loaded.send_replace(!loading);
-                    let _ = actor.facts.updates.send(ChatUpdate::Reloaded);
                     actor.count();
                 }
                 Err(error) => Self::read_later(&error, ctx),

@@ -6,6 +6,9 @@ use chat_model::{ConversationSummary, FindError, Inserted, Library, Message, Mes
 
 use crate::messages::{ChatUpdate, ConversationView, MessageView};
 
+/// More messages at once than this are no news but another history: watchers read it anew.
+const NEWS_MAX: usize = 1000;
+
 /// A change to the conversations, kept so that one that happens while the disk is read can be applied again.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
@@ -95,6 +98,23 @@ impl Chats {
             updates.push(ChatUpdate::Landed(views));
         }
         updates
+    }
+
+    /// What a watcher of `before` has to be told: a key that appeared may have opened envelopes that were closed.
+    pub(crate) fn news_since(&self, before: &Self) -> Option<ChatUpdate> {
+        let mut landed = Vec::new();
+        for summary in self.library.conversations() {
+            let Some(conversation) = self.library.conversation(&summary.id) else {
+                continue;
+            };
+            let messages = conversation.messages().into_iter();
+            let new = messages.filter(|shown| before.library.resolve(&shown.id).is_none());
+            landed.extend(new.map(|shown| view(&summary.id, &shown)));
+            if landed.len() > NEWS_MAX {
+                return Some(ChatUpdate::Reloaded);
+            }
+        }
+        (!landed.is_empty()).then_some(ChatUpdate::Landed(landed))
     }
 
     fn views(&self, landed: &BTreeMap<String, BTreeSet<MessageId>>) -> Vec<MessageView> {

@@ -38,9 +38,6 @@ async fn compare(engine: &Handle, mut bars: Option<RelayBars>) -> Result<SyncRep
             }
         }
     };
-    if let Some(bars) = bars {
-        bars.clear();
-    }
     Ok(report?)
 }
 

@@ -45,6 +45,7 @@ impl Output {
     }
 
     /// A line of data, out at once.
+    #[expect(clippy::unused_self, reason = "what is printed goes through one hand")]
     pub(crate) fn line(self, line: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
@@ -61,6 +62,7 @@ impl Output {
     }
 
     /// A remark that must be seen, even with `--quiet`.
+    #[expect(clippy::unused_self, reason = "what is printed goes through one hand")]
     pub(crate) fn insist(self, line: &str) -> Result<(), Failure> {
         Ok(writeln!(io::stderr(), "{line}")?)
     }

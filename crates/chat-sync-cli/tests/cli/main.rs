@@ -5,6 +5,7 @@ mod program;
 mod accounts;
 mod chats;
 mod mistakes;
+mod relays;
 mod syncing;
 
 /// The secret key of a test account, and the same as nsec.
