@@ -108,3 +108,18 @@ fn one_relay_that_is_away_does_not_keep_the_other_from_working() {
         assert_eq!(two.len(), 11, "it gets what it missed by itself");
     });
 }
+
+#[test]
+fn a_sync_that_a_person_asks_for_does_not_wait_for_the_next_try() {
+    simulate(async {
+        let relay = MemoryRelay::default();
+        let device = Device::new(&[ONE]);
+        relay.down();
+        let engine = start(&device, 7, &[(ONE, &relay)]).await;
+        write(&engine, "groceries", 3).await;
+        assert!(engine.sync().await.unwrap().offline());
+        relay.up();
+        let report = engine.sync().await.unwrap();
+        assert!(report.complete, "{report:?}");
+    });
+}

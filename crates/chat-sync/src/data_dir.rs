@@ -194,13 +194,17 @@ impl DataDir {
     pub fn logout(&self, force: bool, entropy: &Arc<dyn Entropy>) -> Result<PublicKey, DataDirError> {
         let account = self.current()?.ok_or(DataDirError::NotLoggedIn)?;
         let folder = self.folder(&account);
-        if !force {
-            // Opening it also proves that no other program works on it.
-            let opened = self.open(entropy)?;
-            let waiting = opened.store.counts()?.waiting;
-            if waiting > 0 {
-                return Err(DataDirError::Undelivered { waiting });
+        // Opening it also proves that no other program works on it. What can't be opened can still be forgotten.
+        match self.open(entropy) {
+            Ok(opened) => {
+                let waiting = opened.store.counts()?.waiting;
+                if waiting > 0 && !force {
+                    return Err(DataDirError::Undelivered { waiting });
+                }
             }
+            Err(error @ DataDirError::Store(IndexError::InUse { .. })) => return Err(error),
+            Err(error) if !force => return Err(error),
+            Err(_) => {}
         }
         let pointer = self.pointer();
         let io = |place: &Path| {

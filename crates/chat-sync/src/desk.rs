@@ -7,6 +7,7 @@ use chat_model::MessageId;
 use event_index::{Counts, IndexError, LocalId, Standing, Store};
 use nostr::event::EventId;
 use reconciler::{Compare, Reconciler};
+use relay_link::RelayLink;
 use status::{AccountState, RelayState, RelayStatus, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -20,6 +21,8 @@ pub(crate) const REQUESTS_MAX: usize = 64;
 const KEY_PATIENCE: Duration = Duration::from_secs(25);
 /// How long a part takes to be started again, as a rule.
 const BREATH: Duration = Duration::from_millis(100);
+/// How long a link takes to say that it dials.
+const REDIAL_SEEN: Duration = Duration::from_millis(500);
 /// No relay made any progress for this long: the sync ends and says so. Longer than every wait inside a pass.
 const PROGRESS_PATIENCE: Duration = Duration::from_secs(150);
 
@@ -44,6 +47,7 @@ pub(crate) struct Desk {
     pub(crate) store: Arc<Store>,
     pub(crate) relays: Vec<String>,
     pub(crate) reconciler: Reconciler,
+    pub(crate) links: Vec<RelayLink>,
     pub(crate) status: watch::Receiver<Status>,
 }
 
@@ -95,6 +99,32 @@ impl Desk {
         matches!(waited, Ok(Ok(_)))
     }
 
+    /// Tries relays again whose next try is later: a person asked now.
+    async fn redial(&self) {
+        let before = self.status.borrow().clone();
+        let waiting = |status: &Status| -> Vec<RelayStatus> {
+            let waits = |relay: &&RelayStatus| matches!(relay.state, RelayState::Waiting { .. });
+            status.relays.iter().filter(waits).cloned().collect()
+        };
+        let asked = waiting(&before);
+        if asked.is_empty() {
+            return;
+        }
+        for link in self
+            .links
+            .iter()
+            .filter(|link| asked.iter().any(|relay| relay.url == *link.url()))
+        {
+            // A link that is being restarted dials by itself.
+            let _ = link.redial();
+        }
+        // A refusal can come back within the second that the same words are shown for.
+        self.until(REDIAL_SEEN, |status| {
+            waiting(status).iter().all(|relay| !asked.contains(relay))
+        })
+        .await;
+    }
+
     /// Waits until nothing waits to be sent or no relay can be reached.
     async fn sent(&self) {
         let mut status = self.status.clone();
@@ -123,6 +153,7 @@ impl Desk {
             .iter()
             .any(|relay| relay.report.is_some());
 
+        self.redial().await;
         self.until(KEY_PATIENCE, |status| {
             status.relays.iter().all(|relay| !connecting(relay))
         })

@@ -108,6 +108,7 @@ impl Running {
             store: config.store.clone(),
             relays,
             reconciler: wiring.reconciler.clone(),
+            links: wiring.links.values().cloned().collect(),
             status,
         };
         Ok((

@@ -155,8 +155,14 @@ impl Handle {
             Content::new(new.text),
             self.clock.unix(),
         );
-        // A clock that was set back must not put an answer before its question (field guide L-12).
-        message.created_at = message.created_at.max(last.map_or(0, |last| last.created_at));
+        // A clock that was set back must not put an answer before its question, and of two versions written within a
+        // second the later one is to be shown (field guide L-12).
+        let newest = found.as_ref().map_or(0, |view| view.summary.updated_at);
+        let floor = match new.parent {
+            Some(_) => newest + 1,
+            None => last.map_or(0, |last| last.created_at),
+        };
+        message.created_at = message.created_at.max(floor);
         message.parent = parent;
         message.model = new.model;
         message.client = Some(CLIENT.to_owned());
@@ -245,6 +251,7 @@ impl Handle {
     async fn target(&self, selector: &str) -> Result<Option<ConversationView>, EngineError> {
         match self.patiently(|| self.realtime.conversation(selector)).await? {
             Ok(view) if selector == "latest" || view.summary.id.starts_with(selector) => Ok(Some(view)),
+            Err(FindError::NotFound) if selector == "latest" => Err(FindError::NotFound.into()),
             Ok(_) | Err(FindError::NotFound) => Ok(None),
             Err(ambiguous @ FindError::Ambiguous { .. }) => {
                 let by_id = |candidates: &[ConversationSummary]| {

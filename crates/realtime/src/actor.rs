@@ -224,17 +224,13 @@ impl RealtimeActor {
         Box::pin(enter.into_actor(self).map(move |place, actor, ctx| {
             // The semaphore is never closed.
             let Ok(mut place) = place else { return };
-            let now = actor.now();
             for event in events {
                 let Some(place) = place.split(1) else { break };
-                actor.intake.push(
-                    Arrived {
-                        relay: url.clone(),
-                        event,
-                        place,
-                    },
-                    now,
-                );
+                actor.intake.push(Arrived {
+                    relay: url.clone(),
+                    event,
+                    place,
+                });
             }
             actor.store_when_ripe(ctx);
         }))

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use nostr::prelude::Event;
 use relay_link::RelayUrl;
 
-/// How long the first event of a burst waits for the others (DESIGN 7).
+/// Events within this long of the batch before them are one batch (DESIGN 7). The first one after a pause goes at once:
+/// a message that is written by hand is shown without a wait.
 pub(crate) const GATHER: Duration = Duration::from_millis(50);
 /// A bulk commit holds this many: the cost of a commit no longer shows beside the signature checks.
 pub(crate) const BATCH: usize = 1000;
@@ -27,41 +28,42 @@ pub struct Arrived<T> {
 #[derive(Debug)]
 pub struct Intake<T> {
     waiting: Vec<Arrived<T>>,
-    since: Option<Instant>,
+    taken: Option<Instant>,
 }
 
 impl<T> Default for Intake<T> {
     fn default() -> Self {
         Self {
             waiting: Vec::new(),
-            since: None,
+            taken: None,
         }
     }
 }
 
 impl<T> Intake<T> {
     /// Adds an arrival.
-    pub fn push(&mut self, arrived: Arrived<T>, now: Instant) {
-        self.since.get_or_insert(now);
+    pub fn push(&mut self, arrived: Arrived<T>) {
         self.waiting.push(arrived);
     }
 
     /// When the batch is ripe; `None` when nothing waits.
     pub fn ripe_at(&self, now: Instant) -> Option<Instant> {
-        let since = self.since?;
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let gathered = self.taken.map_or(now, |taken| taken + GATHER);
         Some(if self.waiting.len() >= BATCH {
             now
         } else {
-            since + GATHER
+            gathered.max(now)
         })
     }
 
     /// Takes at most one batch, the oldest first.
     pub fn take(&mut self, now: Instant) -> Vec<Arrived<T>> {
         let rest = self.waiting.split_off(self.waiting.len().min(BATCH));
-        let batch = std::mem::replace(&mut self.waiting, rest);
-        self.since = (!self.waiting.is_empty()).then_some(now);
-        batch
+        self.taken = Some(now);
+        std::mem::replace(&mut self.waiting, rest)
     }
 
     /// Whether events of `relay` wait.

@@ -119,7 +119,7 @@ impl Board {
         let relays: Vec<RelayStatus> = self
             .relays
             .iter()
-            .map(|(url, line)| line.status(url.clone(), now, unix))
+            .map(|(url, line)| line.status(url.clone(), self.counts.waiting, now, unix))
             .collect();
         let agreed_at = relays.iter().map(|relay| relay.agreed_at).min().flatten();
         let basis = match relays.iter().map(|relay| relay.basis).collect::<Option<Vec<_>>>() {
@@ -170,7 +170,7 @@ impl Board {
 }
 
 impl Line {
-    fn status(&self, url: RelayUrl, now: Instant, unix: u64) -> RelayStatus {
+    fn status(&self, url: RelayUrl, waiting: u64, now: Instant, unix: u64) -> RelayStatus {
         let report = match &self.phase {
             Some(Phase::Done(report)) => Some(report.clone()),
             _ => None,
@@ -178,7 +178,7 @@ impl Line {
         let (agreed_at, basis) = self.agreement.unzip();
         RelayStatus {
             url,
-            state: self.state(now, unix),
+            state: self.state(waiting, now, unix),
             pass: self.pass,
             report,
             agreed_at,
@@ -186,7 +186,7 @@ impl Line {
         }
     }
 
-    fn state(&self, now: Instant, unix: u64) -> RelayState {
+    fn state(&self, waiting: u64, now: Instant, unix: u64) -> RelayState {
         match &self.link {
             None => return RelayState::Off,
             Some(LinkState::Connecting) => return RelayState::Connecting,
@@ -224,8 +224,12 @@ impl Line {
             return RelayState::Fetching { done, total };
         }
         let (done, total) = self.uploads;
-        if done < total {
-            return RelayState::Sending { done, total };
+        let transferring = matches!(self.phase, Some(Phase::Transferring));
+        if done < total || transferring && waiting > 0 {
+            return RelayState::Sending {
+                done,
+                total: total.max(done + waiting),
+            };
         }
         match self.phase {
             Some(Phase::Done(_)) if self.live => RelayState::Live,

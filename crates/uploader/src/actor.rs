@@ -278,6 +278,7 @@ impl UploaderActor {
         }
         relay.settle = None;
         let moved = relay.outbox.take_accepted();
+        relay.accepted.clear();
         let (store, workers, url) = (Arc::clone(self.index.store()), self.env.workers, url.clone());
         let settled = self.facts.settled.clone();
         let name = url.to_string();

@@ -174,6 +174,11 @@ impl Outbox {
         }
     }
 
+    /// Whether the event is on the wire.
+    pub fn carries(&self, id: &EventId) -> bool {
+        self.in_flight.contains_key(id)
+    }
+
     /// The event is not to be sent any more: it was deleted here.
     pub fn forget(&mut self, id: &EventId) {
         self.in_flight.remove(id);

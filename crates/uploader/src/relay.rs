@@ -1,6 +1,6 @@
 //! What the shell keeps for one relay beside its [`Outbox`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use actix::SpawnHandle;
@@ -27,11 +27,17 @@ pub(crate) struct Relay {
     pub(crate) enqueuing: u32,
     /// The pass that waits for this relay to settle, and since when.
     pub(crate) settle: Option<(u64, Instant)>,
+    /// Accepted since a pass last settled. A comparison that began before such an OK still names the id; only the one
+    /// after it can say that the relay lost it.
+    pub(crate) accepted: BTreeSet<EventId>,
     pub(crate) timer: Option<SpawnHandle>,
     /// Accepted since the queue was last empty.
     pub(crate) done: u64,
     presence: Presence,
 }
+
+/// Ids in [`Relay::accepted`]; beyond, an event may be sent once more than needed.
+const ACCEPTED_MAX: usize = 100_000;
 
 impl Relay {
     pub(crate) fn new(link: RelayLink, now: Instant) -> Self {
@@ -49,6 +55,7 @@ impl Relay {
             loading: false,
             enqueuing: 0,
             settle: None,
+            accepted: BTreeSet::new(),
             timer: None,
             done: 0,
             presence: Presence::default(),
@@ -66,11 +73,19 @@ impl Relay {
         };
         self.outbox.disconnected();
         self.events.clear();
+        self.accepted.clear();
         if turn == Turn::Lost {
             // The pass ended with the connection; a new one asks again.
             self.settle = None;
         }
         turn == Turn::Opened
+    }
+
+    /// The relay said that it has this event.
+    pub(crate) fn remember_accepted(&mut self, id: EventId) {
+        if self.accepted.len() < ACCEPTED_MAX {
+            self.accepted.insert(id);
+        }
     }
 
     /// Reads, writes or queueing under way that a settled relay would not have.

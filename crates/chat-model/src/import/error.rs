@@ -1,7 +1,7 @@
 //! Why a file cannot be imported.
 
 /// The largest file that is read. Browsers keep about 10 MB of this; an export of everything is a few of them.
-pub(super) const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why a file cannot be imported. Nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -18,7 +18,7 @@ use crate::shapes::Imported;
 use crate::{progress, reader};
 
 /// One byte more than an export may have, so that a larger file is refused with its reason, and never read whole.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024 + 1;
+const FILE_BYTES_MAX: u64 = chat_model::import::IMPORT_BYTES_MAX as u64 + 1;
 /// What a conversation without an id is called: nobody could read its messages under an empty one.
 const UNNAMED: &str = "unnamed";
 

@@ -21,6 +21,11 @@ use crate::{
     SignerError, SignerNextStep, open_keyring,
 };
 
+/// A new keyring is dated this far back, in seconds. No envelope may be older than its keyring, and a second holds only
+/// so many envelopes: dated now, the first history of an account would leave at 100 messages a second. This opens the
+/// whole window that sealing times may lie in (DESIGN 6), and every relay takes it.
+const KEYRING_BACKDATED: u64 = 300;
+
 /// Frames of a dozen relays, and commands from three neighbours who each have one batch under way.
 const MAILBOX_MAX: usize = 256;
 /// One prefix for everything the keeper opens, so that a NOTICE arrives once.
@@ -226,7 +231,10 @@ impl KeeperActor {
                 break device;
             }
         };
-        let (signer, created_at) = (Arc::clone(&self.parts.signer), self.env.clock.unix());
+        let (signer, created_at) = (
+            Arc::clone(&self.parts.signer),
+            self.env.clock.unix().saturating_sub(KEYRING_BACKDATED),
+        );
         let create = async move {
             let keyring = NewKeyring::new(device);
             within(keyring.create(&*signer, created_at)).await

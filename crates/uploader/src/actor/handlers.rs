@@ -1,6 +1,8 @@
 //! What the actor does with each message: takes the value, moves it on.
 
 use actix::prelude::*;
+use event_index::DeliveryState;
+use nostr::prelude::EventId;
 use pns_keys::keeper::KeysChanged;
 use reconciler::{HaveIds, Settle};
 use relay_link::{FrameArrived, LinkChanged, OkClass, RelayFrame};
@@ -58,6 +60,9 @@ impl Handler<FrameArrived> for UploaderActor {
         if let Some(row) = relay.outbox.answered(&id, class, &reason, now, unix) {
             relay.events.remove(&id);
             relay.done += 1;
+            if row.state == DeliveryState::Accepted {
+                relay.remember_accepted(id);
+            }
             if !accepted {
                 tracing::info!(relay = %url, event = %id, %reason, "refused");
             }
@@ -75,6 +80,13 @@ impl Handler<HaveIds> for UploaderActor {
         let Some(relay) = self.relays.get_mut(&url) else {
             return;
         };
+        let ids: Vec<EventId> = ids
+            .into_iter()
+            .filter(|id| !relay.accepted.contains(id) && !relay.outbox.carries(id))
+            .collect();
+        if ids.is_empty() {
+            return;
+        }
         relay.enqueuing += 1;
         let (index, name) = (self.index.clone(), url.to_string());
         let enqueue = async move { index.enqueue(name, ids).await };
