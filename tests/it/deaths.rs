@@ -92,3 +92,29 @@ fn the_status_dies() {
 fn the_link_dies() {
     dies_and_loses_nothing(|url| Role::Link(url.to_owned()), 40);
 }
+
+#[test]
+fn an_uploader_that_dies_among_two_relays_gets_everything_to_both() {
+    for n in [20, 35, 60, 90] {
+        live(async move {
+            let relays = [(), ()].map(|()| EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap());
+            let device = Device::new(&[&relays[0].url(), &relays[1].url()]);
+            let tripwire = Tripwire::armed([(Role::Uploader, n)]);
+            let engine = Engine::start_with(device.config(), env_with(tripwire.clone())).unwrap();
+            write_stubbornly(&engine, 600).await;
+            let mut complete = false;
+            while !complete {
+                complete = engine.sync().await.unwrap().complete;
+            }
+            assert!(tripwire.untouched().is_empty(), "it died on the way");
+            for relay in &relays {
+                let held = relay
+                    .count_events(&[nostr::prelude::Kind::Custom(1080)], &[])
+                    .await
+                    .unwrap();
+                assert_eq!(held, 600, "dead at message {n}");
+            }
+            engine.shutdown().await;
+        });
+    }
+}

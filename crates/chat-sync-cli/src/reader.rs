@@ -73,11 +73,12 @@ pub(crate) fn open(keys: &KeySet, envelopes: &[Event]) -> Vec<(MessageId, Messag
 pub(crate) fn drafts(store: &Store) -> Result<Vec<Message>, IndexError> {
     let (mut found, mut after) = (Vec::new(), 0);
     loop {
-        let batch = store.drafts(after, BATCH)?;
-        let Some(last) = batch.last() else {
+        let page = store.drafts(after, BATCH)?;
+        let Some(last) = page.last else {
             return Ok(found);
         };
-        after = last.seq;
+        after = last;
+        let batch = page.drafts;
         found.extend(
             batch
                 .iter()

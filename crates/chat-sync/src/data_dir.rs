@@ -197,7 +197,9 @@ impl DataDir {
         // Opening it also proves that no other program works on it. What can't be opened can still be forgotten.
         match self.open(entropy) {
             Ok(opened) => {
-                let waiting = opened.store.counts()?.waiting;
+                let counts = opened.store.counts()?;
+                // What every relay refused exists here only, as well.
+                let waiting = counts.waiting + counts.parked;
                 if waiting > 0 && !force {
                     return Err(DataDirError::Undelivered { waiting });
                 }

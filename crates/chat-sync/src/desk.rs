@@ -21,6 +21,10 @@ pub(crate) const REQUESTS_MAX: usize = 64;
 const KEY_PATIENCE: Duration = Duration::from_secs(25);
 /// How long a part takes to be started again, as a rule.
 const BREATH: Duration = Duration::from_millis(100);
+/// Quiet before a comparison proves what happened; within the minute of field guide U-3.
+const QUIET_FIRST: Duration = Duration::from_secs(30);
+/// A relay that never agrees is compared with this often at most.
+const QUIET_MAX: Duration = Duration::from_secs(3600);
 /// How long a link takes to say that it dials.
 const REDIAL_SEEN: Duration = Duration::from_millis(500);
 /// No relay made any progress for this long: the sync ends and says so. Longer than every wait inside a pass.
@@ -55,6 +59,7 @@ impl Desk {
     /// Serves until a shutdown is asked for, or every handle is gone.
     pub(crate) async fn serve(self, mut requests: mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
         let desk = Arc::new(self);
+        actix::spawn(Arc::clone(&desk).keep_proven());
         while let Some(request) = requests.recv().await {
             if let Request::Shutdown(done) = request {
                 return Some(done);
@@ -89,6 +94,26 @@ impl Desk {
                 let _ = answer.send(());
             }
             Request::Shutdown(_) => {}
+        }
+    }
+
+    /// Compares again once things are quiet, so that what came or left since the last comparison is proven (field
+    /// guide U-3). Comparisons that prove nothing make the next one come later.
+    pub(crate) async fn keep_proven(self: Arc<Self>) {
+        let mut pause = QUIET_FIRST;
+        let mut status = self.status.clone();
+        loop {
+            let unproven = |status: &Status| !status.complete && settled_and_live(status);
+            if status.wait_for(unproven).await.is_err() {
+                return;
+            }
+            actix::clock::sleep(pause).await;
+            if !unproven(&status.borrow_and_update()) {
+                pause = QUIET_FIRST;
+                continue;
+            }
+            let _ = self.reconciler.compare.send(Compare { relay: None }).await;
+            pause = (pause * 2).min(QUIET_MAX);
         }
     }
 
@@ -190,6 +215,17 @@ impl Desk {
     }
 }
 
+/// Nothing is on its way, and at least one relay can be asked.
+fn settled_and_live(status: &Status) -> bool {
+    let live = |relay: &RelayStatus| relay.state == RelayState::Live;
+    status.counts.waiting == 0
+        && status.relays.iter().any(live)
+        && status
+            .relays
+            .iter()
+            .all(|relay| live(relay) || unreachable(relay))
+}
+
 fn connecting(relay: &RelayStatus) -> bool {
     relay.state == RelayState::Connecting
 }
@@ -234,29 +270,27 @@ fn pass_over(relay: &RelayStatus, status: &Status, before: u64, stale: bool) -> 
 }
 
 fn states(store: &Store, ids: &[MessageId], relays: &[String]) -> Result<Vec<MessageState>, IndexError> {
-    let events: Vec<EventId> = ids
-        .iter()
-        .filter_map(|id| match id {
-            MessageId::Event(bytes) => Some(EventId::from_byte_array(*bytes)),
-            MessageId::Local(_) => None,
-        })
-        .collect();
-    let mut standings = store.standings(&events, relays)?.into_iter();
     let mut states = Vec::with_capacity(ids.len());
     for id in ids {
-        states.push(match id {
-            MessageId::Local(_) => MessageState::Draft,
-            MessageId::Event(bytes) => {
-                let standings: Vec<Standing> = standings.next().unwrap_or_default();
-                let ours = || store.local_of(&EventId::from_byte_array(*bytes));
-                match MessageState::of(&standings) {
-                    Some(state) => state,
-                    // No relay is known to have it: one that was sealed here waits, any other came from a relay.
-                    None if ours()?.is_some() => MessageState::Waiting,
-                    None => MessageState::Verified,
-                }
-            }
+        let event = match id {
+            MessageId::Event(bytes) => Some(EventId::from_byte_array(*bytes)),
+            MessageId::Local(bytes) => store.resolve(&LocalId::from_bytes(*bytes))?,
+        };
+        states.push(match event {
+            None => MessageState::Draft,
+            Some(event) if !store.contains(&event)? => MessageState::Gone,
+            Some(event) => state(store, event, relays)?,
         });
     }
     Ok(states)
+}
+
+fn state(store: &Store, event: EventId, relays: &[String]) -> Result<MessageState, IndexError> {
+    let standings: Vec<Standing> = store.standings(&[event], relays)?.pop().unwrap_or_default();
+    Ok(match MessageState::of(&standings) {
+        Some(state) => state,
+        // No relay is known to have it: one that was sealed here waits, any other came from a relay.
+        None if store.local_of(&event)?.is_some() => MessageState::Waiting,
+        None => MessageState::Verified,
+    })
 }

@@ -1,14 +1,13 @@
 //! Starting an engine: on a thread of its own, or on the caller's actix system.
 
 use actix::prelude::*;
-use relay_link::LinkState;
-use status::{Board, read_board};
+use status::read_board;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::desk::{Desk, REQUESTS_MAX};
 use crate::error::EngineError;
 use crate::handle::Handle;
-use crate::wiring::Wiring;
+use crate::wiring::{Wiring, first_board};
 use crate::{Config, Env};
 
 /// Updates a slow reader may be behind before it is told to read anew.
@@ -80,15 +79,8 @@ struct Running {
 impl Running {
     async fn start(config: &Config, env: Env) -> Result<(Handle, Self), EngineError> {
         let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
-        let mut board = Board::new(config.signer.public_key(), config.relays.iter().cloned());
+        let mut board = first_board(config.signer.public_key(), &config.relays, config.online);
         read_board(&mut board, &config.store, &relays)?;
-        if config.online {
-            // Links are dialled as soon as they start: until they say so, nobody should take them for switched off.
-            config
-                .relays
-                .iter()
-                .for_each(|url| board.link(url.clone(), LinkState::Connecting));
-        }
         let first = board.status(env.runtime.clock.now(), env.runtime.clock.unix());
         let (published, status) = watch::channel(first);
         let updates = broadcast::Sender::new(UPDATES_MAX);

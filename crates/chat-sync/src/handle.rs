@@ -192,7 +192,12 @@ impl Handle {
         mut progress: impl FnMut(usize),
     ) -> Result<ImportReport, EngineError> {
         let mut report = ImportReport::default();
-        let mut messages = messages.into_iter().peekable();
+        // Drawn once: a message that is taken in twice, because the answer to the first try was lost, is one.
+        let sourced = messages.into_iter().map(|mut message| {
+            message.source.get_or_insert_with(|| hex(&self.entropy.draw_16()));
+            message
+        });
+        let mut messages = sourced.peekable();
         while messages.peek().is_some() {
             let batch: Vec<Message> = messages.by_ref().take(Compose::BATCH).collect();
             let taken = batch.len();

@@ -5,6 +5,8 @@ use event_index::Standing;
 /// How far a message is: the best that is known of it at any relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MessageState {
+    /// Not on this device: deleted, or never seen.
+    Gone,
     /// On this device, not sealed yet.
     Draft,
     /// Every relay that was asked refused it; `status` says why.
@@ -21,6 +23,7 @@ impl MessageState {
     /// The state as one word, as in `chats show --json`.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Gone => "gone",
             Self::Draft => "draft",
             Self::Parked => "parked",
             Self::Waiting => "waiting",

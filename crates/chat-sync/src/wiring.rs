@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use actix::prelude::*;
 use event_index::{EventIndex, EventIndexActor};
+use nostr::prelude::PublicKey;
 use pns_keys::keeper::{Keeper, KeeperParts};
 use realtime::{ChatUpdate, Realtime, RealtimeActor};
 use reconciler::{Reconciler, ReconcilerParts};
-use relay_link::{RelayLink, RelayLinkActor, RelayUrl};
+use relay_link::{LinkState, RelayLink, RelayLinkActor, RelayUrl};
 use status::{Board, Status, StatusActor, StatusDesk};
 use supervision::{Guard, Guardian, Outlet, Restarted, Role};
 use tokio::sync::{broadcast, watch};
-use uploader::{Uploader, UploaderActor};
+use uploader::{Uploader, UploaderActor, UploaderParts};
 
 use crate::{Config, Env};
 
@@ -89,10 +90,12 @@ impl Wiring {
         let (env, desk, store) = (env.runtime.clone(), self.desk.clone(), config.store.clone());
         let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
         let account = config.signer.public_key();
-        let urls = config.relays.clone();
+        let (urls, online) = (config.relays.clone(), config.online);
         let mut first = Some(board);
         let constructor = move |lifeline| {
-            let board = first.take().unwrap_or_else(|| Board::new(account, urls.clone()));
+            let board = first
+                .take()
+                .unwrap_or_else(|| first_board(account, &urls, online));
             let actor = StatusActor::new(
                 env.clone(),
                 lifeline,
@@ -152,25 +155,22 @@ impl Wiring {
     }
 
     async fn guard_uploader(&self, config: &Config, env: &Env) {
-        let (env, uploader, index) = (env.runtime.clone(), self.uploader.clone(), self.index.clone());
-        let (account, seal) = (config.signer.public_key(), self.keeper.seal.clone());
-        let facts = uploader::Facts {
-            drafted: self.realtime.drafted.clone(),
-            sealed: self.realtime.sealed.clone(),
-            settled: self.reconciler.settled.clone(),
-            uploads_changed: self.desk.uploads_changed.clone(),
-            sealing_held: self.desk.sealing_held.clone(),
+        let (env, uploader) = (env.runtime.clone(), self.uploader.clone());
+        let parts = UploaderParts {
+            account: config.signer.public_key(),
+            relays: config.relays.clone(),
+            index: self.index.clone(),
+            keeper: self.keeper.seal.clone(),
+            facts: uploader::Facts {
+                drafted: self.realtime.drafted.clone(),
+                sealed: self.realtime.sealed.clone(),
+                settled: self.reconciler.settled.clone(),
+                uploads_changed: self.desk.uploads_changed.clone(),
+                sealing_held: self.desk.sealing_held.clone(),
+            },
         };
         let constructor = move |lifeline| {
-            let actor = UploaderActor::new(
-                env.clone(),
-                lifeline,
-                account,
-                index.clone(),
-                seal.clone(),
-                uploader.clone(),
-                facts.clone(),
-            );
+            let actor = UploaderActor::new(env.clone(), lifeline, parts.clone(), uploader.clone());
             uploader.fill(&actor.start());
         };
         self.guard(Role::Uploader, Box::new(constructor)).await;
@@ -236,4 +236,16 @@ impl Wiring {
             let _ = link.close();
         }
     }
+}
+
+/// A board that has heard nothing yet. Links are dialled as soon as they start: until they say how they are, nobody
+/// should take them for switched off.
+pub(crate) fn first_board(account: PublicKey, relays: &[RelayUrl], online: bool) -> Board {
+    let mut board = Board::new(account, relays.iter().cloned());
+    if online {
+        for url in relays {
+            board.link(url.clone(), LinkState::Connecting);
+        }
+    }
+    board
 }

@@ -25,6 +25,9 @@ pub struct Agreement {
     pub last_seq: u64,
     /// What it rests on.
     pub basis: Basis,
+    /// How many authors were compared. The keys an account reads with only grow, so another number means that the
+    /// agreement was about another set.
+    pub authors: u32,
 }
 
 /// What an agreement rests on.
@@ -97,10 +100,19 @@ impl Store {
     /// How many messages are verified on at least two of `relays` (on all, if fewer): an agreement covers them and no
     /// delivery row is open. No relay, no safety. Cost: a scan of the deliveries and of what came after the agreements.
     pub fn safe(&self, relays: &[String]) -> Result<u64, IndexError> {
+        self.verified(relays, SAFE_RELAYS)
+    }
+
+    /// How many messages are verified on every one of `relays`. No relay, no proof. Cost: as [`Store::safe`].
+    pub fn proven(&self, relays: &[String]) -> Result<u64, IndexError> {
+        self.verified(relays, usize::MAX)
+    }
+
+    fn verified(&self, relays: &[String], on: usize) -> Result<u64, IndexError> {
         let mut relays = relays.to_vec();
         relays.sort_unstable();
         relays.dedup();
-        let needed = relays.len().min(SAFE_RELAYS);
+        let needed = relays.len().min(on);
         let agreements = self.agreements()?;
         let covered: Vec<([u8; 16], u64)> = relays
             .iter()

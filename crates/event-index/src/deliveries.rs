@@ -84,13 +84,16 @@ impl Store {
         {
             let (key, bytes) = row?;
             let seq = key.value().1;
+            // Only the words of a refusal are sealed; without them the row is as good.
+            let row = Row::decode(&tag, seq, bytes.value(), Some(&self.keys))
+                .or_else(|_| Row::decode(&tag, seq, bytes.value(), None))?;
             let Row {
                 id,
                 state,
                 attempts,
                 next_try,
                 reason,
-            } = Row::decode(&tag, seq, bytes.value(), Some(&self.keys))?;
+            } = row;
             found.push(Delivery {
                 relay: relay.to_owned(),
                 seq,

@@ -56,6 +56,15 @@ pub struct SealedDraft {
     pub event: Event,
 }
 
+/// Some drafts in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftPage {
+    /// Those that could be read.
+    pub drafts: Vec<Draft>,
+    /// The number to go on behind; `None` when there were no more.
+    pub last: Option<u64>,
+}
+
 impl fmt::Debug for NewDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewDraft")
@@ -98,25 +107,36 @@ impl Store {
         })
     }
 
-    /// The first `max` drafts with a number above `after`, in the order of adding.
-    pub fn drafts(&self, after: u64, max: usize) -> Result<Vec<Draft>, IndexError> {
+    /// The first `max` drafts with a number above `after`, in the order of adding. One that does not open any more is
+    /// logged and left out: it keeps no other from leaving.
+    pub fn drafts(&self, after: u64, max: usize) -> Result<DraftPage, IndexError> {
         let transaction = self.read()?;
         let drafts = transaction.open_table(DRAFTS)?;
-        let mut found = Vec::new();
+        let mut page = DraftPage {
+            drafts: Vec::new(),
+            last: None,
+        };
         for row in drafts.range(after.saturating_add(1)..)?.take(max) {
             let (seq, sealed) = row?;
             let seq = seq.value();
-            let plain = self.keys.open("drafts-1", &seq.to_be_bytes(), sealed.value())?;
-            let (local, body) = plain
-                .split_first_chunk::<16>()
-                .ok_or_else(|| IndexError::corrupt(format!("drafts-1 {seq}")))?;
-            found.push(Draft {
+            page.last = Some(seq);
+            let opened = self.keys.open("drafts-1", &seq.to_be_bytes(), sealed.value());
+            let parts = opened
+                .as_ref()
+                .ok()
+                .and_then(|plain| plain.split_first_chunk::<16>());
+            let Some((local, body)) = parts else {
+                tracing::error!(draft = seq, "a draft is damaged and left out");
+                continue;
+            };
+            let local = LocalId::from_bytes(*local);
+            page.drafts.push(Draft {
                 seq,
-                local: LocalId::from_bytes(*local),
+                local,
                 body: body.to_vec(),
             });
         }
-        Ok(found)
+        Ok(page)
     }
 
     /// Drops drafts that a person deleted before they were sealed. Their sources stay known. Returns how many were

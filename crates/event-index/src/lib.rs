@@ -76,7 +76,7 @@ pub use actor::EventIndexActor;
 pub use agreements::{Agreement, Basis};
 pub use counts::Counts;
 pub use deliveries::{Delivery, DeliveryState};
-pub use drafts::{DRAFT_BYTES_MAX, Draft, DraftOutcome, NewDraft, SealedDraft};
+pub use drafts::{DRAFT_BYTES_MAX, Draft, DraftOutcome, DraftPage, NewDraft, SealedDraft};
 pub use error::IndexError;
 pub use fingerprint::Sum;
 pub use handle::EventIndex;

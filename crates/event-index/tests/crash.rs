@@ -66,6 +66,7 @@ const STEPS: [Step; 9] = [
                 fingerprint: [1; 16],
                 last_seq: 44,
                 basis,
+                authors: 1,
             },
         )
     },
@@ -86,6 +87,7 @@ fn state(store: &Store) -> String {
         let is_draft = store
             .drafts(0, 99)
             .unwrap()
+            .drafts
             .iter()
             .any(|draft| draft.local == local(number));
         let sealed = store.resolve(&local(number)).unwrap().is_some();
@@ -95,7 +97,7 @@ fn state(store: &Store) -> String {
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         store.counts().unwrap(),
         store.snapshot().unwrap(),
-        store.drafts(0, 99).unwrap(),
+        store.drafts(0, 99).unwrap().drafts,
         RELAYS.map(|relay| store.deliveries(relay, 0, 99).unwrap()),
         store.keyrings().unwrap(),
         store.agreements().unwrap(),

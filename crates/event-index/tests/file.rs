@@ -17,6 +17,7 @@ fn agreement(last_seq: u64) -> Agreement {
         fingerprint: [3; 16],
         last_seq,
         basis: Basis::Fingerprint,
+        authors: 1,
     }
 }
 

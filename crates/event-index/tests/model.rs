@@ -302,6 +302,7 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
                 fingerprint: [3; 16],
                 last_seq,
                 basis,
+                authors: 1,
             };
             store.record_agreement(RELAYS[relay], agreement).unwrap();
         }
@@ -377,6 +378,7 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
     let drafts: Vec<_> = store
         .drafts(0, 99)
         .unwrap()
+        .drafts
         .into_iter()
         .map(|draft| (draft.local, draft.body))
         .collect();

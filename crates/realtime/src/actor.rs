@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use crate::chats::{Change, Chats};
 use crate::handle::Realtime;
-use crate::intake::{Arrived, Intake, WAITING_MAX};
+use crate::intake::{Arrived, Intake, PLACES, places};
 use crate::line::Line;
 use crate::live::{OVERLAP, STORED_MAX};
 use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
@@ -30,6 +30,8 @@ mod handlers;
 const MAILBOX_MAX: usize = 512;
 /// Pause before a step that failed (a neighbour restarting, the link's queue full) is tried again.
 const RETRY: Duration = Duration::from_millis(200);
+/// Pause before what could not be stored is asked for again: longer than a neighbour takes to come back.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// A relay that sends this many events that fail their checks is cut off (field guide P-22).
 const REJECTED_MAX: u32 = 50;
 
@@ -100,7 +102,7 @@ impl RealtimeActor {
             keys: None,
             lines: BTreeMap::new(),
             intake: Intake::default(),
-            room: Arc::new(Semaphore::new(WAITING_MAX)),
+            room: Arc::new(Semaphore::new(PLACES as usize)),
             storing: None,
             intake_timer: None,
             reading: Reading::default(),
@@ -158,12 +160,16 @@ impl RealtimeActor {
                     retry = true;
                 }
             }
-            let deadline = [
-                line.live.deadline(),
-                line.fetches.deadline(),
-                retry.then(|| now + RETRY),
-            ];
-            if let Some(at) = deadline.into_iter().flatten().min() {
+            let deadline = if retry {
+                // Whatever is due can't be sent before the link takes frames again.
+                Some(now + RETRY)
+            } else {
+                [line.live.deadline(), line.fetches.deadline()]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            };
+            if let Some(at) = deadline {
                 let url = url.clone();
                 let pause = at.saturating_duration_since(now);
                 line.timer = Some(ctx.run_later(pause, move |actor, ctx| actor.pump(&url, ctx)));
@@ -219,13 +225,16 @@ impl RealtimeActor {
     /// Makes room for events before they are taken in: a relay that is faster than the disk waits here.
     fn take_in(&mut self, url: RelayUrl, events: Vec<Event>) -> ResponseActFuture<Self, ()> {
         let room = Arc::clone(&self.room);
-        let wanted = u32::try_from(events.len().min(WAITING_MAX)).unwrap_or(1);
+        let sizes: Vec<u32> = events.iter().map(places).collect();
+        let wanted = sizes.iter().sum::<u32>().min(PLACES);
         let enter = async move { room.acquire_many_owned(wanted).await };
         Box::pin(enter.into_actor(self).map(move |place, actor, ctx| {
             // The semaphore is never closed.
             let Ok(mut place) = place else { return };
-            for event in events {
-                let Some(place) = place.split(1) else { break };
+            for (event, size) in events.into_iter().zip(sizes) {
+                // A page larger than the whole room enters an empty one.
+                let place = place.split(size as usize).or_else(|| place.split(0));
+                let Some(place) = place else { break };
                 actor.intake.push(Arrived {
                     relay: url.clone(),
                     event,
@@ -302,9 +311,11 @@ impl RealtimeActor {
                 tracing::warn!(%error, "a batch was not stored; the next comparison names it again");
                 for relay in &relays {
                     if let Some(line) = self.lines.get_mut(relay) {
-                        line.fetches.lost();
+                        line.fetches.lost(1);
                     }
                 }
+                let again = relays.clone();
+                ctx.run_later(ASK_AGAIN, move |actor, ctx| actor.ask_again(&again, ctx));
             }
         }
         self.store_when_ripe(ctx);
@@ -313,11 +324,24 @@ impl RealtimeActor {
         }
     }
 
+    /// Opens live subscriptions anew: their overlap brings again what could not be stored.
+    fn ask_again(&mut self, relays: &BTreeSet<RelayUrl>, ctx: &mut Context<Self>) {
+        let now = self.now();
+        for url in relays {
+            if let Some(line) = self.lines.get_mut(url).filter(|line| line.connected()) {
+                line.live.wanted(now);
+            }
+            self.pump(url, ctx);
+        }
+    }
+
     fn reject(&mut self, relay: &RelayUrl, count: u32) {
         let Some(line) = self.lines.get_mut(relay) else {
             return;
         };
         line.rejected += count;
+        // What was sent in a message's place is not the message.
+        line.fetches.lost(u64::from(count));
         if line.rejected >= REJECTED_MAX {
             tracing::error!(%relay, "sends events that fail their checks; the connection is closed");
             let _ = line.link.close();

@@ -108,13 +108,33 @@ impl Chats {
                 continue;
             };
             let messages = conversation.messages().into_iter();
-            let new = messages.filter(|shown| before.library.resolve(&shown.id).is_none());
+            let drafts = before.drafts_of(&summary.id);
+            let new = messages.filter(|shown| {
+                let seen_as_draft = shown
+                    .message
+                    .source
+                    .as_ref()
+                    .is_some_and(|source| drafts.contains(source));
+                before.library.resolve(&shown.id).is_none() && !seen_as_draft
+            });
             landed.extend(new.map(|shown| view(&summary.id, &shown)));
             if landed.len() > NEWS_MAX {
                 return Some(ChatUpdate::Reloaded);
             }
         }
         (!landed.is_empty()).then_some(ChatUpdate::Landed(landed))
+    }
+
+    /// The sources of a conversation's drafts: what names a message before and after it is sealed.
+    fn drafts_of(&self, conversation: &str) -> BTreeSet<String> {
+        let Some(conversation) = self.library.conversation(conversation) else {
+            return BTreeSet::new();
+        };
+        let drafts = conversation
+            .messages()
+            .into_iter()
+            .filter(|shown| shown.id.is_local());
+        drafts.filter_map(|shown| shown.message.source.clone()).collect()
     }
 
     fn views(&self, landed: &BTreeMap<String, BTreeSet<MessageId>>) -> Vec<MessageView> {

@@ -103,9 +103,9 @@ impl Fetches {
         }
     }
 
-    /// Events that had arrived could not be stored: until the next pass, one more counts as not delivered.
-    pub fn lost(&mut self) {
-        self.lost += 1;
+    /// Events that had arrived could not be stored: until the next pass they count as not delivered.
+    pub fn lost(&mut self, events: u64) {
+        self.lost += events;
     }
 
     /// Gives up requests that have been silent too long; returns them, to be closed.

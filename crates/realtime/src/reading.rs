@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chat_model::{Library, Message, MessageId};
-use event_index::{IndexError, Store};
+use chat_model::{Library, Message, MessageId, Parent};
+use event_index::{DraftPage, IndexError, LocalId, Store};
 use nostr::prelude::PublicKey;
 use pns_keys::keeper::OpenBatch;
 use supervision::{Env, Outlet};
@@ -71,14 +71,20 @@ fn read_drafts(store: &Store) -> Result<Vec<(MessageId, Message)>, IndexError> {
     let mut drafts = Vec::new();
     let mut after = 0;
     loop {
-        let page = store.drafts(after, PAGE)?;
-        let Some(last) = page.last() else {
-            return Ok(drafts);
-        };
-        after = last.seq;
+        let DraftPage { drafts: page, last } = store.drafts(after, PAGE)?;
+        let Some(last) = last else { return Ok(drafts) };
+        after = last;
         for draft in page {
             match Message::from_draft(&draft.body) {
-                Ok(message) => drafts.push((MessageId::Local(*draft.local.as_bytes()), message)),
+                Ok(mut message) => {
+                    // A parent that was a draft too may have an event by now.
+                    if let Parent::Message(MessageId::Local(parent)) = &message.parent
+                        && let Some(event) = store.resolve(&LocalId::from_bytes(*parent))?
+                    {
+                        message.parent = Parent::Message(MessageId::Event(event.to_bytes()));
+                    }
+                    drafts.push((MessageId::Local(*draft.local.as_bytes()), message));
+                }
                 Err(error) => tracing::error!(draft = %draft.local, %error, "a draft can't be read"),
             }
         }

@@ -214,6 +214,7 @@ impl ReconcilerActor {
             fingerprint,
             last_seq,
             basis,
+            authors: u32::try_from(report.authors).unwrap_or(u32::MAX),
         };
         let (index, url) = (self.index.clone(), url.clone());
         let recording = async move {

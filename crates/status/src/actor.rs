@@ -91,13 +91,13 @@ impl StatusActor {
         let count = async move {
             workers
                 .run(move || {
-                    Ok::<_, IndexError>((store.counts()?, store.safe(&relays)?, store.agreements()?))
+                    Ok::<_, IndexError>((store.safe(&relays)?, store.proven(&relays)?, store.agreements()?))
                 })
                 .await
         };
         ctx.spawn(count.into_actor(self).map(|counted, actor, ctx| {
             match counted {
-                Ok((counts, safe, agreements)) => actor.board.stored(counts, safe, &agreements),
+                Ok((safe, proven, agreements)) => actor.board.stored(safe, proven, &agreements),
                 Err(error) => tracing::error!(%error, "the store could not be counted"),
             }
             actor.publish();
@@ -123,7 +123,8 @@ impl Actor for StatusActor {
 /// Reads the store once, for a value that does not begin with zeros. Blocks on the disk.
 pub fn read_board(board: &mut Board, store: &Store, relays: &[String]) -> Result<(), IndexError> {
     let agreements: BTreeMap<_, _> = store.agreements()?;
-    board.stored(store.counts()?, store.safe(relays)?, &agreements);
+    board.counted(store.counts()?);
+    board.stored(store.safe(relays)?, store.proven(relays)?, &agreements);
     Ok(())
 }
 
@@ -156,10 +157,11 @@ impl Handler<CountsChanged> for StatusActor {
     type Result = ();
 
     /// Published at once: whoever was told that a message is on disk finds it counted.
-    fn handle(&mut self, CountsChanged(counts): CountsChanged, _: &mut Self::Context) {
+    fn handle(&mut self, CountsChanged(counts): CountsChanged, ctx: &mut Self::Context) {
         self.env.tripwire.step(self.lifeline.role());
         self.board.counted(counts);
         self.publish();
+        self.count_safe(ctx);
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Board {
     counts: Counts,
     conversations: u64,
     safe: u64,
+    proven: u64,
     held: Option<String>,
     failed: Vec<String>,
     relays: BTreeMap<RelayUrl, Line>,
@@ -34,7 +35,7 @@ struct Line {
     uploads: (u64, u64),
     downloads: (u64, u64),
     live: bool,
-    agreement: Option<(u64, Basis)>,
+    agreement: Option<Agreement>,
 }
 
 impl Board {
@@ -46,20 +47,20 @@ impl Board {
             counts: Counts::default(),
             conversations: 0,
             safe: 0,
+            proven: 0,
             held: None,
             failed: Vec::new(),
             relays: relays.into_iter().map(|url| (url, Line::default())).collect(),
         }
     }
 
-    /// What the store says: counts, safe messages, and each relay's last agreement.
-    pub fn stored(&mut self, counts: Counts, safe: u64, agreements: &BTreeMap<String, Agreement>) {
-        self.counts = counts;
+    /// What the store says: how many messages are safe and how many are proven to be on every relay, and each relay's
+    /// last agreement.
+    pub fn stored(&mut self, safe: u64, proven: u64, agreements: &BTreeMap<String, Agreement>) {
         self.safe = safe;
+        self.proven = proven;
         for (url, line) in &mut self.relays {
-            line.agreement = agreements
-                .get(url.as_str())
-                .map(|agreement| (agreement.at, agreement.basis));
+            line.agreement = agreements.get(url.as_str()).copied();
         }
     }
 
@@ -80,7 +81,12 @@ impl Board {
 
     /// How a connection is.
     pub fn link(&mut self, url: RelayUrl, state: LinkState) {
-        self.relays.entry(url).or_default().link = Some(state);
+        let line = self.relays.entry(url).or_default();
+        if state == LinkState::Stopped {
+            // Nothing more is heard of it, so what it said last must not stand for now.
+            line.phase = None;
+        }
+        line.link = Some(state);
     }
 
     /// How far a comparison is. Facts of an older pass change nothing.
@@ -116,10 +122,11 @@ impl Board {
 
     /// What the facts come to at `now` (wall clock `unix`).
     pub fn status(&self, now: Instant, unix: u64) -> Status {
+        let read_keys = self.keys.as_ref().map(|keys| keys.read.len());
         let relays: Vec<RelayStatus> = self
             .relays
             .iter()
-            .map(|(url, line)| line.status(url.clone(), self.counts.waiting, now, unix))
+            .map(|(url, line)| line.status(url.clone(), self.counts.waiting, read_keys, now, unix))
             .collect();
         let agreed_at = relays.iter().map(|relay| relay.agreed_at).min().flatten();
         let basis = match relays.iter().map(|relay| relay.basis).collect::<Option<Vec<_>>>() {
@@ -132,9 +139,9 @@ impl Board {
             // Nothing was compared in this run: the last agreement is what is known, with its time beside it.
             None => relay.pass == 0 && relay.agreed_at.is_some(),
         };
-        // Before anything is compared in this run, only what the last agreements cover is known to be there.
-        let covered = relays.iter().any(|relay| relay.pass > 0) || self.safe >= self.counts.messages;
-        let complete = !relays.is_empty() && relays.iter().all(passed) && covered && self.counts.waiting == 0;
+        // What came or left after the last comparison is not known to be everywhere.
+        let proven = self.proven >= self.counts.messages;
+        let complete = !relays.is_empty() && relays.iter().all(passed) && proven && self.counts.waiting == 0;
         let write = self.keys.as_ref().and_then(|keys| keys.write);
         Status {
             account: AccountStatus {
@@ -170,12 +177,23 @@ impl Board {
 }
 
 impl Line {
-    fn status(&self, url: RelayUrl, waiting: u64, now: Instant, unix: u64) -> RelayStatus {
+    fn status(
+        &self,
+        url: RelayUrl,
+        waiting: u64,
+        read_keys: Option<usize>,
+        now: Instant,
+        unix: u64,
+    ) -> RelayStatus {
         let report = match &self.phase {
             Some(Phase::Done(report)) => Some(report.clone()),
             _ => None,
         };
-        let (agreed_at, basis) = self.agreement.unzip();
+        // An agreement about other keys than those that are read now says nothing.
+        let agreement = self
+            .agreement
+            .filter(|agreed| read_keys.is_none_or(|keys| keys == agreed.authors as usize));
+        let (agreed_at, basis) = agreement.map(|agreed| (agreed.at, agreed.basis)).unzip();
         RelayStatus {
             url,
             state: self.state(waiting, now, unix),

@@ -49,6 +49,7 @@ fn agreed(url: &RelayUrl, at: u64, basis: Basis) -> (String, Agreement) {
             fingerprint: [0; 16],
             last_seq: 0,
             basis,
+            authors: 1,
         },
     )
 }
@@ -91,7 +92,7 @@ fn the_last_agreement_stands_with_its_time_while_nothing_is_compared() {
         agreed(&relay(1), UNIX - 50, Basis::Fingerprint),
         agreed(&relay(2), UNIX - 90, Basis::Pages),
     ]);
-    board.stored(Counts::default(), 7, &agreements);
+    board.stored(7, 7, &agreements);
     let status = board.status(now(), UNIX);
     assert!(status.complete);
     assert_eq!(
@@ -104,14 +105,11 @@ fn the_last_agreement_stands_with_its_time_while_nothing_is_compared() {
 fn a_message_that_no_agreement_covers_is_not_in_sync() {
     let mut board = Board::new(account(), [relay(1)]);
     let agreements = BTreeMap::from([agreed(&relay(1), UNIX - 50, Basis::Fingerprint)]);
-    board.stored(
-        Counts {
-            messages: 8,
-            ..Counts::default()
-        },
-        7,
-        &agreements,
-    );
+    board.counted(Counts {
+        messages: 8,
+        ..Counts::default()
+    });
+    board.stored(7, 7, &agreements);
     assert!(!board.status(now(), UNIX).complete);
 }
 
@@ -222,5 +220,44 @@ fn the_account_says_why_it_is_not_ready() {
     assert_eq!(
         board.status(now(), UNIX).account.state.why(),
         Some("the uploader was given up")
+    );
+}
+
+#[test]
+fn what_leaves_after_a_comparison_is_not_proven_until_the_next_one() {
+    let mut board = Board::new(account(), [relay(1)]);
+    board.pass(done(&relay(1), 1, true));
+    board.counted(Counts {
+        messages: 1,
+        ..Counts::default()
+    });
+    assert!(!board.status(now(), UNIX).complete);
+    board.stored(
+        1,
+        1,
+        &BTreeMap::from([agreed(&relay(1), UNIX, Basis::Fingerprint)]),
+    );
+    assert!(board.status(now(), UNIX).complete);
+}
+
+#[test]
+fn an_agreement_about_other_keys_says_nothing() {
+    let mut board = Board::new(account(), [relay(1)]);
+    board.stored(
+        0,
+        0,
+        &BTreeMap::from([agreed(&relay(1), UNIX, Basis::Fingerprint)]),
+    );
+    assert!(board.status(now(), UNIX).complete);
+    board.keys(KeysChanged {
+        account: account(),
+        read: [account(), Keys::generate().public_key()].into(),
+        rumor_authors: BTreeSet::new(),
+        write: None,
+        state: KeyState::Ready,
+    });
+    assert!(
+        !board.status(now(), UNIX).complete,
+        "two keys are read, one was compared"
     );
 }

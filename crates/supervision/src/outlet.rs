@@ -45,7 +45,10 @@ where
 
     /// Queues `message` without waiting; the result of handling it is not reported.
     pub fn try_send(&self, message: M) -> Result<(), Undelivered> {
-        let recipient = self.recipient().ok_or(Undelivered::Closed)?;
+        // Through the one recipient in the slot: actix gives every clone of a recipient a place of its own beyond the
+        // mailbox's capacity, so sending through clones would never find it full.
+        let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+        let recipient = slot.as_ref().ok_or(Undelivered::Closed)?;
         recipient.try_send(message).map_err(|error| match error {
             SendError::Full(_) => Undelivered::Full,
             SendError::Closed(_) => Undelivered::Closed,
@@ -54,15 +57,14 @@ where
 
     /// Queues `message`, waiting for room in the mailbox, and returns what its handler returned.
     pub async fn send(&self, message: M) -> Result<M::Result, Undelivered> {
-        let recipient = self.recipient().ok_or(Undelivered::Closed)?;
-        recipient.send(message).await.map_err(|error| match error {
+        let sending = {
+            let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+            slot.as_ref().ok_or(Undelivered::Closed)?.send(message)
+        };
+        sending.await.map_err(|error| match error {
             MailboxError::Timeout => Undelivered::Full,
             MailboxError::Closed => Undelivered::Closed,
         })
-    }
-
-    fn recipient(&self) -> Option<Recipient<M>> {
-        self.slot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -85,7 +87,46 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet")
-            .field("filled", &self.recipient().is_some())
+            .field(
+                "filled",
+                &self.slot.read().unwrap_or_else(PoisonError::into_inner).is_some(),
+            )
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Message)]
+    #[rtype(result = "()")]
+    struct Note;
+
+    struct Reader;
+
+    impl Actor for Reader {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Note> for Reader {
+        type Result = ();
+
+        fn handle(&mut self, _: Note, _: &mut Self::Context) {}
+    }
+
+    #[test]
+    fn a_mailbox_that_is_full_says_so_and_has_room_again_once_it_was_read() {
+        System::new().block_on(async {
+            let notes = Outlet::empty();
+            notes.fill(Reader.start().recipient());
+            let clones = [notes.clone(), notes.clone()];
+            let taken = (0..1_000)
+                .filter(|n| clones[n % 2].try_send(Note).is_ok())
+                .count();
+            assert!(taken < 50, "{taken} of 1,000 in a mailbox of 16");
+            notes.send(Note).await.expect("waiting finds room");
+            assert!(notes.try_send(Note).is_ok());
+        });
     }
 }

@@ -16,7 +16,7 @@ use supervision::{Env, Lifeline, Outlet};
 use crate::drafts::{Batch, SealFailed, Sealer};
 use crate::handle::Uploader;
 use crate::messages::{Drafted, Sealed, SealingHeld, UploadsChanged};
-use crate::outbox::{Next, WINDOW};
+use crate::outbox::{Next, Read, WINDOW};
 use crate::relay::Relay;
 use crate::sealing::NotNow;
 
@@ -46,6 +46,21 @@ pub struct Facts {
     pub sealing_held: Outlet<SealingHeld>,
 }
 
+/// What the uploader works with.
+#[derive(Debug, Clone)]
+pub struct UploaderParts {
+    /// Whose messages they are.
+    pub account: PublicKey,
+    /// The configured relays: each message goes to every one of them.
+    pub relays: Vec<RelayUrl>,
+    /// Drafts, envelopes, deliveries.
+    pub index: EventIndex,
+    /// Seals.
+    pub keeper: Outlet<SealBatch>,
+    /// Who is told.
+    pub facts: Facts,
+}
+
 /// The uploader's actor. Its memory can be lost at any moment: rows and drafts are on disk.
 pub struct UploaderActor {
     pub(crate) env: Env,
@@ -61,24 +76,26 @@ pub struct UploaderActor {
     /// Drafts may have come since the last batch was read.
     seal_again: bool,
     seal_timer: Option<SpawnHandle>,
+    /// Drafts wait for the next second, and for nothing else.
+    window_full: bool,
 }
 
 impl UploaderActor {
-    /// An uploader for `account`. `handle` is the one that is going to be filled with it.
-    pub fn new(
-        env: Env,
-        lifeline: Lifeline,
-        account: PublicKey,
-        index: EventIndex,
-        keeper: Outlet<SealBatch>,
-        handle: Uploader,
-        facts: Facts,
-    ) -> Self {
+    /// `handle` is the one that is going to be filled with this actor.
+    pub fn new(env: Env, lifeline: Lifeline, parts: UploaderParts, handle: Uploader) -> Self {
+        let UploaderParts {
+            account,
+            relays,
+            index,
+            keeper,
+            facts,
+        } = parts;
         let sealer = Sealer {
             env: env.clone(),
             index: index.clone(),
             keeper,
             account: account.to_hex(),
+            relays,
         };
         Self {
             env,
@@ -93,6 +110,7 @@ impl UploaderActor {
             sealing: false,
             seal_again: false,
             seal_timer: None,
+            window_full: false,
         }
     }
 
@@ -118,14 +136,15 @@ impl UploaderActor {
             ctx.cancel_future(timer);
         }
         if relay.connected() && may_send && !relay.loading {
-            for row in relay.outbox.expire(now, unix) {
+            for row in relay.outbox.expire(now, unix, self.env.entropy.draw_fraction()) {
                 relay.events.remove(&row.id);
                 relay.unwritten.push(row);
             }
             let again = loop {
                 match relay.outbox.next(now, unix) {
                     Next::Send(row) => {
-                        let Some(event) = relay.events.get(&row.id) else {
+                        let held = self.index.store().contains(&row.id).unwrap_or(true);
+                        let Some(event) = relay.events.get(&row.id).filter(|_| held) else {
                             // Deleted here between being queued and now; its row went with it.
                             relay.outbox.forget(&row.id);
                             continue;
@@ -136,9 +155,9 @@ impl UploaderActor {
                             break Some(RETRY);
                         }
                     }
-                    Next::Load { after } => {
+                    Next::Load { after, read } => {
                         relay.loading = true;
-                        Self::load(&self.index, &self.env, url.clone(), after, ctx);
+                        Self::load(&self.index, &self.env, url.clone(), (after, read), ctx);
                         break None;
                     }
                     Next::Wait(until) => break Some(until.saturating_duration_since(now)),
@@ -155,9 +174,15 @@ impl UploaderActor {
         self.settle(url, ctx);
     }
 
-    fn load(index: &EventIndex, env: &Env, url: RelayUrl, after: u64, ctx: &mut Context<Self>) {
+    fn load(
+        index: &EventIndex,
+        env: &Env,
+        url: RelayUrl,
+        (after, read): (u64, Read),
+        ctx: &mut Context<Self>,
+    ) {
         let (store, workers, name) = (Arc::clone(index.store()), env.workers, url.to_string());
-        let read = async move {
+        let reading = async move {
             workers
                 .run(move || {
                     let rows = store.deliveries(&name, after, WINDOW)?;
@@ -174,15 +199,18 @@ impl UploaderActor {
                 })
                 .await
         };
-        ctx.spawn(wrap_future::<_, Self>(read).map(move |read, actor, ctx| {
+        ctx.spawn(wrap_future::<_, Self>(reading).map(move |loaded, actor, ctx| {
             let unix = actor.env.clock.unix();
             let Some(relay) = actor.relays.get_mut(&url) else {
                 return;
             };
             relay.loading = false;
-            match read {
-                Ok((rows, events)) => {
-                    relay.outbox.load(rows, unix);
+            match loaded {
+                Ok((mut rows, events)) => {
+                    // The answer to these is known and on its way to the disk.
+                    let last = rows.len() < WINDOW;
+                    rows.retain(|row| !relay.accepted.contains(&row.id));
+                    relay.outbox.load(read, rows, last, unix);
                     relay
                         .events
                         .extend(events.into_iter().map(|event| (event.id, event)));
@@ -250,7 +278,7 @@ impl UploaderActor {
     /// Answers the pass that waits for this relay, once nothing of ours is under way.
     fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
-        let sealing = self.sealing || self.seal_timer.is_some();
+        let sealing = self.sealing || self.window_full;
         let unread_keyring = self
             .keys
             .as_ref()
@@ -336,10 +364,9 @@ impl UploaderActor {
         }
         self.sealing = true;
         self.seal_again = false;
-        let relays: Vec<RelayUrl> = self.relays.keys().cloned().collect();
         let (sealer, announced) = (self.sealer.clone(), self.facts.sealed.clone());
         let work = async move {
-            let batch = sealer.seal_batch(after, write, &relays).await?;
+            let batch = sealer.seal_batch(after, write).await?;
             if !batch.sealed.is_empty() {
                 // Delivered or not: a reader that is gone builds itself from the disk when it comes back.
                 let _ = announced.send(Sealed(batch.sealed.clone())).await;
@@ -354,6 +381,7 @@ impl UploaderActor {
 
     fn sealed(&mut self, done: Result<Batch, SealFailed>, ctx: &mut Context<Self>) {
         self.sealing = false;
+        self.window_full = false;
         let mut held = None;
         match done {
             Ok(batch) => {
@@ -361,7 +389,10 @@ impl UploaderActor {
                     self.relays.values_mut().for_each(|relay| relay.outbox.appended());
                 }
                 match batch.held {
-                    Some(NotNow::WindowFull) => self.seal_later(Duration::from_secs(1), ctx),
+                    Some(NotNow::WindowFull) => {
+                        self.window_full = true;
+                        self.seal_later(Duration::from_secs(1), ctx);
+                    }
                     Some(reason @ NotNow::ClockBehind(_)) => {
                         held = Some(reason.to_string());
                         self.seal_later(Duration::from_secs(60), ctx);

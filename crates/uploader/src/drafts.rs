@@ -1,10 +1,10 @@
 //! Turning drafts into envelopes, one batch at a time: parents first, parent ids rewritten to outer ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_model::{Message, MessageId, Parent};
-use event_index::{Draft, EventIndex, IndexError, LocalId, SealedDraft, Store};
+use event_index::{Draft, DraftPage, EventIndex, IndexError, LocalId, SealedDraft, Store};
 use nostr::prelude::{Event, EventId};
 use pns_keys::keeper::{SealBatch, ToSeal, WriteKey};
 use relay_link::RelayUrl;
@@ -43,17 +43,14 @@ pub(crate) struct Sealer {
     pub(crate) index: EventIndex,
     pub(crate) keeper: Outlet<SealBatch>,
     pub(crate) account: String,
+    /// Every configured relay, whether a link to it was heard of or not: each gets a delivery.
+    pub(crate) relays: Vec<RelayUrl>,
 }
 
 impl Sealer {
-    /// Seals the drafts behind `after`, commits them with a waiting delivery for each of `relays`, and returns them.
+    /// Seals the drafts behind `after`, commits them with a waiting delivery for each configured relay, and returns them.
     /// A draft that can't be read or sealed is left where it is and logged by its local id; it stops no other.
-    pub(crate) async fn seal_batch(
-        &self,
-        after: u64,
-        write: WriteKey,
-        relays: &[RelayUrl],
-    ) -> Result<Batch, SealFailed> {
+    pub(crate) async fn seal_batch(&self, after: u64, write: WriteKey) -> Result<Batch, SealFailed> {
         let unix = self.env.clock.unix();
         let store = Arc::clone(self.index.store());
         let read = self
@@ -117,8 +114,15 @@ impl Sealer {
             }
         }
         if !drafts.is_empty() {
-            let relays = relays.iter().map(ToString::to_string).collect();
-            self.index.commit_sealed(drafts, relays).await?;
+            let relays = self.relays.iter().map(ToString::to_string).collect();
+            let committed: BTreeSet<EventId> = self
+                .index
+                .commit_sealed(drafts, relays)
+                .await?
+                .into_iter()
+                .collect();
+            // A draft that was sealed before, by an uploader that died before it could say so, keeps that envelope.
+            batch.sealed.retain(|sealed| committed.contains(&sealed.id));
         }
         Ok(batch)
     }
@@ -176,14 +180,13 @@ struct Level {
 
 impl Pending {
     fn read(store: &Store, after: u64, unix: u64) -> Result<Option<Self>, IndexError> {
-        let rows = store.drafts(after, BATCH)?;
-        let Some(last) = rows.last().map(|draft| draft.seq) else {
+        let DraftPage { drafts: rows, last } = store.drafts(after, BATCH)?;
+        if last.is_none() {
             return Ok(None);
-        };
-        let next = (rows.len() == BATCH).then_some(last);
+        }
         let mut pending = Self {
             drafts: Vec::with_capacity(rows.len()),
-            next,
+            next: last,
             expected: store.counts()?.drafts,
             seconds: store.seconds_since(unix.saturating_sub(SEAL_WINDOW))?,
             known: BTreeMap::new(),
@@ -206,10 +209,12 @@ impl Pending {
                 }
                 Parent::Absent | Parent::Top | Parent::Foreign(_) => continue,
             };
-            // A parent that is not held (yet, or any more) sets no floor.
-            let outer = store
-                .event(&parent)?
-                .map_or(0, |event| event.created_at.as_secs());
+            // A parent that is not held (yet, or any more), or damaged, sets no floor.
+            let outer = match store.event(&parent) {
+                Ok(event) => event.map_or(0, |event| event.created_at.as_secs()),
+                Err(IndexError::Corrupt { .. }) => 0,
+                Err(error) => return Err(error),
+            };
             pending.outer.insert(parent.to_bytes(), outer);
             if let Parent::Message(MessageId::Local(local)) = &message.parent {
                 pending.known.insert(LocalId::from_bytes(*local), (parent, outer));
@@ -221,8 +226,7 @@ impl Pending {
     /// Takes the drafts that can be sealed now. A draft whose parent waits in this batch waits with it; one whose
     /// parent is nowhere is placed by the order, like a message that came without a parent.
     fn take_level(&mut self, times: &mut SealingTimes) -> Level {
-        let waiting: std::collections::BTreeSet<LocalId> =
-            self.drafts.iter().map(|(local, _)| *local).collect();
+        let waiting: BTreeSet<LocalId> = self.drafts.iter().map(|(local, _)| *local).collect();
         let blocked = |message: &Message| match &message.parent {
             Parent::Message(MessageId::Local(parent)) => {
                 let parent = LocalId::from_bytes(*parent);

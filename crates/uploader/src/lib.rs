@@ -34,7 +34,7 @@ mod pace;
 mod relay;
 mod sealing;
 
-pub use actor::{Facts, UploaderActor};
+pub use actor::{Facts, UploaderActor, UploaderParts};
 pub use handle::Uploader;
 pub use messages::{
     Compose, ComposeError, Composed, Drafted, Sealed, SealedMessage, SealingHeld, UploadsChanged,

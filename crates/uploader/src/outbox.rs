@@ -38,11 +38,20 @@ pub enum Next {
     Load {
         /// Sequence number of the last row already read.
         after: u64,
+        /// To be handed back with the rows.
+        read: Read,
     },
     /// Nothing to do before this moment, unless an answer arrives.
     Wait(Instant),
     /// Nothing to do until something new is queued.
     Idle,
+}
+
+/// Names one reading of the queue: rows of an earlier one may come after the queue changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read {
+    rewinds: u64,
+    appends: u64,
 }
 
 /// One relay's window of deliveries.
@@ -57,6 +66,7 @@ pub struct Outbox {
     read_all: bool,
     deferred: Deferred,
     accepted: u64,
+    changes: Read,
 }
 
 #[derive(Debug)]
@@ -84,11 +94,16 @@ impl Outbox {
             read_all: false,
             deferred: Deferred::default(),
             accepted: 0,
+            changes: Read {
+                rewinds: 0,
+                appends: 0,
+            },
         }
     }
 
     /// Starts reading the queue from its beginning: rows were added, or their time has come.
     pub fn rewind(&mut self) {
+        self.changes.rewinds += 1;
         self.ready.clear();
         self.read_to = 0;
         self.read_all = false;
@@ -97,18 +112,24 @@ impl Outbox {
 
     /// Rows were added behind those already read.
     pub fn appended(&mut self) {
+        self.changes.appends += 1;
         self.read_all = false;
     }
 
     /// The connection ended: what was in flight is sent again, the same bytes, when the next one stands.
     pub fn disconnected(&mut self) {
         self.in_flight.clear();
+        self.overdue.clear();
         self.rewind();
     }
 
-    /// Takes the rows that followed [`Next::Load`], in sequence order. Fewer than [`WINDOW`] are the last ones.
-    pub fn load(&mut self, rows: Vec<Delivery>, unix: u64) {
-        self.read_all = rows.len() < WINDOW;
+    /// Takes the rows that followed [`Next::Load`], in sequence order; `last` when there were no more behind them.
+    pub fn load(&mut self, read: Read, rows: Vec<Delivery>, last: bool, unix: u64) {
+        // Rows read before a rewind are read again, from the beginning.
+        if read.rewinds != self.changes.rewinds {
+            return;
+        }
+        self.read_all = last && read.appends == self.changes.appends;
         for row in rows {
             self.read_to = self.read_to.max(row.seq);
             if self.in_flight.contains_key(&row.id) {
@@ -133,7 +154,10 @@ impl Outbox {
             self.rewind();
         }
         if self.ready.is_empty() && !self.read_all {
-            return Next::Load { after: self.read_to };
+            return Next::Load {
+                after: self.read_to,
+                read: self.changes,
+            };
         }
         let deadline = self.in_flight.values().map(|flight| flight.deadline).min();
         let Some(entry) = self.ready.first_entry() else {
@@ -190,11 +214,14 @@ impl Outbox {
         id: &EventId,
         class: OkClass,
         reason: &str,
-        now: Instant,
-        unix: u64,
+        (now, unix): (Instant, u64),
+        chance: f64,
     ) -> Option<Delivery> {
         let mut row = match self.in_flight.remove(id) {
-            Some(Flight { row, .. }) => row,
+            Some(Flight { row, .. }) => {
+                self.overdue.remove(id);
+                row
+            }
             None => self.settle_late(id)?,
         };
         match class {
@@ -211,7 +238,7 @@ impl Outbox {
                 self.ready.insert(row.seq, row);
                 return None;
             }
-            OkClass::Temporary => Self::retry_later(&mut row, unix),
+            OkClass::Temporary => Self::retry_later(&mut row, unix, chance),
             OkClass::Clock(ClockRefusal::Late) => {
                 row.attempts += 1;
                 row.next_try = unix + 60;
@@ -234,7 +261,7 @@ impl Outbox {
     }
 
     /// Returns the rows whose OK is overdue; they are tried again, the same bytes, after a pause.
-    pub fn expire(&mut self, now: Instant, unix: u64) -> Vec<Delivery> {
+    pub fn expire(&mut self, now: Instant, unix: u64, chance: f64) -> Vec<Delivery> {
         let overdue: Vec<EventId> = self
             .in_flight
             .iter()
@@ -244,7 +271,7 @@ impl Outbox {
         let mut rows = Vec::with_capacity(overdue.len());
         for id in overdue {
             if let Some(Flight { mut row, .. }) = self.in_flight.remove(&id) {
-                Self::retry_later(&mut row, unix);
+                Self::retry_later(&mut row, unix, chance);
                 row.reason = Some(format!("no OK within {} s", OK_DEADLINE.as_secs()));
                 self.defer(&row);
                 if self.overdue.len() < OVERDUE_MAX {
@@ -287,13 +314,14 @@ impl Outbox {
         Some(row)
     }
 
-    fn retry_later(row: &mut Delivery, unix: u64) {
+    /// Doubles the pause each time; `chance` in [0, 1) takes up to half of it off, so that devices spread out.
+    fn retry_later(row: &mut Delivery, unix: u64, chance: f64) {
         let pause = RETRY_SECONDS_FIRST
             .saturating_shl(row.attempts)
             .min(RETRY_SECONDS_MAX);
         row.attempts += 1;
         row.state = DeliveryState::Waiting;
-        row.next_try = unix + pause;
+        row.next_try = unix + Duration::from_secs(pause).mul_f64(1.0 - chance / 2.0).as_secs();
     }
 
     fn defer(&mut self, row: &Delivery) {

@@ -34,7 +34,7 @@ pub enum NotNow {
 
 impl SealingTimes {
     /// Times for drafts sealed at `now`, none before `not_before` (the keyring's outer time). `expected` is how many
-    /// drafts wait: so many seconds back the first one goes, so that they keep their order and all fit. `load` counts
+    /// drafts wait: the first one goes as far back as it takes for all to fit in their order. `load` counts
     /// the items that the window's seconds hold already.
     pub fn new(
         now: u64,
@@ -47,19 +47,26 @@ impl SealingTimes {
         }
         // A keyring a little ahead of this clock: its own second is the earliest there is.
         let now = now.max(not_before);
-        let seconds = expected
-            .div_ceil(u64::from(PER_SECOND_MAX))
-            .saturating_sub(1)
-            .min(SEAL_WINDOW);
+        let earliest = now.saturating_sub(SEAL_WINDOW).max(not_before);
         let mut times = Self {
             load: BTreeMap::new(),
             now,
-            from: now.saturating_sub(seconds).max(not_before),
+            from: now,
         };
         for second in load {
             *times.load.entry(second).or_default() += 1;
         }
+        // As late as they all fit: what is sealed late is seen by live subscriptions.
+        let mut room = times.room(now);
+        while room < expected && times.from > earliest {
+            times.from -= 1;
+            room += times.room(times.from);
+        }
         Ok(times)
+    }
+
+    fn room(&self, second: u64) -> u64 {
+        u64::from(PER_SECOND_MAX.saturating_sub(self.load.get(&second).copied().unwrap_or(0)))
     }
 
     /// The second for the next draft: not before its parent's `floor`, nor before the one handed out last.
@@ -112,6 +119,14 @@ mod tests {
             SealingTimes::new(NOW + 1, 0, 5, full).unwrap().next(None),
             Ok(NOW + 1)
         );
+    }
+
+    #[test]
+    fn seconds_that_are_full_already_are_made_up_for_further_back() {
+        let full = (NOW - 9..=NOW).flat_map(|second| [second; 100]);
+        let mut times = SealingTimes::new(NOW, 0, 2_000, full).unwrap();
+        let sealed: Vec<u64> = (0..2_000).map(|_| times.next(None).unwrap()).collect();
+        assert_eq!((sealed[0], sealed[1_999]), (NOW - 29, NOW - 10));
     }
 
     #[test]

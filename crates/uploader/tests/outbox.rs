@@ -62,15 +62,16 @@ impl Bench {
         loop {
             match self.outbox.next(self.now, self.unix) {
                 Next::Send(row) => sent.push(row.seq),
-                Next::Load { after } => {
-                    let rows = self
+                Next::Load { after, read } => {
+                    let rows: Vec<Delivery> = self
                         .disk
                         .iter()
                         .filter(|row| row.seq > after)
                         .take(WINDOW)
                         .cloned()
                         .collect();
-                    self.outbox.load(rows, self.unix);
+                    let last = rows.len() < WINDOW;
+                    self.outbox.load(read, rows, last, self.unix);
                 }
                 Next::Wait(_) | Next::Idle => return sent,
             }
@@ -80,7 +81,7 @@ impl Bench {
     fn answer(&mut self, seq: u64, class: OkClass, reason: &str) -> Option<Delivery> {
         let row = self
             .outbox
-            .answered(&id(seq), class, reason, self.now, self.unix)?;
+            .answered(&id(seq), class, reason, (self.now, self.unix), 0.0)?;
         self.write(row.clone());
         Some(row)
     }
@@ -126,7 +127,7 @@ fn a_missing_ok_is_tried_again_with_the_same_event_and_stops_no_other() {
     bench.answer(3, OkClass::Stored, "");
     assert_eq!(bench.outbox.settled(bench.now), None, "one is on the wire");
     bench.pass(OK_DEADLINE.as_secs());
-    let overdue = bench.outbox.expire(bench.now, bench.unix);
+    let overdue = bench.outbox.expire(bench.now, bench.unix, 0.0);
     assert_eq!((overdue.len(), overdue[0].seq, overdue[0].attempts), (1, 2, 1));
     assert!(overdue[0].reason.as_ref().unwrap().contains("no OK"));
     bench.write(overdue[0].clone());
@@ -140,7 +141,7 @@ fn a_late_ok_settles_its_event() {
     let mut bench = Bench::new(1);
     bench.pump();
     bench.pass(OK_DEADLINE.as_secs());
-    for row in bench.outbox.expire(bench.now, bench.unix) {
+    for row in bench.outbox.expire(bench.now, bench.unix, 0.0) {
         bench.write(row);
     }
     bench.pass(1);
@@ -231,4 +232,30 @@ fn failing_again_and_again_slows_down_to_once_an_hour_and_never_ends() {
     }
     assert!(pauses.is_sorted(), "{pauses:?}");
     assert_eq!((pauses[0], pauses[14]), (0, 3_600));
+}
+
+#[test]
+fn rows_that_were_read_before_the_queue_changed_do_not_hide_the_change() {
+    let mut bench = Bench::new(1);
+    let Next::Load { after, read } = bench.outbox.next(bench.now, bench.unix) else {
+        panic!("it reads first")
+    };
+    assert_eq!(after, 0);
+    let rows = bench.disk.clone();
+    bench.disk.push(row(2));
+    bench.outbox.appended();
+    bench.outbox.load(read, rows, true, bench.unix);
+    assert_eq!(bench.pump(), [1, 2], "the second one is found");
+
+    let mut bench = Bench::new(2);
+    let Next::Load { read, .. } = bench.outbox.next(bench.now, bench.unix) else {
+        panic!("it reads first")
+    };
+    bench.outbox.rewind();
+    bench.outbox.load(read, Vec::new(), true, bench.unix);
+    assert_eq!(
+        bench.pump(),
+        [1, 2],
+        "an older reading says nothing about the queue"
+    );
 }

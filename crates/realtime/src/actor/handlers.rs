@@ -71,7 +71,14 @@ impl Handler<FrameArrived> for RealtimeActor {
         match frame {
             RelayFrame::Event { sub, event } => {
                 let asked = line.live.owns(&sub) || line.fetches.arrived(&sub, event.id, now);
-                if asked {
+                let read = self
+                    .keys
+                    .as_ref()
+                    .is_some_and(|keys| keys.read.contains(&event.pubkey));
+                if asked && !read {
+                    // Nothing that was not asked for takes up room.
+                    self.reject(&url, 1);
+                } else if asked {
                     return self.take_in(url, vec![*event]);
                 }
             }
@@ -172,6 +179,9 @@ impl Handler<Restarted> for RealtimeActor {
         if matches!(role, Role::Index | Role::Uploader | Role::Keeper) {
             self.read(ctx);
             self.store_when_ripe(ctx);
+        }
+        if role == Role::Status {
+            self.count();
         }
     }
 }

@@ -57,7 +57,8 @@ impl Handler<FrameArrived> for UploaderActor {
             return;
         };
         let class = OkClass::classify(accepted, &reason);
-        if let Some(row) = relay.outbox.answered(&id, class, &reason, now, unix) {
+        let chance = self.env.entropy.draw_fraction();
+        if let Some(row) = relay.outbox.answered(&id, class, &reason, (now, unix), chance) {
             relay.events.remove(&id);
             relay.done += 1;
             if row.state == DeliveryState::Accepted {
