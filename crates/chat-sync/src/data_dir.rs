@@ -93,8 +93,8 @@ pub enum DataDirError {
     BadLogin,
     /// Messages would be lost.
     #[error(
-        "{waiting} messages have not reached a relay yet and would be lost; run `chat-sync sync` first, or give \
-         --force to lose them"
+        "{waiting} of the messages here are not proven to be on a relay and could be lost; run `chat-sync sync` first, \
+         or give --force to lose them"
     )]
     Undelivered {
         /// How many.
@@ -197,9 +197,9 @@ impl DataDir {
         // Opening it also proves that no other program works on it. What can't be opened can still be forgotten.
         match self.open(entropy) {
             Ok(opened) => {
-                let counts = opened.store.counts()?;
-                // What every relay refused exists here only, as well.
-                let waiting = counts.waiting + counts.parked;
+                let relays: Vec<String> = opened.relays.iter().map(ToString::to_string).collect();
+                let messages = opened.store.counts()?.messages;
+                let waiting = messages.saturating_sub(opened.store.reached(&relays)?);
                 if waiting > 0 && !force {
                     return Err(DataDirError::Undelivered { waiting });
                 }
@@ -237,11 +237,10 @@ impl DataDir {
         if signer.public_key() != public_key {
             return Err(DataDirError::BadLogin);
         }
-        let relays = store
-            .relays()?
-            .iter()
-            .filter_map(|url| url.parse().ok())
-            .collect();
+        let saved = store.relays()?;
+        // A relay that is no longer used, or was used for one run only, keeps nothing waiting.
+        store.keep_relays(&saved)?;
+        let relays = saved.iter().filter_map(|url| url.parse().ok()).collect();
         Ok(Account {
             public_key,
             method: record.method,

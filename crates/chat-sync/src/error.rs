@@ -31,6 +31,11 @@ pub enum EngineError {
     /// A message id names no message of the conversation.
     #[error("`{0}` names no message of this conversation; `chats show` lists their ids")]
     NoSuchParent(String),
+    /// A new conversation cannot be called that.
+    #[error(
+        "`{0}` can't name a conversation: an id has 1 to 256 bytes, not only blanks, and no control characters"
+    )]
+    BadConversation(String),
     /// Nothing was said.
     #[error("the message is empty; write something")]
     Empty,

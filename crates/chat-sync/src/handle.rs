@@ -134,10 +134,15 @@ impl Handle {
 
     /// Keeps a message and gets it out. It is on disk when this returns.
     pub async fn send(&self, new: NewMessage) -> Result<SentMessage, EngineError> {
-        if new.text.is_empty() {
+        if new.text.trim().is_empty() {
             return Err(EngineError::Empty);
         }
         let found = self.target(&new.conversation).await?;
+        if found.is_none() && !names_a_conversation(&new.conversation) {
+            return Err(EngineError::BadConversation(
+                new.conversation.escape_debug().take(40).collect(),
+            ));
+        }
         let conversation = found
             .as_ref()
             .map_or(new.conversation, |view| view.summary.id.clone());
@@ -340,6 +345,13 @@ impl fmt::Debug for Handle {
             .field("stopped", &self.requests.is_closed())
             .finish_non_exhaustive()
     }
+}
+
+/// Every client shows ids somewhere, and keeps them in a tag.
+const CONVERSATION_BYTES_MAX: usize = 256;
+
+fn names_a_conversation(id: &str) -> bool {
+    id.len() <= CONVERSATION_BYTES_MAX && !id.trim().is_empty() && !id.chars().any(char::is_control)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -108,6 +108,12 @@ impl Store {
         self.verified(relays, usize::MAX)
     }
 
+    /// How many messages are verified on at least one of `relays`: they would survive this device. Cost: as
+    /// [`Store::safe`].
+    pub fn reached(&self, relays: &[String]) -> Result<u64, IndexError> {
+        self.verified(relays, 1)
+    }
+
     fn verified(&self, relays: &[String], on: usize) -> Result<u64, IndexError> {
         let mut relays = relays.to_vec();
         relays.sort_unstable();

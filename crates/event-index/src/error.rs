@@ -8,15 +8,15 @@ use redb::{CommitError, DatabaseError, SetDurabilityError, StorageError, TableEr
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// Another process, or another part of this one, has the store open.
-    #[error(
-        "the store {place} is in use; stop the other program (a daemon, perhaps) or send the command to it"
-    )]
+    #[error("the store {place} is in use; wait until the other program ends, or stop it")]
     InUse {
         /// The file, or `(memory)`.
         place: String,
     },
     /// The key is not the one this store was made with. The file was not changed.
-    #[error("the store {place} was made with another store key; find that key, a new one cannot open it")]
+    #[error(
+        "the store {place} was made with another store key; put that key back, or begin anew with `chat-sync logout --force`"
+    )]
     WrongKey {
         /// The file, or `(memory)`.
         place: String,
@@ -30,7 +30,9 @@ pub enum IndexError {
         known: u32,
     },
     /// A stored record is damaged.
-    #[error("{what} is damaged; run `store verify`, then `store rebuild` to fetch it from the relays again")]
+    #[error(
+        "{what} is damaged; everything a relay holds comes back with `chat-sync logout --force`, `login` and `sync`"
+    )]
     Corrupt {
         /// The record: its table and its id or key.
         what: String,
@@ -38,7 +40,9 @@ pub enum IndexError {
         seq: Option<u64>,
     },
     /// A sealed value does not open under the store's key: damaged, or moved from another place.
-    #[error("the sealed value {what} does not open under this store's key; it is damaged, restore a backup")]
+    #[error(
+        "the sealed value {what} does not open under this store's key; it is damaged; restore a backup, or fetch what relays hold with `chat-sync logout --force`, `login` and `sync`"
+    )]
     Sealed {
         /// The table and the key of the value.
         what: String,

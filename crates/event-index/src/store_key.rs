@@ -26,7 +26,9 @@ pub enum KeyFileError {
     #[error("{0} exists already; a store key is never overwritten")]
     Exists(PathBuf),
     /// The store is there and its key is not. A new key could not open it, so none is made.
-    #[error("the store {store} exists but its key file {key} is gone; restore the key file from a backup")]
+    #[error(
+        "the store {store} exists but its key file {key} is gone; put the key file back, or begin anew with `chat-sync logout --force`"
+    )]
     Gone {
         /// The store.
         store: PathBuf,
@@ -38,7 +40,7 @@ pub enum KeyFileError {
     Exposed(PathBuf),
     /// The file holds something else.
     #[error(
-        "{0} is not a store key: it must hold 64 hexadecimal digits and a newline; restore it from a backup"
+        "{0} is not a store key: it must hold 64 hexadecimal digits and a newline; put the right one back, or begin anew with `chat-sync logout --force`"
     )]
     NotAKey(PathBuf),
     /// The disk failed.

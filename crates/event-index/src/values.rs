@@ -49,6 +49,30 @@ impl Store {
         })
     }
 
+    /// Drops the deliveries to every relay but these: a message waits for relays that are in use only. The events stay,
+    /// and a comparison queues them again for a relay that comes back. Returns how many deliveries went. Cost: a scan
+    /// of the deliveries, and no commit when none goes.
+    pub fn keep_relays(&self, relays: &[String]) -> Result<usize, IndexError> {
+        self.write(|writer| {
+            let kept: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
+            let mut stale = Vec::new();
+            for row in writer.deliveries.iter()? {
+                let (key, _) = row?;
+                let (tag, seq) = key.value();
+                if !kept.contains(tag) {
+                    stale.push((*tag, seq));
+                }
+            }
+            for (tag, seq) in &stale {
+                writer.remove_delivery(tag, *seq)?;
+            }
+            if stale.is_empty() {
+                writer.nothing_changed();
+            }
+            Ok(stale.len())
+        })
+    }
+
     /// What was learned about a relay, as its owner wrote it (JSON).
     pub fn relay_profile(&self, relay: &str) -> Result<Option<String>, IndexError> {
         let relays = self.read()?.open_table(RELAYS)?;

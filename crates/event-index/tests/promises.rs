@@ -288,6 +288,21 @@ fn a_forgotten_relay_leaves_nothing_waiting() {
 }
 
 #[test]
+fn a_relay_that_is_no_longer_used_keeps_nothing_waiting() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..3).map(message))).unwrap();
+    store.enqueue(RELAY, &[message(0).id, message(1).id]).unwrap();
+    store.enqueue(OTHER, &[message(1).id]).unwrap();
+    assert_eq!(
+        store.keep_relays(&[RELAY.to_owned(), OTHER.to_owned()]).unwrap(),
+        0
+    );
+    assert_eq!(store.keep_relays(&[OTHER.to_owned()]).unwrap(), 2);
+    assert_eq!(store.counts().unwrap().waiting, 1);
+    assert_eq!(store.deliveries(OTHER, 0, 9).unwrap().len(), 1);
+}
+
+#[test]
 fn what_is_known_of_a_keyring_only_grows() {
     let disk = MemoryDisk::new();
     let store = open(&disk);

@@ -18,7 +18,7 @@ use crate::chats::{Change, Chats};
 use crate::handle::Realtime;
 use crate::intake::{Arrived, Intake, PLACES, places};
 use crate::line::Line;
-use crate::live::{OVERLAP, STORED_MAX};
+use crate::live::OVERLAP;
 use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
 use crate::reading::{ReadFailed, read_all};
 use crate::storing::{Intaker, Outcome, StoreFailed};
@@ -139,7 +139,7 @@ impl RealtimeActor {
             let mut retry = false;
             if line.live.due(now) {
                 let since = Timestamp::from_secs(unix.saturating_sub(OVERLAP));
-                let filter = history.clone().since(since).limit(STORED_MAX);
+                let filter = history.clone().since(since).limit(line.live.stored());
                 retry |= !open_live(line, filter, frames, &self.env, now);
             }
             for sub in line.fetches.expire(now) {
@@ -329,7 +329,7 @@ impl RealtimeActor {
         let now = self.now();
         for url in relays {
             if let Some(line) = self.lines.get_mut(url).filter(|line| line.connected()) {
-                line.live.wanted(now);
+                line.live.again(now);
             }
             self.pump(url, ctx);
         }

@@ -7,8 +7,10 @@ use relay_link::SubId;
 /// Sealing times lie up to 300 s back, and a device's clock may be 120 s off (DESIGN 6): an envelope published now
 /// can be that old. The comparison that runs beside it covers everything older.
 pub(crate) const OVERLAP: u64 = 600;
-/// Stored events a relay may send before live ones; what is beyond, the comparison names.
-pub(crate) const STORED_MAX: usize = 500;
+/// Stored events a relay may send when the subscription is opened again: what came while it was closed.
+const STORED_MAX: usize = 500;
+/// Beside a comparison, which names everything that is stored, one is enough. Not zero: relays differ in what that means.
+const STORED_COMPARED: usize = 1;
 /// A live REQ has to see its EOSE within this long, or it is dead although the socket is not (field guide C-5).
 const EOSE_DEADLINE: Duration = Duration::from_secs(60);
 /// Pause before a subscription that the relay closed is opened again, doubled each time.
@@ -20,6 +22,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 pub struct Live {
     state: State,
     pause: Duration,
+    stored: usize,
 }
 
 #[derive(Debug)]
@@ -43,21 +46,36 @@ impl Default for Live {
         Self {
             state: State::Off,
             pause: PAUSE_FIRST,
+            stored: STORED_COMPARED,
         }
     }
 }
 
 impl Live {
-    /// There is a connection and a key to read with, or other keys than before: it is to be opened (again) now.
+    /// There is a connection and a key to read with, or other keys than before, and a comparison begins: it is to be
+    /// opened (again) now.
     pub fn wanted(&mut self, now: Instant) {
+        self.again(now);
+        self.stored = STORED_COMPARED;
+    }
+
+    /// It is to be opened again now, with what was stored meanwhile: something that came was lost here.
+    pub fn again(&mut self, now: Instant) {
+        self.stored = STORED_MAX;
         self.state = match std::mem::replace(&mut self.state, State::Off) {
             State::Opening { sub, .. } | State::Live { sub } => State::Opening { sub, deadline: now },
             State::Off | State::Closed { .. } => State::Closed { until: now },
         };
     }
 
+    /// How many stored events to ask for when it is opened now.
+    pub fn stored(&self) -> usize {
+        self.stored
+    }
+
     /// The REQ went out under `sub`. Returns the subscription it replaces, to be closed.
     pub fn opened(&mut self, sub: SubId, now: Instant) -> Option<SubId> {
+        self.stored = STORED_MAX;
         let old = std::mem::replace(
             &mut self.state,
             State::Opening {

@@ -29,7 +29,7 @@ pub enum NotReady {
     #[error("the conversations are being opened; try again in a moment")]
     Starting,
     /// What is on disk could not be read for half a minute.
-    #[error("the history on this device could not be read in time; try again, and run `doctor` if it stays")]
+    #[error("the history on this device could not be read in time; try again; `-v` logs why")]
     Unread,
 }
 

@@ -18,10 +18,10 @@
 //! ```
 //! use uploader::SealingTimes;
 //!
-//! // 150 drafts sealed at second 1000 share two seconds, in order, at most 100 in each.
+//! // 150 drafts sealed at second 1000 share the two seconds before it, in order, at most 100 in each.
 //! let mut times = SealingTimes::new(1000, 0, 150, []).unwrap();
 //! let seconds: Vec<u64> = (0..150).map(|_| times.next(None).unwrap()).collect();
-//! assert_eq!((seconds[0], seconds[99], seconds[100], seconds[149]), (999, 999, 1000, 1000));
+//! assert_eq!((seconds[0], seconds[99], seconds[100], seconds[149]), (998, 998, 999, 999));
 //! ```
 
 mod actor;
