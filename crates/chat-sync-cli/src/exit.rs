@@ -9,6 +9,8 @@ use chat_sync::{DataDirError, EngineError};
 use event_index::IndexError;
 use relay_lab::LabError;
 
+use crate::output::one_line;
+
 /// Why a command did not do all it was asked. The text is one line that says what to change.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -69,7 +71,7 @@ impl Failure {
             },
             Self::Engine(error) => match error {
                 EngineError::Store(error) => store_code(error),
-                EngineError::Empty => 2,
+                EngineError::Empty | EngineError::BadConversation(_) => 2,
                 EngineError::Thread(_)
                 | EngineError::Stopped
                 | EngineError::Find(_)
@@ -94,7 +96,7 @@ impl Failure {
             }
             cause = error.source();
         }
-        Some(line.replace(['\n', '\r'], " "))
+        Some(one_line(&line))
     }
 }
 
