@@ -109,6 +109,10 @@ impl RelayReport {
                 offline: false,
                 error: report.error.clone(),
             },
+            (None, status::RelayState::Refused { why }) => Self {
+                offline: false,
+                ..offline(why)
+            },
             (None, _) => Self {
                 offline: false,
                 ..offline("not compared")

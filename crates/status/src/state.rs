@@ -21,7 +21,7 @@ pub struct Status {
     pub counts: Counts,
     /// Conversations on this device.
     pub conversations: u64,
-    /// Messages that, with their keyring, are verified on two relays (all, if fewer).
+    /// Messages that are verified on two relays (all, if fewer).
     pub safe: u64,
     /// Why drafts stay drafts, when something keeps them.
     pub held: Option<String>,
