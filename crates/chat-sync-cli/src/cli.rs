@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use chat_sync::{MessageId, RelayUrl, Role};
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{self, Failure};
 
@@ -37,10 +37,10 @@ pub(crate) struct Global {
     #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]
     pub(crate) relays: Vec<RelayUrl>,
     /// Print one JSON object as the last line of stdout
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "json")]
     pub(crate) json: bool,
     /// No progress and no remarks
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, overrides_with = "quiet")]
     pub(crate) quiet: bool,
     /// Log to stderr; -vv logs more
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -125,7 +125,7 @@ pub(crate) enum Chats {
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// Its id, a unique beginning of it, or `latest`; anything else begins a new one under this id
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_parser = not_blank)]
     pub(crate) conversation: String,
     /// What is said; `-` reads it from stdin
     pub(crate) text: String,
@@ -187,9 +187,19 @@ pub(crate) struct Relay {
     pub(crate) data: Option<PathBuf>,
 }
 
+/// A name that can be seen.
+fn not_blank(name: &str) -> Result<String, &'static str> {
+    if name.trim().is_empty() {
+        Err("it is blank; write an id, or `latest`")
+    } else {
+        Ok(name.to_owned())
+    }
+}
+
 /// Reads the command line. What is to be said about it has been said when this is an exit code.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
-    Cli::try_parse_from(args).map_err(|error| match error.kind() {
+    let args: Vec<OsString> = args.into_iter().collect();
+    Cli::try_parse_from(&args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -197,12 +207,12 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Exi
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
-        _ => exit::report(Err(Failure::Usage(one_line(&error)))),
+        _ => exit::report(Err(Failure::Usage(one_line(&error, &args)))),
     })
 }
 
 /// The first paragraph of what clap says, and where to read more.
-fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error, args: &[OsString]) -> String {
     let text = error.render().to_string();
     let first = text
         .trim_start_matches("error: ")
@@ -210,7 +220,29 @@ fn one_line(error: &clap::Error) -> String {
         .next()
         .unwrap_or_default();
     let words: Vec<&str> = first.split_whitespace().map(without_secrets).collect();
-    format!("{}; see `chat-sync --help`", words.join(" "))
+    format!("{}; see `{} --help`", words.join(" "), command_of(args))
+}
+
+/// The command that was meant, as far as it was recognised: `chat-sync chats send`.
+fn command_of(args: &[OsString]) -> String {
+    let mut command = Cli::command();
+    let mut path = command.get_name().to_owned();
+    let mut words = args.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            // What follows one of these is its value.
+            "--data-dir" | "--relay" => drop(words.next()),
+            flag if flag.starts_with('-') => {}
+            name => match command.find_subcommand(name).cloned() {
+                Some(found) => {
+                    path = format!("{path} {name}");
+                    command = found;
+                }
+                None => break,
+            },
+        }
+    }
+    path
 }
 
 /// A secret key on the command line is a mistake, and no reason to print it again.
@@ -225,9 +257,12 @@ fn without_secrets(word: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    fn mistake(line: &str) -> String {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        one_line(&Cli::try_parse_from(&args).unwrap_err(), &args)
+    }
 
     fn cli(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split(' '))
@@ -261,10 +296,32 @@ mod tests {
             ("chat-sync relay", "--port"),
             ("chat-sync synk", "sync"),
         ] {
-            let text = one_line(&cli(line).unwrap_err());
+            let text = mistake(line);
             assert!(text.contains(said), "{line}: {text}");
             assert!(!text.contains('\n'), "{text}");
         }
+    }
+
+    #[test]
+    fn a_mistake_points_to_the_help_of_its_command() {
+        for (line, help) in [
+            ("chat-sync relay", "`chat-sync relay --help`"),
+            (
+                "chat-sync --relay ws://sync chats send talk",
+                "`chat-sync chats send --help`",
+            ),
+            ("chat-sync chats lst", "`chat-sync chats --help`"),
+            ("chat-sync synk", "`chat-sync --help`"),
+        ] {
+            let text = mistake(line);
+            assert!(text.ends_with(help), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn saying_a_flag_twice_says_it() {
+        let cli = cli("chat-sync -q -q --json sync --json -q").unwrap();
+        assert!(cli.global.quiet && cli.global.json);
     }
 
     #[test]
@@ -274,10 +331,10 @@ mod tests {
             format!("chat-sync whoami {nsec}"),
             format!("chat-sync login --nsec={nsec}"),
         ] {
-            let text = one_line(&cli(&line).unwrap_err());
+            let text = mistake(&line);
             assert!(!text.contains("nsec158"), "{text}");
         }
         let hex = "ab".repeat(32);
-        assert!(!one_line(&cli(&format!("chat-sync whoami {hex}")).unwrap_err()).contains(&hex));
+        assert!(!mistake(&format!("chat-sync whoami {hex}")).contains(&hex));
     }
 }

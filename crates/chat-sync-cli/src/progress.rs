@@ -6,7 +6,7 @@ use std::time::Duration;
 use chat_sync::{RelayState, RelayUrl, Status};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::output::plural;
+use crate::output::{one_line, plural};
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -122,8 +122,8 @@ pub(crate) fn state_words(state: &RelayState) -> String {
         RelayState::Fetching { done, total } => format!("fetching {done} of {total}"),
         RelayState::Sending { done, total } => format!("sending {done} of {total}"),
         RelayState::Live => "live".to_owned(),
-        RelayState::Waiting { why, .. } => format!("waiting to try again: {why}"),
-        RelayState::Refused { why } => format!("refused: {why}"),
+        RelayState::Waiting { why, .. } => format!("waiting to try again: {}", one_line(why)),
+        RelayState::Refused { why } => format!("refused: {}", one_line(why)),
     }
 }
 

@@ -29,7 +29,7 @@ pub enum EngineError {
         max: usize,
     },
     /// A message id names no message of the conversation.
-    #[error("`{0}` names no message of this conversation; `chats show` lists their ids")]
+    #[error("`{0}` names no message of this conversation; `chats show --json` lists their ids")]
     NoSuchParent(String),
     /// A new conversation cannot be called that.
     #[error(

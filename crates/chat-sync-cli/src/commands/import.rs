@@ -57,9 +57,27 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
         dry_run: args.dry_run,
     };
     if context.output.is_json() {
-        return context.output.json(&imported);
+        context.output.json(&imported)?;
+    } else {
+        print(context, &imported, &export.skipped)?;
     }
-    print(context, &imported, &export.skipped)
+    let left_out = imported.skipped + imported.too_long;
+    if left_out > 0 && imported.added + imported.known == 0 {
+        let entries = match left_out {
+            1 => "its one entry is".to_owned(),
+            n => format!("all {n} entries are"),
+        };
+        let next = if export.skipped.already_synced == left_out {
+            "the web app synced them, and `chat-sync sync` brings what is on the same relays"
+        } else {
+            "check that it is the export you meant"
+        };
+        return Err(Failure::Failed(format!(
+            "nothing in {} can be taken: {entries} left out; {next}",
+            args.file.display(),
+        )));
+    }
+    Ok(())
 }
 
 fn named(mut message: Message) -> Message {
@@ -130,12 +148,13 @@ fn foresee(account: &Account, messages: &[Message]) -> Result<ImportReport, Fail
 fn print(context: &Context, imported: &Imported, skipped: &Skipped) -> Result<(), Failure> {
     let output = context.output;
     let would = if imported.dry_run { "would be " } else { "" };
-    output.line(&format!(
-        "{} {would}added in {}, {} here already",
-        plural(imported.added as u64, "message"),
-        plural(imported.conversations as u64, "conversation"),
-        imported.known,
-    ))?;
+    let added = plural(imported.added as u64, "message");
+    let conversations = plural(imported.conversations as u64, "conversation");
+    let known = imported.known;
+    output.line(&match imported.added {
+        0 => format!("{added} {would}added, {known} here already ({conversations} in the file)"),
+        _ => format!("{added} {would}added in {conversations}, {known} here already"),
+    })?;
     for (count, why) in [
         (skipped.already_synced, "left out: the web app synced it already"),
         (skipped.notes, "left out: a note of the web app, not a message"),

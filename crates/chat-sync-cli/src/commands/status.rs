@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_sync::{Status, npub};
+use chat_sync::{AccountState, Handle, RelayState, Status, npub};
 use console::{Term, style, truncate_str};
 use futures_util::StreamExt;
 use status::basis_word;
@@ -10,10 +10,12 @@ use status::basis_word;
 use crate::cli::StatusArgs;
 use crate::context::{Context, settled_status};
 use crate::exit::Failure;
-use crate::output::{Table, plural, utc};
+use crate::output::{Table, one_line, plural, utc};
 use crate::progress::state_words;
 use crate::shapes::StatusShape;
 
+/// How long the number of conversations may take to reach the status once they were read.
+const COUNT_PATIENCE: Duration = Duration::from_secs(5);
 /// As often as a person can follow.
 const REDRAW: Duration = Duration::from_millis(100);
 
@@ -21,7 +23,7 @@ pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Fail
     let account = context.account()?;
     let engine = context.engine(&account, args.watch)?;
     if args.watch {
-        return watch(context, engine.watch_status()).await;
+        return watch(context, &engine).await;
     }
     let mut status = settled_status(&engine).await;
     // The list waits until everything was read; the count in the status comes a moment later.
@@ -35,10 +37,13 @@ pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Fail
 }
 
 /// Runs until somebody ends the program.
-async fn watch(context: &Context, statuses: impl futures_util::Stream<Item = Status>) -> Result<(), Failure> {
-    let mut statuses = std::pin::pin!(statuses);
+async fn watch(context: &Context, engine: &Handle) -> Result<(), Failure> {
+    // Before everything was read, the first value would say that there is nothing.
+    let read = engine.conversations().await?.len() as u64;
+    counted(engine, read).await;
+    let mut statuses = std::pin::pin!(engine.watch_status());
     let term = Term::stdout();
-    let mut drawn = 0;
+    let (mut drawn, mut printed) = (0, Vec::new());
     while let Some(status) = statuses.next().await {
         if context.output.is_json() {
             context.output.json(&StatusShape::from(&status))?;
@@ -54,10 +59,11 @@ async fn watch(context: &Context, statuses: impl futures_util::Stream<Item = Sta
                 term.write_line(&truncate_str(line, width.into(), "…"))?;
             }
             tokio::time::sleep(REDRAW).await;
-        } else {
+        } else if lines != printed {
             for line in lines.iter().map(String::as_str).chain([""]) {
                 context.output.line(line)?;
             }
+            printed = lines;
         }
     }
     Err(Failure::Failed(
@@ -65,12 +71,23 @@ async fn watch(context: &Context, statuses: impl futures_util::Stream<Item = Sta
     ))
 }
 
+/// Returns once the status counts the conversations that were read.
+async fn counted(engine: &Handle, read: u64) {
+    let reached = async {
+        let mut statuses = std::pin::pin!(engine.watch_status());
+        while let Some(status) = statuses.next().await {
+            if status.conversations >= read {
+                return;
+            }
+        }
+    };
+    // A count that does not come is shown late, and nothing else.
+    let _ = tokio::time::timeout(COUNT_PATIENCE, reached).await;
+}
+
 fn lines(status: &Status) -> Vec<String> {
     let counts = &status.counts;
-    let state = match status.account.state.why() {
-        Some(why) => format!("{}: {why}", status.account.state.word()),
-        None => status.account.state.word().to_owned(),
-    };
+    let state = account_words(status);
     let waiting = match counts.drafts {
         0 => counts.waiting.to_string(),
         drafts => format!("{} ({} of them not sealed yet)", counts.waiting, drafts),
@@ -90,12 +107,17 @@ fn lines(status: &Status) -> Vec<String> {
     if counts.parked > 0 {
         lines.push(format!("parked    {}", counts.parked));
     }
-    lines.extend(status.held.iter().map(|why| format!("held      {why}")));
+    lines.extend(
+        status
+            .held
+            .iter()
+            .map(|why| format!("held      {}", one_line(why))),
+    );
     lines.extend(
         status
             .failed
             .iter()
-            .map(|why| format!("failed    {}", style(why).red())),
+            .map(|why| format!("failed    {}", style(one_line(why)).red())),
     );
     lines.push(String::new());
     let mut table = Table::new(&["relay", "last equal (UTC)", "by", "state"]);
@@ -109,6 +131,22 @@ fn lines(status: &Status) -> Vec<String> {
     }
     lines.extend(table.lines());
     lines
+}
+
+/// The state of the account in words.
+fn account_words(status: &Status) -> String {
+    let account = &status.account;
+    let dialled = status.relays.iter().any(|relay| relay.state != RelayState::Off);
+    match &account.state {
+        // Nobody was asked, so that nobody is connected says nothing.
+        AccountState::Offline(_) if account.write_key.is_none() && !dialled && !status.relays.is_empty() => {
+            "no history key yet; run `chat-sync sync`".to_owned()
+        }
+        state => match state.why() {
+            Some(why) => format!("{}: {}", state.word(), one_line(why)),
+            None => state.word().to_owned(),
+        },
+    }
 }
 
 fn in_sync(status: &Status) -> String {

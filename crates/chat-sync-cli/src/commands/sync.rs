@@ -7,7 +7,7 @@ use reconciler::Method;
 
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{Output, Table, plural};
+use crate::output::{Output, Table, one_line, plural};
 use crate::progress::RelayBars;
 use crate::shapes;
 
@@ -95,8 +95,8 @@ fn print(output: Output, report: &SyncReport) -> Result<(), Failure> {
 /// What the comparison with one relay came to, in words.
 fn outcome(relay: &RelayReport) -> String {
     match (&relay.error, relay.complete, relay.method) {
-        (Some(why), _, _) if relay.offline => format!("offline: {why}"),
-        (Some(why), _, _) => why.clone(),
+        (Some(why), _, _) if relay.offline => format!("offline: {}", one_line(why)),
+        (Some(why), _, _) => one_line(why),
         (None, true, Some(Method::Paging)) => "equal, by pages: the relay does not compare sets".to_owned(),
         (None, true, _) => "equal".to_owned(),
         (None, false, Some(Method::Paging)) => {
@@ -127,10 +127,9 @@ fn verdict(report: &SyncReport, status: &Status) -> Result<(), Failure> {
         )));
     }
     let level = report.relays.iter().filter(|relay| relay.complete).count();
-    let mut reason = format!(
-        "{level} of {} are level",
-        plural(report.relays.len() as u64, "relay")
-    );
+    let relays = report.relays.len();
+    let verb = if level == 1 || relays == 1 { "is" } else { "are" };
+    let mut reason = format!("{level} of {} {verb} level", plural(relays as u64, "relay"));
     for why in report.locked.iter().chain(&report.held) {
         reason = format!("{reason}; {why}");
     }

@@ -12,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use crate::exit::Failure;
 
 pub(crate) use table::Table;
-pub(crate) use text::{one_line, plural, printable};
+pub(crate) use text::{one_line, plural, printable, short_id};
 pub(crate) use time::utc;
 
 /// Where output goes in this run.

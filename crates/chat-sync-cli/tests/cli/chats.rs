@@ -140,10 +140,51 @@ fn an_import_adds_each_message_once() {
         (&Value::from(0), &first["added"])
     );
     assert_eq!(import(&home, &["--dry-run"])["known"], first["added"]);
+    let file = home.file("export.json", &export());
+    let told = home.run(&["import", file.to_str().unwrap()]).succeeded().stdout;
+    let line = format!(
+        "0 messages added, {} here already (3 conversations in the file)",
+        first["added"]
+    );
+    assert!(told.contains(&line), "{told}");
     assert_eq!(
         home.run(&["status", "--json"]).succeeded().json()["messages"],
         first["added"]
     );
+}
+
+#[test]
+fn a_long_id_is_short_on_the_screen_and_whole_in_json() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let id = "long".repeat(50);
+    let said = home.run(&["chats", "send", &id, "pay\u{202e}load"]).succeeded();
+    assert!(
+        said.stderr
+            .contains(&format!("began a new conversation \"{id}\""))
+            && said.stderr.contains("no relay can be reached"),
+        "{said:?}"
+    );
+    let again = home.run(&["chats", "send", "long", "more"]).succeeded();
+    assert!(!again.stderr.contains("new conversation"), "{again:?}");
+    let quiet = home
+        .run(&["-q", "-q", "chats", "send", "other", "hello"])
+        .succeeded();
+    assert_eq!(quiet.stderr, "");
+
+    let list = home.run(&["chats", "list"]).succeeded().stdout;
+    assert!(
+        list.contains(&format!("{}…  payload", &id[..35])) && !list.contains(&id),
+        "{list}"
+    );
+    let json = home.run(&["chats", "list", "--json"]).succeeded().json();
+    let conversations = json["conversations"].as_array().unwrap();
+    assert!(
+        conversations.iter().any(|line| line["id"] == id.as_str()),
+        "{json}"
+    );
+    let status = home.run(&["status"]).succeeded().stdout;
+    assert!(status.contains("no history key yet"), "{status}");
 }
 
 #[test]

@@ -96,6 +96,32 @@ fn a_file_that_is_no_export_changes_nothing() {
 }
 
 #[test]
+fn a_file_with_nothing_to_take_is_a_failure() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let file = home.file(
+        "export.json",
+        r#"[{"id":"talk","messages":[{"role":"user"},{"role":"user","content":null}]}]"#,
+    );
+    let path = file.to_str().unwrap();
+    for more in [&[][..], &["--dry-run"]] {
+        let ended = home.run(&[&["import", path], more].concat());
+        ended.refused(1, "nothing in");
+        assert!(ended.stdout.contains("2 left out"), "{ended:?}");
+        let ended = home.run(&[&["import", path, "--json"], more].concat());
+        ended.refused(1, "all 2 entries are left out");
+        let report = ended.json();
+        assert_eq!((&report["added"], &report["skipped"]), (&0.into(), &2.into()));
+    }
+    let synced = home.file(
+        "synced.json",
+        r#"[{"id":"talk","messages":[{"role":"user","content":"hello","_eventId":"ab"}]}]"#,
+    );
+    home.run(&["import", synced.to_str().unwrap()])
+        .refused(1, "`chat-sync sync` brings");
+}
+
+#[test]
 fn an_unknown_conversation_is_not_made_by_reading_it() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);
@@ -106,7 +132,13 @@ fn an_unknown_conversation_is_not_made_by_reading_it() {
         .refused(1, "chats list");
     home.run(&["chats", "send", "latest", "hello"])
         .refused(1, "chats list");
-    home.run(&["chats", "send", "talk", ""]).refused(2, "empty");
+    for blank in ["", " \t ", "\n"] {
+        home.run(&["chats", "send", "talk", blank]).refused(2, "empty");
+        home.run_with(&["chats", "send", "talk", "-"], blank)
+            .refused(2, "empty");
+    }
+    home.run(&["chats", "send", "  ", "hello"])
+        .refused(2, "CONVERSATION");
     home.run(&["chats", "send", "", "hello"])
         .refused(2, "CONVERSATION");
     home.run(&["chats", "send", "talk", "hello", "--parent", "12"])

@@ -4,7 +4,7 @@ use console::truncate_str;
 
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{Table, one_line, utc};
+use crate::output::{Table, one_line, short_id, utc};
 use crate::shapes::{Conversations, Line};
 
 /// Titles have at most 50 UTF-16 units; wide ones would break the columns.
@@ -26,7 +26,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let mut table = Table::new(&["id", "title", ">messages", "updated (UTC)"]);
     for conversation in &conversations {
         table.row(vec![
-            one_line(&conversation.id),
+            short_id(&conversation.id),
             truncate_str(&one_line(&conversation.title), TITLE_COLUMNS, "…").into_owned(),
             conversation.messages.to_string(),
             utc(conversation.updated_at),

@@ -3,15 +3,19 @@
 use std::io::Read;
 use std::time::Duration;
 
-use chat_sync::NewMessage;
+use chat_sync::{AccountState, EngineError, NewMessage, RelayState, Status};
 
 use crate::cli::Send;
-use crate::context::Context;
+use crate::context::{Context, settled_status};
 use crate::exit::Failure;
+use crate::output::one_line;
 use crate::shapes::Sent;
 
 /// How long the way to a relay is waited for. The message is safe on disk without it.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// The same while there is no history key: that there is none must be certain before the first one is made, and
+/// relays are asked twice for that.
+const FIRST_PATIENCE: Duration = Duration::from_secs(6);
 /// Far more than one message can have, so that the engine is who says that it is too long.
 const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -21,12 +25,16 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
     } else {
         args.text
     };
+    if text.trim().is_empty() {
+        return Err(EngineError::Empty.into());
+    }
     let account = context.account()?;
     let engine = context.engine(&account, true)?;
     if args.conversation == "latest" {
         // Without any, this is a mistake, and not the name of a new one.
         engine.conversation("latest").await?;
     }
+    let before = engine.conversations().await?;
     let sent = engine
         .send(NewMessage {
             conversation: args.conversation,
@@ -37,7 +45,9 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
         })
         .await?;
     if !account.relays.is_empty() {
-        engine.flush(FLUSH_PATIENCE).await?;
+        let keyless = settled_status(&engine).await.account.write_key.is_none();
+        let patience = if keyless { FIRST_PATIENCE } else { FLUSH_PATIENCE };
+        engine.flush(patience).await?;
     }
     // It may have been sealed meanwhile, and is asked for by its new name then.
     let name = engine.current_name(sent.id).await?.unwrap_or(sent.id);
@@ -55,12 +65,43 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
         });
     }
     output.line(&sent.id.to_string())?;
-    output.talk(match state {
-        "draft" | "waiting" => "kept on this device; it is sent when a relay can be reached",
-        "parked" => "kept on this device; no relay took it, `chat-sync status` says why",
-        _ => "sent",
+    if before
+        .iter()
+        .all(|conversation| conversation.id != sent.conversation)
+    {
+        output.talk(&format!(
+            "began a new conversation \"{}\"",
+            one_line(&sent.conversation)
+        ));
+    }
+    output.talk(&match state {
+        "draft" | "waiting" => format!("kept on this device: {}", why_it_waits(&engine.status())),
+        "parked" => "kept on this device; no relay took it, `chat-sync status` says why".to_owned(),
+        _ => "sent".to_owned(),
     });
     Ok(())
+}
+
+/// What keeps a message from leaving, and what changes that.
+fn why_it_waits(status: &Status) -> String {
+    let connected = status.relays.iter().any(|relay| {
+        !matches!(
+            relay.state,
+            RelayState::Off
+                | RelayState::Connecting
+                | RelayState::Waiting { .. }
+                | RelayState::Refused { .. }
+        )
+    });
+    let account = &status.account;
+    let why = match &account.state {
+        AccountState::Locked(why) => return format!("the history key is locked: {}", one_line(why)),
+        _ if !connected => "no relay can be reached",
+        _ if account.write_key.is_none() => "the history key is still being looked for",
+        _ if !account.write_ready => "no relay has confirmed the history key yet",
+        _ => "no relay has confirmed it yet",
+    };
+    format!("{why}; it goes out with the next command that goes online, such as `chat-sync sync`")
 }
 
 /// What is piped in, without the line break that programs add.

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use super::transcript;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::one_line;
+use crate::output::{plural, short_id};
 use crate::shapes::MessageShape;
 
 /// Prints until somebody ends the program, or stops reading.
@@ -61,8 +61,8 @@ fn remark(context: &Context, status: &Status, said: Said) -> Said {
         .all(|relay| matches!(relay.state, RelayState::Waiting { .. }));
     if live > 0 {
         context.output.talk(&format!(
-            "watching {live} of {} relays; Ctrl-C ends it",
-            status.relays.len()
+            "watching {live} of {}; Ctrl-C ends it",
+            plural(status.relays.len() as u64, "relay")
         ));
         Said::Live
     } else if offline && said == Said::Nothing {
@@ -90,7 +90,7 @@ async fn print(context: &Context, engine: &Handle, messages: Vec<&MessageView>) 
             continue;
         }
         let [head, words] = transcript::lines(message, state);
-        let conversation = style(one_line(&message.conversation)).cyan();
+        let conversation = style(short_id(&message.conversation)).cyan();
         context
             .output
             .line(&format!("{conversation} {head}\n{words}\n"))?;
