@@ -188,7 +188,18 @@ impl Desk {
         })
         .await;
         if stale {
-            let _ = self.reconciler.compare.send(Compare { relay: None }).await;
+            // A pass that began meanwhile, because a key appeared, answers this call; starting it over would lose its
+            // account of what it moved.
+            let begun = self.status.borrow().clone();
+            for relay in begun.relays.iter().filter(|relay| relay.pass <= before) {
+                let _ = self
+                    .reconciler
+                    .compare
+                    .send(Compare {
+                        relay: Some(relay.url.clone()),
+                    })
+                    .await;
+            }
         }
         let over = |status: &Status| {
             status

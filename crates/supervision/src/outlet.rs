@@ -55,13 +55,16 @@ where
         })
     }
 
-    /// Queues `message`, waiting for room in the mailbox, and returns what its handler returned.
+    /// Queues `message` and returns what its handler returned. Every caller waits for its own answer, so the callers
+    /// bound what is queued this way.
     pub async fn send(&self, message: M) -> Result<M::Result, Undelivered> {
-        let sending = {
+        // Through a clone, which has a place of its own: a request that finds the shared place taken would return
+        // pending without anybody to wake it.
+        let recipient = {
             let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
-            slot.as_ref().ok_or(Undelivered::Closed)?.send(message)
+            slot.clone().ok_or(Undelivered::Closed)?
         };
-        sending.await.map_err(|error| match error {
+        recipient.send(message).await.map_err(|error| match error {
             MailboxError::Timeout => Undelivered::Full,
             MailboxError::Closed => Undelivered::Closed,
         })
