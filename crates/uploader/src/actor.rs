@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use event_index::{EventIndex, IndexError};
+use event_index::EventIndex;
 use nostr::prelude::PublicKey;
 use pns_keys::keeper::{KeysChanged, SealBatch};
 use reconciler::{Settled, Side};
@@ -16,9 +16,10 @@ use supervision::{Env, Lifeline, Outlet};
 use crate::drafts::{Batch, SealFailed, Sealer};
 use crate::handle::Uploader;
 use crate::messages::{Drafted, Sealed, SealingHeld, UploadsChanged};
-use crate::outbox::{Next, Read, WINDOW};
+use crate::outbox::{Next, Read};
 use crate::relay::Relay;
 use crate::sealing::NotNow;
+use crate::window::Window;
 
 mod handlers;
 
@@ -182,23 +183,7 @@ impl UploaderActor {
         ctx: &mut Context<Self>,
     ) {
         let (store, workers, name) = (Arc::clone(index.store()), env.workers, url.to_string());
-        let reading = async move {
-            workers
-                .run(move || {
-                    let rows = store.deliveries(&name, after, WINDOW)?;
-                    let mut events = Vec::with_capacity(rows.len());
-                    for row in &rows {
-                        match store.event(&row.id) {
-                            Ok(event) => events.extend(event),
-                            // One damaged envelope keeps no other from leaving.
-                            Err(IndexError::Corrupt { what, .. }) => tracing::error!(what, "can't be sent"),
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    Ok((rows, events))
-                })
-                .await
-        };
+        let reading = async move { workers.run(move || Window::read(&store, &name, after)).await };
         ctx.spawn(wrap_future::<_, Self>(reading).map(move |loaded, actor, ctx| {
             let unix = actor.env.clock.unix();
             let Some(relay) = actor.relays.get_mut(&url) else {
@@ -206,11 +191,10 @@ impl UploaderActor {
             };
             relay.loading = false;
             match loaded {
-                Ok((mut rows, events)) => {
+                Ok((mut window, events)) => {
                     // The answer to these is known and on its way to the disk.
-                    let last = rows.len() < WINDOW;
-                    rows.retain(|row| !relay.accepted.contains(&row.id));
-                    relay.outbox.load(read, rows, last, unix);
+                    window.rows.retain(|row| !relay.accepted.contains(&row.id));
+                    relay.outbox.load(read, window, unix);
                     relay
                         .events
                         .extend(events.into_iter().map(|event| (event.id, event)));

@@ -33,6 +33,7 @@ mod outbox;
 mod pace;
 mod relay;
 mod sealing;
+mod window;
 
 pub use actor::{Facts, UploaderActor, UploaderParts};
 pub use handle::Uploader;
@@ -42,3 +43,4 @@ pub use messages::{
 pub use outbox::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, SETTLE_PATIENCE, WINDOW};
 pub use pace::Pace;
 pub use sealing::{NotNow, PER_SECOND_MAX, SEAL_WINDOW, SKEW_MAX, SealingTimes};
+pub use window::Window;

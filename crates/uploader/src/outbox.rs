@@ -11,6 +11,7 @@ use nostr::prelude::EventId;
 use relay_link::{ClockRefusal, OkClass};
 
 use crate::pace::Pace;
+use crate::window::Window;
 
 /// Events on the wire without an OK (field guide 7). More would be lost together when a socket closes.
 pub const IN_FLIGHT_MAX: usize = 32;
@@ -123,15 +124,15 @@ impl Outbox {
         self.rewind();
     }
 
-    /// Takes the rows that followed [`Next::Load`], in sequence order; `last` when there were no more behind them.
-    pub fn load(&mut self, read: Read, rows: Vec<Delivery>, last: bool, unix: u64) {
+    /// Takes the rows that followed [`Next::Load`]. Rows of the window may be left out; the reading goes on behind it.
+    pub fn load(&mut self, read: Read, window: Window, unix: u64) {
         // Rows read before a rewind are read again, from the beginning.
         if read.rewinds != self.changes.rewinds {
             return;
         }
-        self.read_all = last && read.appends == self.changes.appends;
-        for row in rows {
-            self.read_to = self.read_to.max(row.seq);
+        self.read_all = window.last && read.appends == self.changes.appends;
+        self.read_to = self.read_to.max(window.read_to);
+        for row in window.rows {
             if self.in_flight.contains_key(&row.id) {
                 continue;
             }

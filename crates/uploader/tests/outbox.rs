@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use event_index::{Delivery, DeliveryState};
 use nostr::event::EventId;
 use relay_link::OkClass;
-use uploader::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, Pace, WINDOW};
+use uploader::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, Pace, WINDOW, Window};
 
 const UNIX: u64 = 1_789_000_000;
 
@@ -25,6 +25,15 @@ fn row(seq: u64) -> Delivery {
         attempts: 0,
         next_try: 0,
         reason: None,
+    }
+}
+
+/// What a reading behind `after` came to.
+fn window(after: u64, rows: Vec<Delivery>) -> Window {
+    Window {
+        read_to: rows.last().map_or(after, |row| row.seq),
+        last: rows.len() < WINDOW,
+        rows,
     }
 }
 
@@ -63,15 +72,9 @@ impl Bench {
             match self.outbox.next(self.now, self.unix) {
                 Next::Send(row) => sent.push(row.seq),
                 Next::Load { after, read } => {
-                    let rows: Vec<Delivery> = self
-                        .disk
-                        .iter()
-                        .filter(|row| row.seq > after)
-                        .take(WINDOW)
-                        .cloned()
-                        .collect();
-                    let last = rows.len() < WINDOW;
-                    self.outbox.load(read, rows, last, self.unix);
+                    let rows = self.disk.iter().filter(|row| row.seq > after);
+                    let rows: Vec<Delivery> = rows.take(WINDOW).cloned().collect();
+                    self.outbox.load(read, window(after, rows), self.unix);
                 }
                 Next::Wait(_) | Next::Idle => return sent,
             }
@@ -244,7 +247,7 @@ fn rows_that_were_read_before_the_queue_changed_do_not_hide_the_change() {
     let rows = bench.disk.clone();
     bench.disk.push(row(2));
     bench.outbox.appended();
-    bench.outbox.load(read, rows, true, bench.unix);
+    bench.outbox.load(read, window(after, rows), bench.unix);
     assert_eq!(bench.pump(), [1, 2], "the second one is found");
 
     let mut bench = Bench::new(2);
@@ -252,10 +255,29 @@ fn rows_that_were_read_before_the_queue_changed_do_not_hide_the_change() {
         panic!("it reads first")
     };
     bench.outbox.rewind();
-    bench.outbox.load(read, Vec::new(), true, bench.unix);
+    bench.outbox.load(read, window(0, Vec::new()), bench.unix);
     assert_eq!(
         bench.pump(),
         [1, 2],
         "an older reading says nothing about the queue"
     );
+}
+
+#[test]
+fn a_reading_of_which_nothing_is_left_goes_on_behind_it() {
+    let mut bench = Bench::new(2 * WINDOW as u64);
+    let Next::Load { after, read } = bench.outbox.next(bench.now, bench.unix) else {
+        panic!("it reads first")
+    };
+    // All of them were accepted a moment ago, which is not on disk yet.
+    let read_to = WINDOW as u64;
+    let passed = Window {
+        rows: Vec::new(),
+        read_to,
+        last: false,
+    };
+    bench.outbox.load(read, passed, bench.unix);
+    assert_eq!(after, 0);
+    assert!(matches!(bench.outbox.next(bench.now, bench.unix), Next::Load { after, .. } if after == read_to));
+    assert_eq!(bench.pump().first(), Some(&(read_to + 1)));
 }
