@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::actor::BunkerActor;
 use crate::messages::Ask;
 use crate::request::{Answer, Request, bad};
-use crate::{AuthUrl, BunkerUri, ClientKey};
+use crate::{AuthUrl, BunkerUri, ClientKey, Patience};
 
 /// Reaches a remote signer, whichever account it holds; also after the actor behind it was restarted. Clones are
 /// cheap.
@@ -39,13 +39,15 @@ pub struct BunkerParts {
     pub client: ClientKey,
     /// Who shows a page that the signer wants opened.
     pub auth_urls: Vec<Outlet<AuthUrl>>,
+    /// How long it is waited for.
+    pub patience: Patience,
 }
 
 /// A remote signer bound to one account: a [`Signer`] for everybody else.
 ///
-/// Every answer has a deadline: 65 s after the request went out, once more 65 s after its retry, and 5 minutes after
-/// the signer asked for a page to be opened. Without a relay a request waits 65 s. Dropping the future gives up its
-/// place.
+/// Every answer has a deadline, by [`Patience`]: 65 s after the request went out, once more 65 s after its retry, and
+/// 5 minutes after the signer asked for a page to be opened. Without a relay a request waits 65 s. Dropping the
+/// future gives up its place.
 #[derive(Clone)]
 pub struct RemoteSigner {
     bunker: Bunker,

@@ -2,11 +2,19 @@ use nostr::key::Keys;
 
 use super::*;
 
+const ANSWER_DEADLINE: Duration = Duration::from_secs(65);
 const ACCOUNT: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 
 fn session(now: Instant) -> Session {
     let remote = Keys::parse("0000000000000000000000000000000000000000000000000000000000000002").unwrap();
-    Session::new(remote.public_key(), None, true, [7; 8], now)
+    let settings = Settings {
+        remote: remote.public_key(),
+        secret: None,
+        accepted: true,
+        prefix: [7; 8],
+        patience: Patience::default(),
+    };
+    Session::new(settings, now)
 }
 
 fn account() -> PublicKey {

@@ -8,7 +8,7 @@ use nostr::event::{Kind, UnsignedEvent};
 use nostr::key::PublicKey;
 use nostr::types::Timestamp;
 use relay_link::{RelayLink, RelayLinkActor};
-use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, RemoteSigner, new_client_key};
+use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, Patience, RemoteSigner, new_client_key};
 use supervision::{
     Env, Guard, Guardian, Outlet, Role, SeededEntropy, SimulatedClock, SystemClock, Tripwire, Workers,
 };
@@ -54,11 +54,16 @@ pub(crate) fn simulate<T>(scenario: impl Future<Output = T>) -> T {
 
 impl Desk {
     pub(crate) fn new(signer: &TestBunker) -> Self {
-        Self::build(signer, Tripwire::none(), false)
+        Self::build(signer, Tripwire::none(), false, Patience::default())
+    }
+
+    /// A device that waits as long as it is told.
+    pub(crate) fn with_patience(signer: &TestBunker, patience: Patience) -> Self {
+        Self::build(signer, Tripwire::none(), false, patience)
     }
 
     /// `accepted`: it was let in on an earlier day.
-    pub(crate) fn build(signer: &TestBunker, tripwire: Tripwire, accepted: bool) -> Self {
+    pub(crate) fn build(signer: &TestBunker, tripwire: Tripwire, accepted: bool, patience: Patience) -> Self {
         let env = Env {
             // The signer's events carry the machine's time.
             clock: Arc::new(SimulatedClock::starting_at(supervision::Clock::unix(
@@ -80,6 +85,7 @@ impl Desk {
             uri,
             client: new_client_key(&*env.entropy),
             auth_urls: vec![outlet],
+            patience,
         };
         let guardian = Guardian::new(env.clone(), vec![link.restarted()], Outlet::empty()).start();
         guardian.do_send(Guard {

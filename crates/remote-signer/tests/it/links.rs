@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nostr::nips::nip46::NostrConnectMethod as Method;
 use pns_keys::{Signer, SignerError};
+use remote_signer::Patience;
 use supervision::Tripwire;
 use tokio::time::Instant;
 
@@ -55,7 +56,7 @@ fn an_actor_that_dies_takes_no_secret_with_it() {
     simulate(async {
         let phone = TestBunker::new(Mood::Approves);
         // Link changes, asks and answers: somewhere in the second request.
-        let desk = Desk::build(&phone, Tripwire::armed([(ROLE, 10)]), false);
+        let desk = Desk::build(&phone, Tripwire::armed([(ROLE, 10)]), false, Patience::default());
         let signer = desk.log_in().await;
         let mut restarts = 0;
         for _ in 0..5 {
@@ -78,7 +79,7 @@ fn an_actor_that_dies_takes_no_secret_with_it() {
 fn a_client_key_that_was_let_in_before_needs_no_secret() {
     simulate(async {
         let phone = TestBunker::new(Mood::Approves);
-        let desk = Desk::build(&phone, Tripwire::none(), true);
+        let desk = Desk::build(&phone, Tripwire::none(), true, Patience::default());
         settled().await;
         let signer = desk.bunker.signer_for(phone.account().public_key());
         signer.sign(unsigned(signer.public_key())).await.unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use pns_keys::{Signer, SignerError};
+use remote_signer::Patience;
 use tokio::time::Instant;
 
 use crate::bunker::{Mood, TestBunker};
@@ -128,5 +129,28 @@ fn a_dropped_request_frees_its_place() {
         let asked = Instant::now();
         signer.nip44_encrypt_to_self("text").await.unwrap();
         assert!(asked.elapsed() < SLACK);
+    });
+}
+
+#[test]
+fn whoever_has_less_patience_waits_less() {
+    simulate(async {
+        let phone = TestBunker::new(Mood::Silent);
+        let patience = Patience {
+            answer: seconds(2),
+            page: seconds(7),
+        };
+        let mut desk = Desk::with_patience(&phone, patience);
+        let signer = desk.log_in().await;
+        let asked = Instant::now();
+        signer.sign(unsigned(signer.public_key())).await.unwrap_err();
+        assert!(asked.elapsed() >= seconds(4) && asked.elapsed() < seconds(4) + SLACK);
+        assert_eq!(phone.asked().len(), 2);
+
+        phone.set(Mood::Page(None));
+        let asked = Instant::now();
+        signer.sign(unsigned(signer.public_key())).await.unwrap_err();
+        assert!(asked.elapsed() >= seconds(7) && asked.elapsed() < seconds(7) + SLACK);
+        desk.pages.try_recv().unwrap();
     });
 }
