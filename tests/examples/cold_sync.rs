@@ -50,13 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn start(store: &Path, relay: &str) -> Result<Handle, Box<dyn Error>> {
     let key = StoreKey::from_bytes([3; 32]);
     let signer = LocalSigner::parse(&"01".repeat(32), || SystemEntropy.draw_32())?;
-    let config = Config {
-        signer: Arc::new(signer),
-        store: Arc::new(Store::open(Storage::File(store.to_owned()), &key)?),
-        relays: vec![relay.parse()?],
-        online: true,
-    };
-    Ok(Engine::start(config)?)
+    let store = Arc::new(Store::open(Storage::File(store.to_owned()), &key)?);
+    Ok(Engine::start(Config::new(Arc::new(signer), store, vec![relay.parse()?]))?)
 }
 
 /// Conversations of fifty messages of about 600 bytes.

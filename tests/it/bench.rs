@@ -39,12 +39,7 @@ impl Device {
 
     pub(crate) fn config(&self) -> Config {
         let signer = LocalSigner::parse(SECRET, || SystemEntropy.draw_32()).unwrap();
-        Config {
-            signer: Arc::new(signer),
-            store: self.store(),
-            relays: self.relays.clone(),
-            online: true,
-        }
+        Config::new(Arc::new(signer), self.store(), self.relays.clone())
     }
 
     /// An engine on a thread of its own, with the real clock and real sockets.

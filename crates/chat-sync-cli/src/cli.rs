@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use chat_sync::{MessageId, RelayUrl, Role};
 use clap::error::ErrorKind;
+use pns_keys::Profile;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{self, Failure};
@@ -33,6 +34,9 @@ pub(crate) struct Global {
         value_name = "DIR"
     )]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The account to use, by its npub or the beginning of it [default: the one logged in last]
+    #[arg(long, global = true, env = "CHAT_SYNC_ACCOUNT", hide_env_values = true, value_name = "NPUB")]
+    pub(crate) account: Option<String>,
     /// Use this relay instead of the saved ones; may be given several times
     #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]
     pub(crate) relays: Vec<RelayUrl>,
@@ -51,7 +55,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Show it all: devices, a relay, faults, and equal sets in the end; needs no network
     Demo(Demo),
-    /// Log an account in; its secret key comes by prompt or stdin
+    /// Log an account in; its secret key comes by prompt or stdin, or stays with a remote signer
     Login(Login),
     /// Show who is logged in
     Whoami,
@@ -80,14 +84,46 @@ pub(crate) struct Demo {
 #[derive(Debug, Args)]
 pub(crate) struct Login {
     /// Make a new account, and show its secret key once
-    #[arg(long)]
+    #[arg(long, group = "means")]
     pub(crate) new: bool,
-    /// Read the secret key from this file
-    #[arg(long, value_name = "PATH", conflicts_with = "new")]
+    /// Read the secret key from this file: nsec, hex, ncryptsec, or 12 to 24 words
+    #[arg(long, value_name = "PATH", group = "means")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Ask the remote signer with this `bunker://` address; `-` reads the address from stdin
+    #[arg(long, value_name = "URI", group = "means")]
+    pub(crate) bunker: Option<String>,
+    /// Show a QR code for a remote signer to scan
+    #[arg(long, group = "means")]
+    pub(crate) qr: bool,
+    /// Where the signer that scans the QR code is met
+    #[arg(long, value_name = "URL", requires = "qr", action = ArgAction::Append)]
+    pub(crate) signer_relay: Vec<RelayUrl>,
+    /// Read the passphrase of an encrypted key from this file
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["new", "bunker", "qr"])]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// How history keys are derived; `nip-pns` shares the history with other clients of that draft
+    #[arg(long, value_enum, default_value_t = ProfileName::Routstr)]
+    pub(crate) profile: ProfileName,
     /// Caught so that a key typed here is refused without being repeated.
     #[arg(hide = true)]
     pub(crate) misplaced: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileName {
+    /// As the Routstr web app does
+    Routstr,
+    /// As the NIP-PNS draft says
+    NipPns,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Routstr => Self::Routstr,
+            ProfileName::NipPns => Self::NipPns,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -231,7 +267,7 @@ fn command_of(args: &[OsString]) -> String {
     while let Some(word) = words.next() {
         match word {
             // What follows one of these is its value.
-            "--data-dir" | "--relay" => drop(words.next()),
+            "--data-dir" | "--relay" | "--account" => drop(words.next()),
             flag if flag.starts_with('-') => {}
             name => match command.find_subcommand(name).cloned() {
                 Some(found) => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat_sync::AccountState;
-use chat_sync::{Account, Config, DataDir, DataDirError, Engine, Env, Handle, RelayUrl, Status};
+use chat_sync::{Account, DataDir, DataDirError, Engine, Env, Handle, RelayUrl, Status};
 use futures_util::StreamExt;
 use supervision::{Clock, Entropy};
 
@@ -33,13 +33,21 @@ impl Context {
         let root = global.data_dir.clone().or_else(default_data_dir);
         let root =
             root.ok_or_else(|| Failure::Usage("there is no home directory; give --data-dir".to_owned()))?;
+        let mut data_dir = DataDir::new(root);
+        if let Some(account) = &global.account {
+            data_dir = data_dir.choosing(account)?;
+        }
         Ok(Self {
             output: Output::new(global.json, global.quiet),
-            data_dir: DataDir::new(root),
+            data_dir,
             relays: global.relays.clone(),
             env: Env::production(),
             engine: Mutex::new(None),
         })
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -61,13 +69,7 @@ impl Context {
 
     /// Starts the one engine of this run.
     pub(crate) fn engine(&self, account: &Account, online: bool) -> Result<Handle, Failure> {
-        let config = Config {
-            signer: Arc::clone(&account.signer),
-            store: Arc::clone(&account.store),
-            relays: account.relays.clone(),
-            online,
-        };
-        let handle = Engine::start_with(config, self.env.clone())?;
+        let handle = Engine::start_with(account.config(online), self.env.clone())?;
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
         Ok(handle)
     }

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use chat_sync::{ChatUpdate, Config, DataDir, Engine, NewMessage, RelayUrl};
+use chat_sync::{ChatUpdate, DataDir, Engine, Login, LoginMethod, NewMessage, RelayUrl};
 use futures_executor::block_on;
 use futures_util::StreamExt;
 use pns_keys::DeviceSecret;
@@ -26,14 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut secret = String::new();
     std::io::stdin().read_line(&mut secret)?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let account = DataDir::new(folder).login(&DeviceSecret::parse(&secret)?, &relays, &entropy)?;
+    let login = Login::with_key(DeviceSecret::parse(&secret)?, LoginMethod::RawKey);
+    let account = DataDir::new(folder).login(&login, &relays, &entropy)?;
 
-    let engine = Engine::start(Config {
-        signer: account.signer,
-        store: account.store,
-        relays: account.relays,
-        online: true,
-    })?;
+    let engine = Engine::start(account.config(true))?;
 
     block_on(async {
         // On disk when this returns; it leaves as soon as a relay takes it.

@@ -4,20 +4,50 @@ use std::fmt;
 use std::sync::Arc;
 
 use event_index::Store;
-use pns_keys::Signer;
+use pns_keys::{Profile, Signer};
 use relay_link::{Dial, RelayUrl, WebSocketDialer};
+use remote_signer::{Bunker, BunkerUri, ClientKey};
 
 /// One account's engine.
 #[derive(Clone)]
 pub struct Config {
     /// Holds the account's key. The account is the signer's.
     pub signer: Arc<dyn Signer>,
+    /// Where `signer` is, when it is one that is asked through relays: the engine keeps it connected.
+    pub remote: Option<RemoteLogin>,
+    /// What new envelopes are sealed under; [`Profile::Routstr`] unless a person chose otherwise.
+    pub profile: Profile,
     /// The account's store; see [`DataDir`](crate::DataDir). One engine at a time.
     pub store: Arc<Store>,
     /// The relays to keep level with. None: everything works on this device, and nothing leaves it.
     pub relays: Vec<RelayUrl>,
     /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
     pub online: bool,
+}
+
+/// A remote signer (NIP-46) that let this device in.
+#[derive(Debug, Clone)]
+pub struct RemoteLogin {
+    /// Reaches it; [`Config::signer`] is one of its [`Bunker::signer_for`].
+    pub bunker: Bunker,
+    /// Where it listens.
+    pub uri: BunkerUri,
+    /// What it knows this device by.
+    pub client: ClientKey,
+}
+
+impl Config {
+    /// An engine that dials its relays, with a signer that is here.
+    pub fn new(signer: Arc<dyn Signer>, store: Arc<Store>, relays: Vec<RelayUrl>) -> Self {
+        Self {
+            signer,
+            remote: None,
+            profile: Profile::Routstr,
+            store,
+            relays,
+            online: true,
+        }
+    }
 }
 
 impl fmt::Debug for Config {

@@ -1,7 +1,8 @@
-//! The data directory: one folder per account, with its store, its store key and its login.
+//! The data directory: one folder per account, with its store, its store key and its login. No key of one account is
+//! ever tried on the data of another.
 //!
 //! ```text
-//! <data dir>/account                      the npub that commands use
+//! <data dir>/account                      the npub that commands use when none is named
 //! <data dir>/accounts/<npub>/store.redb   everything of that account, sealed
 //! <data dir>/accounts/<npub>/store.key    the key it is sealed under, readable by its owner alone
 //! ```
@@ -13,11 +14,13 @@ use std::sync::Arc;
 
 use event_index::{IndexError, KeyFileError, Storage, Store, StoreKey};
 use nostr::prelude::{FromBech32, PublicKey, ToBech32};
-use pns_keys::{DeviceSecret, LocalSigner, Signer};
+use pns_keys::{Profile, Signer};
 use relay_link::RelayUrl;
-use serde::{Deserialize, Serialize};
 use supervision::Entropy;
 use zeroize::Zeroizing;
+
+use crate::config::{Config, RemoteLogin};
+use crate::login::{Login, LoginMethod};
 
 /// Where an account's messages go when nobody said otherwise: the relays of the Routstr web app.
 pub const RELAYS_DEFAULT: [&str; 3] = [
@@ -27,28 +30,16 @@ pub const RELAYS_DEFAULT: [&str; 3] = [
 ];
 
 const LOGIN: &str = "login";
+const STORE: &str = "store.redb";
+
+/// Accounts in one directory, beyond which a listing stops: a person has a handful.
+const ACCOUNTS_MAX: usize = 1_000;
 
 /// A data directory. Holds a path; nothing is read before it is asked for.
 #[derive(Debug, Clone)]
 pub struct DataDir {
     root: PathBuf,
-}
-
-/// How the account's key is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LoginMethod {
-    /// The secret key was typed, pasted or made here.
-    RawKey,
-}
-
-impl LoginMethod {
-    /// The method as one word, as in `whoami --json`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::RawKey => "raw-key",
-        }
-    }
+    chosen: Option<PublicKey>,
 }
 
 /// An account that is logged in: its store is open, and nobody else can open it.
@@ -57,8 +48,12 @@ pub struct Account {
     pub public_key: PublicKey,
     /// How its key is reached.
     pub method: LoginMethod,
+    /// What new envelopes are sealed under.
+    pub profile: Profile,
     /// Holds its key.
     pub signer: Arc<dyn Signer>,
+    /// Where `signer` is, when it is not here.
+    pub remote: Option<RemoteLogin>,
     /// Everything that is kept of it.
     pub store: Arc<Store>,
     /// The relays it is kept level with.
@@ -71,6 +66,17 @@ pub enum DataDirError {
     /// No account was logged in.
     #[error("nobody is logged in; run `chat-sync login` first")]
     NotLoggedIn,
+    /// Several accounts are here and none of them is the one to use.
+    #[error("several accounts are here ({}); name one with --account", .0.join(", "))]
+    WhichAccount(Vec<String>),
+    /// No account, or more than one, is meant.
+    #[error("`{given}` names {} account here; `chat-sync whoami` lists them", if *several { "more than one" } else { "no" })]
+    NoSuchAccount {
+        /// What was typed.
+        given: String,
+        /// Whether more than one begins like that.
+        several: bool,
+    },
     /// The directory could not be read or written.
     #[error("{place} could not be read or written ({source}); check the path and its permissions")]
     Io {
@@ -102,23 +108,13 @@ pub enum DataDirError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-struct LoginRecord {
-    method: LoginMethod,
-    /// The account's secret as nsec. The store seals the record.
-    nsec: String,
-}
-
-impl Drop for LoginRecord {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.nsec);
-    }
-}
-
 impl DataDir {
     /// The directory at `root`, which need not exist.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            chosen: None,
+        }
     }
 
     /// Its path.
@@ -126,15 +122,73 @@ impl DataDir {
         &self.root
     }
 
-    /// The account that commands use, if one is logged in.
+    /// The same directory, used for the account that `given` names: an npub, the beginning of one that is here, or a
+    /// public key in hex.
+    pub fn choosing(&self, given: &str) -> Result<Self, DataDirError> {
+        let given = given.trim();
+        let named = PublicKey::from_bech32(given).or_else(|_| PublicKey::from_hex(given));
+        let chosen = match named {
+            Ok(account) => account,
+            Err(_) => {
+                let mut found = self.accounts()?;
+                found.retain(|account| !given.is_empty() && npub(account).starts_with(given));
+                match found[..] {
+                    [account] => account,
+                    _ => {
+                        return Err(DataDirError::NoSuchAccount {
+                            given: given.chars().take(80).collect(),
+                            several: !found.is_empty(),
+                        });
+                    }
+                }
+            }
+        };
+        Ok(Self {
+            root: self.root.clone(),
+            chosen: Some(chosen),
+        })
+    }
+
+    /// The account that was named with [`DataDir::choosing`].
+    pub fn chosen(&self) -> Option<PublicKey> {
+        self.chosen
+    }
+
+    /// Every account that is logged in here, in the order of their npubs.
+    pub fn accounts(&self) -> Result<Vec<PublicKey>, DataDirError> {
+        let place = self.root.join("accounts");
+        let io = |source| DataDirError::Io {
+            place: place.clone(),
+            source,
+        };
+        let entries = match fs::read_dir(&place) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries.take(ACCOUNTS_MAX) {
+            let entry = entry.map_err(io)?;
+            if entry.path().join(STORE).exists() {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort();
+        Ok(names.iter().filter_map(|name| PublicKey::from_bech32(name).ok()).collect())
+    }
+
+    /// The account that commands use: the one that was chosen, else the one logged in last.
     pub fn current(&self) -> Result<Option<PublicKey>, DataDirError> {
+        if self.chosen.is_some() {
+            return Ok(self.chosen);
+        }
         let pointer = self.pointer();
         match fs::read_to_string(&pointer) {
             Ok(text) => match PublicKey::from_bech32(text.trim()) {
                 Ok(account) => Ok(Some(account)),
                 Err(_) => Err(DataDirError::BadPointer(pointer)),
             },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.only_account(),
             Err(source) => Err(DataDirError::Io {
                 place: pointer,
                 source,
@@ -142,26 +196,30 @@ impl DataDir {
         }
     }
 
-    /// Logs the account of `secret` in: makes its store, or opens the one it has, and makes it the current one.
+    /// After a logout no account is the current one; one that is alone needs no naming.
+    fn only_account(&self) -> Result<Option<PublicKey>, DataDirError> {
+        match self.accounts()?[..] {
+            [] => Ok(None),
+            [account] => Ok(Some(account)),
+            ref several => Err(DataDirError::WhichAccount(several.iter().map(npub).collect())),
+        }
+    }
+
+    /// Logs an account in: makes its store, or opens the one it has, and makes it the current one.
     /// `relays` replace those it had; without any it keeps them, and a new account gets [`RELAYS_DEFAULT`].
     pub fn login(
         &self,
-        secret: &DeviceSecret,
+        login: &Login,
         relays: &[RelayUrl],
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Account, DataDirError> {
-        let account = secret.public();
+        let account = login.account();
         let folder = self.folder(&account);
         private_folder(&folder)?;
-        let (store, key) = (folder.join("store.redb"), folder.join("store.key"));
+        let (store, key) = (folder.join(STORE), folder.join("store.key"));
         let key = StoreKey::for_store(&store, &key, &**entropy)?;
         let store = Store::open(Storage::File(store), &key)?;
-        let record = LoginRecord {
-            method: LoginMethod::RawKey,
-            nsec: secret.to_nsec().to_string(),
-        };
-        let record = Zeroizing::new(serde_json::to_vec(&record).map_err(|_| DataDirError::BadLogin)?);
-        store.put_meta(LOGIN, &record)?;
+        store.put_meta(LOGIN, &login.to_record())?;
         if !relays.is_empty() {
             store.set_relays(&relays.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         } else if store.relays()?.is_empty() {
@@ -181,7 +239,7 @@ impl DataDir {
     pub fn open(&self, entropy: &Arc<dyn Entropy>) -> Result<Account, DataDirError> {
         let account = self.current()?.ok_or(DataDirError::NotLoggedIn)?;
         let folder = self.folder(&account);
-        let (store, key) = (folder.join("store.redb"), folder.join("store.key"));
+        let (store, key) = (folder.join(STORE), folder.join("store.key"));
         if !store.exists() {
             return Err(DataDirError::NotLoggedIn);
         }
@@ -208,7 +266,6 @@ impl DataDir {
             Err(error) if !force => return Err(error),
             Err(_) => {}
         }
-        let pointer = self.pointer();
         let io = |place: &Path| {
             let place = place.to_owned();
             move |source| DataDirError::Io { place, source }
@@ -217,7 +274,10 @@ impl DataDir {
         let key = folder.join("store.key");
         erase(&key).map_err(io(&key))?;
         fs::remove_dir_all(&folder).map_err(io(&folder))?;
-        fs::remove_file(&pointer).map_err(io(&pointer))?;
+        let pointer = self.pointer();
+        if self.is_pointed_at(&account) {
+            fs::remove_file(&pointer).map_err(io(&pointer))?;
+        }
         Ok(account)
     }
 
@@ -230,23 +290,28 @@ impl DataDir {
             .meta(LOGIN)?
             .map(Zeroizing::new)
             .ok_or(DataDirError::BadLogin)?;
-        let record: LoginRecord = serde_json::from_slice(&record).map_err(|_| DataDirError::BadLogin)?;
-        let entropy = Arc::clone(entropy);
-        let signer = LocalSigner::parse(&record.nsec, move || entropy.draw_32())
-            .map_err(|_| DataDirError::BadLogin)?;
-        if signer.public_key() != public_key {
-            return Err(DataDirError::BadLogin);
-        }
+        let login = Login::from_record(public_key, &record).ok_or(DataDirError::BadLogin)?;
+        let (signer, remote) = login.signer(entropy);
         let saved = store.relays()?;
         // A relay that is no longer used, or was used for one run only, keeps nothing waiting.
         store.keep_relays(&saved)?;
         let relays = saved.iter().filter_map(|url| url.parse().ok()).collect();
         Ok(Account {
             public_key,
-            method: record.method,
-            signer: Arc::new(signer),
+            method: login.method(),
+            profile: login.profile,
+            signer,
+            remote,
             store: Arc::new(store),
             relays,
+        })
+    }
+
+    /// Whether the pointer names this account. One that names nobody is of no use to anybody.
+    fn is_pointed_at(&self, account: &PublicKey) -> bool {
+        fs::read_to_string(self.pointer()).is_ok_and(|text| match PublicKey::from_bech32(text.trim()) {
+            Ok(named) => named == *account,
+            Err(_) => true,
         })
     }
 
@@ -256,6 +321,20 @@ impl DataDir {
 
     fn folder(&self, account: &PublicKey) -> PathBuf {
         self.root.join("accounts").join(npub(account))
+    }
+}
+
+impl Account {
+    /// What an engine for this account is made of; `online` when it is to dial its relays.
+    pub fn config(&self, online: bool) -> Config {
+        Config {
+            signer: Arc::clone(&self.signer),
+            remote: self.remote.clone(),
+            profile: self.profile,
+            store: Arc::clone(&self.store),
+            relays: self.relays.clone(),
+            online,
+        }
     }
 }
 

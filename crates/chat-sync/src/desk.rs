@@ -6,6 +6,7 @@ use std::time::Duration;
 use chat_model::MessageId;
 use event_index::{Counts, IndexError, LocalId, Standing, Store};
 use nostr::event::EventId;
+use pns_keys::keeper::{Keeper, SIGNER_WAIT, Unlock};
 use reconciler::{Compare, Reconciler};
 use relay_link::RelayLink;
 use status::{AccountState, RelayState, RelayStatus, Status};
@@ -25,6 +26,8 @@ const BREATH: Duration = Duration::from_millis(100);
 const QUIET_FIRST: Duration = Duration::from_secs(30);
 /// A relay that never agrees is compared with this often at most.
 const QUIET_MAX: Duration = Duration::from_secs(3600);
+/// How long a keeper takes to say that it asks the signer.
+const ASKED_SEEN: Duration = Duration::from_millis(500);
 /// How long a link takes to say that it dials.
 const REDIAL_SEEN: Duration = Duration::from_millis(500);
 /// No relay made any progress for this long: the sync ends and says so. Longer than every wait inside a pass.
@@ -52,6 +55,7 @@ pub(crate) struct Desk {
     pub(crate) relays: Vec<String>,
     pub(crate) reconciler: Reconciler,
     pub(crate) links: Vec<RelayLink>,
+    pub(crate) keeper: Keeper,
     pub(crate) status: watch::Receiver<Status>,
 }
 
@@ -163,6 +167,33 @@ impl Desk {
         }
     }
 
+    /// Has a signer that refused asked again, since a person is here now, and waits for a history key: for relays that
+    /// may have one, and for the signer as long as it takes to answer.
+    async fn settle_keys(&self) {
+        let refused = matches!(self.status.borrow().account.state, AccountState::Locked(_));
+        if refused && !self.status.borrow().account.asking {
+            // One that is being restarted asks by itself.
+            let _ = self.keeper.unlock.send(Unlock).await;
+            self.until(ASKED_SEEN, |status| {
+                status.account.asking || status.account.state == AccountState::Ready
+            })
+            .await;
+        }
+        let asking = |status: &Status| status.account.asking;
+        loop {
+            self.until(KEY_PATIENCE, |status| {
+                asking(status) || nobody_to_send_to(status) || keys_settled(status)
+            })
+            .await;
+            if !asking(&self.status.borrow()) {
+                return;
+            }
+            if !self.until(SIGNER_WAIT, |status| !asking(status)).await {
+                return;
+            }
+        }
+    }
+
     async fn counts(&self) -> Result<Counts, IndexError> {
         let store = Arc::clone(&self.store);
         self.env.workers.run(move || store.counts()).await
@@ -183,10 +214,7 @@ impl Desk {
             status.relays.iter().all(|relay| !connecting(relay))
         })
         .await;
-        self.until(KEY_PATIENCE, |status| {
-            nobody_to_send_to(status) || keys_settled(status)
-        })
-        .await;
+        self.settle_keys().await;
         if stale {
             // A pass that began meanwhile, because a key appeared, answers this call; starting it over would lose its
             // account of what it moved.
@@ -254,7 +282,8 @@ fn nobody_to_send_to(status: &Status) -> bool {
 fn keys_settled(status: &Status) -> bool {
     match status.account.state {
         AccountState::Ready => status.account.write_ready,
-        AccountState::Locked(_) | AccountState::Failed(_) => true,
+        AccountState::Locked(_) => !status.account.asking,
+        AccountState::Failed(_) => true,
         AccountState::Loading | AccountState::Offline(_) => false,
     }
 }

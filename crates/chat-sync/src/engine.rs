@@ -101,6 +101,7 @@ impl Running {
             relays,
             reconciler: wiring.reconciler.clone(),
             links: wiring.links.values().cloned().collect(),
+            keeper: wiring.keeper.clone(),
             status,
         };
         Ok((

@@ -22,12 +22,8 @@
 //! let key = StoreKey::draw(&SystemEntropy);
 //! let memory = Storage::Backend(Box::new(redb::backends::InMemoryBackend::new()));
 //! let signer = LocalSigner::parse(&"01".repeat(32), || SystemEntropy.draw_32()).unwrap();
-//! let engine = Engine::start(Config {
-//!     signer: Arc::new(signer),
-//!     store: Arc::new(Store::open(memory, &key)?),
-//!     relays: vec![],
-//!     online: false,
-//! })?;
+//! let store = Store::open(memory, &key)?;
+//! let engine = Engine::start(Config::new(Arc::new(signer), Arc::new(store), vec![]))?;
 //!
 //! let sent = block_on(engine.send(NewMessage::user("groceries", "What rhymes with orange?")))?;
 //! let conversations = block_on(engine.conversations())?;
@@ -43,16 +39,18 @@ mod desk;
 mod engine;
 mod error;
 mod handle;
+mod login;
 mod report;
 mod states;
 mod wiring;
 
 pub use chat_model::{ConversationSummary, FindError, Message, MessageId, Role};
-pub use config::{Config, Env};
-pub use data_dir::{Account, DataDir, DataDirError, LoginMethod, RELAYS_DEFAULT, npub};
+pub use config::{Config, Env, RemoteLogin};
+pub use data_dir::{Account, DataDir, DataDirError, RELAYS_DEFAULT, npub};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};
+pub use login::{Login, LoginMethod};
 pub use realtime::{ChatUpdate, ConversationView, MessageView};
 pub use relay_link::RelayUrl;
 pub use report::{RelayReport, SyncReport};

@@ -9,12 +9,13 @@ use pns_keys::keeper::{Keeper, KeeperParts};
 use realtime::{ChatUpdate, Realtime, RealtimeActor};
 use reconciler::{Reconciler, ReconcilerParts};
 use relay_link::{LinkState, RelayLink, RelayLinkActor, RelayUrl};
+use remote_signer::{BunkerParts, Patience};
 use status::{Board, Status, StatusActor, StatusDesk};
 use supervision::{Guard, Guardian, Outlet, Restarted, Role};
 use tokio::sync::{broadcast, watch};
 use uploader::{Uploader, UploaderActor, UploaderParts};
 
-use crate::{Config, Env};
+use crate::{Config, Env, RemoteLogin};
 
 /// What outlives every actor: outlets, channels, links.
 pub(crate) struct Wiring {
@@ -25,6 +26,9 @@ pub(crate) struct Wiring {
     pub(crate) realtime: Realtime,
     desk: StatusDesk,
     pub(crate) links: BTreeMap<RelayUrl, RelayLink>,
+    /// Connections to the relays of a remote signer, of their own: they carry other subscriptions, and only while the
+    /// signer is needed.
+    signer_links: Vec<RelayLink>,
     /// Starts parts and brings them back.
     pub(crate) guardian: Addr<Guardian>,
 }
@@ -43,6 +47,11 @@ impl Wiring {
             .iter()
             .map(|url| (url.clone(), RelayLink::new(url.clone())))
             .collect();
+        let remote = config.remote.as_ref().filter(|_| config.online);
+        let signer_links: Vec<RelayLink> = remote
+            .iter()
+            .flat_map(|remote| remote.uri.relays().iter().cloned().map(RelayLink::new))
+            .collect();
         let keeper = Keeper::new(links.keys().cloned().collect());
         let (reconciler, uploader, realtime) = (Reconciler::new(), Uploader::new(), Realtime::new());
         let (index, desk) = (EventIndex::new(config.store.clone()), StatusDesk::new());
@@ -55,7 +64,7 @@ impl Wiring {
             uploader.restarted.clone(),
             realtime.restarted.clone(),
         ];
-        restarted.extend(links.values().map(RelayLink::restarted));
+        restarted.extend(links.values().chain(&signer_links).map(RelayLink::restarted));
         let guardian = Guardian::new(env.runtime.clone(), restarted, desk.guardian_report.clone()).start();
 
         let wiring = Self {
@@ -66,6 +75,7 @@ impl Wiring {
             realtime,
             desk,
             links,
+            signer_links,
             guardian,
         };
         wiring.guard_status(config, env, board, published).await;
@@ -73,6 +83,9 @@ impl Wiring {
         wiring.guard_realtime(env, updates).await;
         wiring.guard_uploader(config, env).await;
         wiring.guard_reconciler(env).await;
+        if let Some(remote) = remote {
+            wiring.guard_signer(remote, env).await;
+        }
         wiring.guard_keeper(config, env).await;
         if config.online {
             wiring.guard_links(env).await;
@@ -126,6 +139,7 @@ impl Wiring {
         let (env, keeper) = (env.runtime.clone(), self.keeper.clone());
         let parts = KeeperParts {
             signer: config.signer.clone(),
+            profile: config.profile,
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.
             facts: vec![
@@ -137,6 +151,29 @@ impl Wiring {
         };
         let constructor = move |lifeline| keeper.start(env.clone(), lifeline, parts.clone());
         self.guard(Role::Keeper, Box::new(constructor)).await;
+    }
+
+    /// The signer's relays are dialled once somebody asks the signer for something, which is rare.
+    async fn guard_signer(&self, remote: &RemoteLogin, env: &Env) {
+        let bunker = remote.bunker.clone();
+        let parts = BunkerParts {
+            uri: remote.uri.clone(),
+            client: remote.client.clone(),
+            auth_urls: vec![self.desk.pages.clone()],
+            patience: Patience::default(),
+        };
+        self.guard(Role::Signer, bunker.constructor(env.runtime.clone(), parts)).await;
+        let (guardian, links, env) = (self.guardian.clone(), self.signer_links.clone(), env.clone());
+        actix::spawn(async move {
+            bunker.wanted().await;
+            for link in links {
+                let role = Role::SignerLink(link.url().to_string());
+                let watchers = vec![bunker.links.clone()];
+                let constructor =
+                    RelayLinkActor::constructor(env.runtime.clone(), link, env.dial.clone(), watchers);
+                let _ = guardian.send(Guard { role, constructor }).await;
+            }
+        });
     }
 
     async fn guard_reconciler(&self, env: &Env) {
@@ -230,6 +267,11 @@ impl Wiring {
 impl Wiring {
     /// Lets go of every link, so that relays see a closed connection, and of the guardian, so that nothing comes back.
     pub(crate) async fn stop(self) {
+        for link in &self.signer_links {
+            let role = Role::SignerLink(link.url().to_string());
+            let _ = self.guardian.send(supervision::Release(role)).await;
+            let _ = link.close();
+        }
         for (url, link) in &self.links {
             let role = Role::Link(url.to_string());
             let _ = self.guardian.send(supervision::Release(role)).await;

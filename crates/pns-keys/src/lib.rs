@@ -37,6 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod account_key;
 mod derive;
 mod device_secret;
 mod discovery;
@@ -45,6 +46,7 @@ mod key_set;
 mod keyring;
 mod local_signer;
 mod new_keyring;
+mod no_signer;
 mod open;
 mod payload;
 mod profile;
@@ -59,6 +61,7 @@ pub mod keeper;
 #[cfg(test)]
 mod golden;
 
+pub use account_key::{AccountKey, EncryptedKey, PassphraseError};
 pub use derive::{DeriveError, PnsKey};
 pub use device_secret::{DeviceSecret, InvalidSecret};
 pub use discovery::*;
@@ -67,6 +70,7 @@ pub use key_set::{KeySet, KeySetState, WritingKey};
 pub use keyring::{Keyring, KeyringError, check_keyring, open_keyring};
 pub use local_signer::{Draw, LocalSigner};
 pub use new_keyring::NewKeyring;
+pub use no_signer::NoSigner;
 pub use open::{OpenError, deletion_targets, open, open_deletion, open_verified, verify};
 pub use payload::PayloadError;
 pub use profile::{Profile, UnknownProfile};

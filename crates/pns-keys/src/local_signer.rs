@@ -40,6 +40,11 @@ impl LocalSigner {
         Ok(Self::from_secret(DeviceSecret::parse(text)?, Arc::new(draw)))
     }
 
+    /// A signer for a secret that was read before; see [`LocalSigner::new`].
+    pub fn with_secret(secret: DeviceSecret, draw: impl Fn() -> [u8; 32] + Send + Sync + 'static) -> Self {
+        Self::from_secret(secret, Arc::new(draw))
+    }
+
     fn from_secret(secret: DeviceSecret, draw: Draw) -> Self {
         let keys = secret.keys();
         let public = keys.public_key();

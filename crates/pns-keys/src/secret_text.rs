@@ -25,6 +25,17 @@ pub enum SecretTextError {
     /// A key that needs a password first (NIP-49).
     #[error("this key is encrypted with a password (ncryptsec1…); decrypt it first")]
     Encrypted,
+    /// Words, but not as many as NIP-06 knows.
+    #[error("{found} words are no key; a key has 12, 15, 18, 21 or 24 of them")]
+    WordCount {
+        /// How many there are.
+        found: usize,
+    },
+    /// A word that is not in the list, or words whose checksum does not match.
+    #[error(
+        "these words are no key: one is misspelled, missing or in the wrong place; check them against your backup"
+    )]
+    BadMnemonic,
     /// The right beginning, and characters missing or too many.
     #[error("the secret key has {found} characters instead of {wanted}; copy all of it, and nothing else")]
     WrongLength {

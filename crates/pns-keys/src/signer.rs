@@ -66,6 +66,12 @@ pub enum SignerError {
         /// What broke.
         reason: String,
     },
+    /// There is none: this device has history keys only.
+    #[error("this device has history keys and no login; run `chat-sync login` to {what}")]
+    Absent {
+        /// The request, as a verb: `sign an event`.
+        what: &'static str,
+    },
     /// The payload is not encrypted from this account to itself.
     #[error("the signer cannot decrypt this payload: it was not encrypted from the account to itself")]
     Undecryptable,
@@ -111,7 +117,9 @@ impl SignerError {
     pub fn next_step(&self) -> SignerNextStep {
         match self {
             Self::NoAnswer { .. } | Self::Unreachable { .. } => SignerNextStep::RetryLater,
-            Self::Denied { .. } | Self::WrongAccount { .. } => SignerNextStep::AskPerson,
+            Self::Denied { .. } | Self::WrongAccount { .. } | Self::Absent { .. } => {
+                SignerNextStep::AskPerson
+            }
             Self::Undecryptable | Self::Unsupported { .. } | Self::BadAnswer { .. } => SignerNextStep::GiveUp,
         }
     }

@@ -11,6 +11,7 @@ use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::{PassChanged, Phase};
 use relay_link::LinkChanged;
+use remote_signer::AuthUrl;
 use supervision::{Env, GuardianReport, Lifeline, Restarted};
 use tokio::sync::watch;
 use uploader::{SealingHeld, UploadsChanged};
@@ -147,6 +148,7 @@ takes! {
     ConversationsCounted: |board, fact| board.conversations(fact.0);
     KeysChanged: |board, fact| board.keys(fact);
     LinkChanged: |board, fact| board.link(fact.link.url().clone(), fact.state);
+    AuthUrl: |board, fact| board.page(fact.url);
     UploadsChanged: |board, fact| board.uploads(fact);
     DownloadsChanged: |board, fact| board.downloads(fact);
     SealingHeld: |board, fact| board.held(fact.0);

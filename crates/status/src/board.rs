@@ -18,6 +18,7 @@ use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status}
 pub struct Board {
     account: PublicKey,
     keys: Option<KeysChanged>,
+    page: Option<String>,
     counts: Counts,
     conversations: u64,
     safe: u64,
@@ -44,6 +45,7 @@ impl Board {
         Self {
             account,
             keys: None,
+            page: None,
             counts: Counts::default(),
             conversations: 0,
             safe: 0,
@@ -76,7 +78,17 @@ impl Board {
 
     /// Which keys there are.
     pub fn keys(&mut self, keys: KeysChanged) {
+        let asking = self.asking();
         self.keys = Some(keys);
+        if asking && !self.asking() {
+            // Opened, or too late for it.
+            self.page = None;
+        }
+    }
+
+    /// The signer wants a person to open this page before it answers.
+    pub fn page(&mut self, url: String) {
+        self.page = Some(url);
     }
 
     /// How a connection is.
@@ -149,6 +161,8 @@ impl Board {
                 state: self.account_state(),
                 write_key: write.map(|write| write.public),
                 write_ready: write.is_some_and(|write| write.ready),
+                asking: self.asking(),
+                page: self.page.clone().filter(|_| self.asking()),
                 read_keys: self.keys.as_ref().map_or(0, |keys| keys.read.len()),
             },
             complete,
@@ -163,6 +177,11 @@ impl Board {
         }
     }
 
+    fn asking(&self) -> bool {
+        let state = self.keys.as_ref().map(|keys| &keys.state);
+        matches!(state, Some(KeyState::Asking { .. }))
+    }
+
     fn account_state(&self) -> AccountState {
         if let Some(why) = self.failed.first() {
             return AccountState::Failed(why.clone());
@@ -171,7 +190,7 @@ impl Board {
             None | Some(KeyState::Loading) => AccountState::Loading,
             Some(KeyState::Searching { why }) => AccountState::Offline(why.clone()),
             Some(KeyState::Ready) => AccountState::Ready,
-            Some(KeyState::Locked { why }) => AccountState::Locked(why.clone()),
+            Some(KeyState::Asking { why } | KeyState::Locked { why }) => AccountState::Locked(why.clone()),
         }
     }
 }

@@ -9,6 +9,7 @@ use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::PassChanged;
 use relay_link::LinkChanged;
+use remote_signer::AuthUrl;
 use supervision::{GuardianReport, Outlet, Restarted};
 use uploader::{SealingHeld, UploadsChanged};
 
@@ -43,6 +44,8 @@ outlets! {
     conversations_counted: ConversationsCounted,
     /// Which keys there are.
     keys_changed: KeysChanged,
+    /// Pages the signer wants opened.
+    pages: AuthUrl,
     /// How connections are.
     link_changed: LinkChanged,
     /// How far comparisons are.

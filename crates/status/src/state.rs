@@ -42,6 +42,10 @@ pub struct AccountStatus {
     pub write_key: Option<PublicKey>,
     /// The keyring of `write_key` was read back from a relay, so envelopes may leave.
     pub write_ready: bool,
+    /// The signer was asked and has not answered yet.
+    pub asking: bool,
+    /// A page that the signer wants a person to open in a browser before it answers.
+    pub page: Option<String>,
     /// How many history keys are read.
     pub read_keys: usize,
 }

@@ -19,6 +19,10 @@ pub enum Role {
     Status,
     /// The connection to the relay of this URL.
     Link(String),
+    /// The conversation with a remote signer.
+    Signer,
+    /// The connection to a relay that the signer listens at.
+    SignerLink(String),
 }
 
 impl fmt::Display for Role {
@@ -31,6 +35,8 @@ impl fmt::Display for Role {
             Self::Realtime => f.write_str("realtime"),
             Self::Status => f.write_str("status"),
             Self::Link(relay) => write!(f, "link to {relay}"),
+            Self::Signer => f.write_str("signer"),
+            Self::SignerLink(relay) => write!(f, "link to {relay} for the signer"),
         }
     }
 }

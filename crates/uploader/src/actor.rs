@@ -95,7 +95,6 @@ impl UploaderActor {
             env: env.clone(),
             index: index.clone(),
             keeper,
-            account: account.to_hex(),
             relays,
         };
         Self {

@@ -42,7 +42,6 @@ pub(crate) struct Sealer {
     pub(crate) env: Env,
     pub(crate) index: EventIndex,
     pub(crate) keeper: Outlet<SealBatch>,
-    pub(crate) account: String,
     /// Every configured relay, whether a link to it was heard of or not: each gets a delivery.
     pub(crate) relays: Vec<RelayUrl>,
 }
@@ -88,7 +87,7 @@ impl Sealer {
                 batch.held = Some(held);
                 batch.next = None;
             }
-            let (asked, messages) = self.ask(level.ready);
+            let (asked, messages) = Self::ask(&write.rumor_author.to_hex(), level.ready);
             let stop = batch.held.is_some();
             for (result, (local, message)) in self.seal(asked).await?.into_iter().zip(messages) {
                 match result {
@@ -127,11 +126,14 @@ impl Sealer {
         Ok(batch)
     }
 
-    fn ask(&self, ready: Vec<(LocalId, Message, u64)>) -> (Vec<ToSeal>, Vec<(LocalId, Message)>) {
+    fn ask(
+        author: &str,
+        ready: Vec<(LocalId, Message, u64)>,
+    ) -> (Vec<ToSeal>, Vec<(LocalId, Message)>) {
         let mut asked = Vec::with_capacity(ready.len());
         let mut messages = Vec::with_capacity(ready.len());
         for (local, message, created_at) in ready {
-            match message.to_rumor(&self.account) {
+            match message.to_rumor(author) {
                 Ok(rumor) => {
                     asked.push(ToSeal {
                         local,

@@ -1,13 +1,12 @@
 //! One device of the demo: a data directory, and an engine over it.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chat_model::Message;
 use chat_sync::{
-    Account, Config, ConversationView, DataDir, Engine, Env, Handle, ImportReport, MessageId, NewMessage,
-    RelayState, RelayUrl, Status, SyncReport,
+    Account, ConversationView, DataDir, Engine, Env, Handle, ImportReport, Login, LoginMethod, MessageId,
+    NewMessage, RelayState, RelayUrl, Status, SyncReport,
 };
 use futures_util::StreamExt;
 use pns_keys::DeviceSecret;
@@ -36,14 +35,9 @@ impl Device {
     ) -> Result<Self, Failure> {
         let env = Env::production();
         let dir = DataDir::new(root.join(name));
-        let account = dir.login(secret, std::slice::from_ref(relay), &env.runtime.entropy)?;
-        let config = Config {
-            signer: Arc::clone(&account.signer),
-            store: Arc::clone(&account.store),
-            relays: account.relays.clone(),
-            online,
-        };
-        let handle = Engine::start_with(config, env)?;
+        let login = Login::with_key(secret.clone(), LoginMethod::RawKey);
+        let account = dir.login(&login, std::slice::from_ref(relay), &env.runtime.entropy)?;
+        let handle = Engine::start_with(account.config(online), env)?;
         Ok(Self {
             name,
             account,

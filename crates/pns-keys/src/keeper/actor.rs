@@ -30,8 +30,9 @@ const KEYRING_BACKDATED: u64 = 300;
 const MAILBOX_MAX: usize = 256;
 /// One prefix for everything the keeper opens, so that a NOTICE arrives once.
 const SUB_PREFIX: &str = "keys";
-/// A signer has its own deadlines, five minutes at most (field guide S-1); this is for one that forgot them.
-const SIGNER_WAIT: Duration = Duration::from_secs(6 * 60);
+/// A signer has its own deadlines, five minutes at most for each of the three requests that one of ours can cost a remote
+/// one (`connect`, `get_public_key`, itself; field guide S-1); this is for a signer that forgot them.
+pub const SIGNER_WAIT: Duration = Duration::from_secs(16 * 60);
 /// The pause after the store could not be read.
 const LOAD_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a creation that the signer did not answer doubles from the first to the second of these.
@@ -63,13 +64,14 @@ pub(super) struct KeeperActor {
 impl KeeperActor {
     pub(super) fn new(env: Env, lifeline: Lifeline, parts: KeeperParts, outlets: Keeper) -> Self {
         let account = parts.signer.public_key();
+        let keys = Arc::new(KeySet::new(account).writing_under(parts.profile));
         Self {
             env,
             lifeline,
             parts,
             outlets,
             account,
-            keys: Arc::new(KeySet::new(account)),
+            keys,
             shelf: Shelf::default(),
             publisher: Publisher::new(),
             relays: BTreeMap::new(),
@@ -100,7 +102,7 @@ impl KeeperActor {
     fn load(&mut self, ctx: &mut Context<Self>) {
         let (store, workers) = (Arc::clone(self.parts.index.store()), self.env.workers);
         let own = self.parts.signer.own_secret();
-        let mut keys = KeySet::new(self.account);
+        let mut keys = KeySet::new(self.account).writing_under(self.parts.profile);
         let load = async move {
             let work = move || {
                 let mut saved = Shelf::default();

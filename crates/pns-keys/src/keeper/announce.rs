@@ -37,6 +37,7 @@ impl KeeperActor {
         let write = self.keys.writing_key().map(|writing| WriteKey {
             public: writing.key.public(),
             not_before: writing.not_before,
+            rumor_author: writing.key.rumor_author(self.account),
             ready: self.shelf.is_ready(&writing.keyring),
         });
         KeysChanged {
@@ -56,15 +57,18 @@ impl KeeperActor {
             };
         };
         let searching = |why: &str| KeyState::Searching { why: why.to_owned() };
+        let asking = |what: &str| KeyState::Asking {
+            why: format!("the signer is being asked to {what}; approve it there if it wants you to"),
+        };
         match (self.keys.state(), self.shelf.locked(), &self.trouble) {
             (KeySetState::Ready, _, _) => KeyState::Ready,
             (_, Some(why), _) => KeyState::Locked { why },
             _ if self.shelf.cannot_save() => {
                 searching("your history key could not be saved and is tried again; check the disk")
             }
-            _ if !self.shelf.is_empty() => searching("your history key is being opened by the signer"),
+            _ if !self.shelf.is_empty() => asking("open your history key"),
             (_, _, Some(why)) => KeyState::Locked { why: why.clone() },
-            _ if discovery.is_creating() => searching("your first history key is being made and signed"),
+            _ if discovery.is_creating() => asking("make your first history key"),
             _ => KeyState::Searching {
                 why: discovery.progress().to_string(),
             },

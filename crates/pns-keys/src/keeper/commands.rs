@@ -23,7 +23,7 @@ impl Handler<SealBatch> for KeeperActor {
         self.env.tripwire.step(self.lifeline.role());
         let Some(writing) = self.keys.writing_key() else {
             let why = match self.state() {
-                KeyState::Searching { why } | KeyState::Locked { why } => why,
+                KeyState::Searching { why } | KeyState::Asking { why } | KeyState::Locked { why } => why,
                 KeyState::Loading | KeyState::Ready => "the saved keys are being read".to_owned(),
             };
             return Box::pin(fut::ready(Err(KeysLocked { why })));

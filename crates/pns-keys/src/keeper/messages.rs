@@ -35,6 +35,8 @@ pub struct WriteKey {
     pub public: PublicKey,
     /// The keyring's own time, unix seconds: no envelope may be older.
     pub not_before: u64,
+    /// Whom a rumor sealed with it names as its author (DESIGN 3).
+    pub rumor_author: PublicKey,
     /// The keyring was read back from a relay. Until then envelopes may be sealed, but none may leave.
     pub ready: bool,
 }
@@ -47,6 +49,12 @@ pub enum KeyState {
     /// No keyring is known yet; relays are being asked. Messages stay drafts meanwhile.
     Searching {
         /// What is still missing, in words for a person.
+        why: String,
+    },
+    /// The signer has been asked for the first time, to open a keyring or to make one, and has not answered yet. It has
+    /// its own deadlines.
+    Asking {
+        /// What it was asked, in words for a person.
         why: String,
     },
     /// There is a key to write with.

@@ -29,12 +29,13 @@ use event_index::EventIndex;
 use relay_link::{FrameArrived, LinkChanged, RelayUrl};
 use supervision::{Constructor, Env, Lifeline, Outlet, Restarted};
 
+pub use actor::SIGNER_WAIT;
 pub use messages::{
     Announce, DeleteError, KeyState, KeyringInfo, KeysChanged, KeysLocked, ListKeyrings, OpenBatch, Opened,
     RestoreKeyrings, SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
 };
 
-use crate::Signer;
+use crate::{Profile, Signer};
 use actor::KeeperActor;
 
 /// Reaches the keeper from other crates, also after it was restarted. Clones are cheap.
@@ -71,6 +72,8 @@ pub struct Keeper {
 pub struct KeeperParts {
     /// Holds the account's key. The account is the signer's.
     pub signer: Arc<dyn Signer>,
+    /// What new envelopes are sealed under. Keys of [`Profile::Routstr`] are read in any case.
+    pub profile: Profile,
     /// Where keyrings are saved and read.
     pub index: EventIndex,
     /// Who is told about keys.

@@ -96,6 +96,7 @@ impl Device {
         let urls: BTreeSet<_> = relays.iter().map(|relay| relay.url.clone()).collect();
         let keeper = Keeper::new(urls.clone());
         let parts = KeeperParts {
+            profile: pns_keys::Profile::Routstr,
             signer: Arc::<TestSigner>::clone(&signer),
             index: index.clone(),
             facts: vec![outlet],

@@ -124,7 +124,7 @@ impl Handler<KeysChanged> for ReconcilerActor {
         self.step();
         self.keyless = match state {
             KeyState::Loading => "they are being loaded".to_owned(),
-            KeyState::Searching { why } | KeyState::Locked { why } => why,
+            KeyState::Searching { why } | KeyState::Asking { why } | KeyState::Locked { why } => why,
             KeyState::Ready => "the account has none".to_owned(),
         };
         if read == self.keys {
@@ -217,7 +217,7 @@ impl Handler<Restarted> for ReconcilerActor {
                     self.tell(&url, pass, phase, ctx);
                 }
             }
-            Role::Keeper | Role::Reconciler => {}
+            Role::Keeper | Role::Reconciler | Role::Signer | Role::SignerLink(_) => {}
         }
     }
 }
