@@ -55,6 +55,7 @@ impl BunkerActor {
             accepted: bunker.is_accepted(),
             prefix,
             patience: parts.patience,
+            signer: parts.uri.signer(),
         };
         let session = Session::new(settings, env.clock.now());
         let sealer = Sealer::new(parts.client.clone(), parts.uri.remote());

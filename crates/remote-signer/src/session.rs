@@ -64,11 +64,14 @@ pub(crate) struct Settings {
     /// nothing.
     pub(crate) prefix: [u8; 8],
     pub(crate) patience: Patience,
+    /// Who is asked, for errors.
+    pub(crate) signer: String,
 }
 
 #[derive(Debug)]
 pub(crate) struct Session {
     remote: PublicKey,
+    signer: String,
     secret: Option<Zeroizing<String>>,
     patience: Patience,
     prefix: String,
@@ -90,6 +93,7 @@ impl Session {
             remote: settings.remote,
             secret: settings.secret,
             patience: settings.patience,
+            signer: settings.signer,
             prefix: format!("{:016x}", u64::from_be_bytes(settings.prefix)),
             asked: 0,
             accepted: settings.accepted,
@@ -107,7 +111,7 @@ impl Session {
     pub(crate) fn ask(&mut self, ticket: u64, wanted: Option<PublicKey>, request: Request, now: Instant) {
         if self.waiting.len() >= WAITING_MAX {
             let reason = format!("{WAITING_MAX} requests to it wait already");
-            return self.answer(ticket, Err(SignerError::Unreachable { reason }));
+            return self.answer(ticket, Err(self.unreachable(reason)));
         }
         self.waiting.push_back(Waiting {
             ticket,
@@ -215,8 +219,7 @@ impl Session {
             {
                 let ticket = first.ticket;
                 self.waiting.pop_front();
-                let reason = reason.clone();
-                self.answer(ticket, Err(SignerError::Unreachable { reason }));
+                self.answer(ticket, Err(self.unreachable(reason.clone())));
             }
         }
         self.dispatch(now);
@@ -249,13 +252,15 @@ impl Session {
             return;
         };
         let waited = now.duration_since(request.first_sent);
+        let signer = self.signer.clone();
         let error = if let Some((_, why)) = &self.offline {
-            SignerError::Unreachable { reason: why.clone() }
+            let reason = why.clone();
+            SignerError::Unreachable { signer, reason }
         } else if let Some(refusal) = request.refusal.take().filter(|_| !request.taken) {
             let reason = format!("its relays refuse the request: {refusal}");
-            SignerError::Unreachable { reason }
+            SignerError::Unreachable { signer, reason }
         } else if request.stage != Stage::First {
-            SignerError::NoAnswer { waited }
+            SignerError::NoAnswer { signer, waited }
         } else {
             request.stage = Stage::RetryDue;
             request.resend_at = Some(now);
@@ -386,6 +391,11 @@ impl Session {
         let in_flight = InFlight::new(request, asker, json, self.patience.answer, now);
         self.in_flight.insert(id, in_flight);
         true
+    }
+
+    fn unreachable(&self, reason: String) -> SignerError {
+        let signer = self.signer.clone();
+        SignerError::Unreachable { signer, reason }
     }
 
     fn answer(&mut self, ticket: u64, outcome: Result<Answer, SignerError>) {

@@ -18,12 +18,16 @@ use crate::bunker::TestBunker;
 
 /// The part of the signer's actor.
 pub(crate) const ROLE: Role = Role::Keeper;
+pub(crate) const RELAY: &str = "wss://relay.example";
 pub(crate) const SECRET: &str = "only once";
 
 pub(crate) struct Desk {
     pub(crate) bunker: Bunker,
     pub(crate) pages: mpsc::UnboundedReceiver<AuthUrl>,
-    _guardian: Addr<Guardian>,
+    phone: TestBunker,
+    env: Env,
+    link: RelayLink,
+    guardian: Addr<Guardian>,
 }
 
 struct Listener(mpsc::UnboundedSender<AuthUrl>);
@@ -52,6 +56,19 @@ pub(crate) fn simulate<T>(scenario: impl Future<Output = T>) -> T {
     System::with_tokio_rt(runtime).block_on(scenario)
 }
 
+/// Simulated time and seeded randomness.
+pub(crate) fn environment(tripwire: Tripwire) -> Env {
+    Env {
+        // The signer's events carry the machine's time.
+        clock: Arc::new(SimulatedClock::starting_at(supervision::Clock::unix(
+            &SystemClock,
+        ))),
+        entropy: Arc::new(SeededEntropy::new(1)),
+        workers: Workers::inline(),
+        tripwire,
+    }
+}
+
 impl Desk {
     pub(crate) fn new(signer: &TestBunker) -> Self {
         Self::build(signer, Tripwire::none(), false, Patience::default())
@@ -64,16 +81,20 @@ impl Desk {
 
     /// `accepted`: it was let in on an earlier day.
     pub(crate) fn build(signer: &TestBunker, tripwire: Tripwire, accepted: bool, patience: Patience) -> Self {
-        let env = Env {
-            // The signer's events carry the machine's time.
-            clock: Arc::new(SimulatedClock::starting_at(supervision::Clock::unix(
-                &SystemClock,
-            ))),
-            entropy: Arc::new(SeededEntropy::new(1)),
-            workers: Workers::inline(),
-            tripwire,
-        };
-        let relay = "wss://relay.example".parse().unwrap();
+        let desk = Self::unconnected(signer, tripwire, accepted, patience);
+        desk.connect();
+        desk
+    }
+
+    /// A device whose link to the signer's relay is still to be started.
+    pub(crate) fn unconnected(
+        signer: &TestBunker,
+        tripwire: Tripwire,
+        accepted: bool,
+        patience: Patience,
+    ) -> Self {
+        let env = environment(tripwire);
+        let relay = RELAY.parse().unwrap();
         let secret = Some(SECRET.to_owned().into());
         let uri = BunkerUri::new(signer.keys.public_key(), [relay], secret).unwrap();
         let link = RelayLink::new(uri.relays()[0].clone());
@@ -92,16 +113,25 @@ impl Desk {
             role: ROLE,
             constructor: bunker.constructor(env.clone(), parts),
         });
-        let watchers = vec![bunker.links.clone()];
-        guardian.do_send(Guard {
-            role: Role::Link(link.url().to_string()),
-            constructor: RelayLinkActor::constructor(env, link, Arc::new(signer.clone()), watchers),
-        });
         Self {
             bunker,
             pages,
-            _guardian: guardian,
+            phone: signer.clone(),
+            env,
+            link,
+            guardian,
         }
+    }
+
+    /// Starts the link to the signer's relay.
+    pub(crate) fn connect(&self) {
+        let watchers = vec![self.bunker.links.clone()];
+        let (env, link) = (self.env.clone(), self.link.clone());
+        let dialer = Arc::new(self.phone.clone());
+        self.guardian.do_send(Guard {
+            role: Role::Link(link.url().to_string()),
+            constructor: RelayLinkActor::constructor(env, link, dialer, watchers),
+        });
     }
 
     pub(crate) async fn log_in(&self) -> RemoteSigner {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nostr::nips::nip19::ToBech32;
 use pns_keys::{Signer, SignerError};
 use remote_signer::Patience;
 use tokio::time::Instant;
@@ -35,7 +36,15 @@ fn a_silent_signer_is_asked_once_more_under_the_same_id() {
         let signer = Desk::new(&phone).log_in().await;
         let asked = Instant::now();
         let error = signer.sign(unsigned(signer.public_key())).await.unwrap_err();
-        let SignerError::NoAnswer { waited } = error else {
+        let key = phone.keys.public_key().to_bech32().unwrap();
+        let text = format!(
+            "the signer at wss://relay.example ({}…{}) did not answer in 130 s; approve the request there and run \
+             `chat-sync sync`",
+            &key[..10],
+            &key[58..]
+        );
+        assert_eq!(error.to_string(), text);
+        let SignerError::NoAnswer { waited, .. } = error else {
             panic!("{error}");
         };
         assert!(waited >= seconds(130) && waited < seconds(130) + SLACK);
@@ -91,7 +100,7 @@ fn a_page_nobody_opens_ends_after_five_minutes() {
         let mut desk = Desk::new(&phone);
         let signer = desk.log_in().await;
         let error = signer.sign(unsigned(signer.public_key())).await.unwrap_err();
-        let SignerError::NoAnswer { waited } = error else {
+        let SignerError::NoAnswer { waited, .. } = error else {
             panic!("{error}");
         };
         assert!(waited >= seconds(300) && waited < seconds(300) + SLACK);
