@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use chat_model::import::ImportError;
 use chat_sync::{DataDirError, EngineError};
 use event_index::IndexError;
+use pns_keys::SignerError;
 use relay_lab::LabError;
 
 use crate::output::one_line;
@@ -29,6 +30,12 @@ pub(crate) enum Failure {
     /// The account's key, or the store's, can't be used now.
     #[error("{0}")]
     Locked(String),
+    /// A passphrase or an account that does not belong here.
+    #[error("{0}")]
+    WrongKey(String),
+    /// A signer did not do what it was asked.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The account could not be opened.
     #[error(transparent)]
     Account(#[from] DataDirError),
@@ -59,11 +66,14 @@ impl Failure {
             Self::Partly(_) => 3,
             Self::Offline(_) => 4,
             Self::Locked(_) => 5,
+            Self::WrongKey(_) | Self::Signer(SignerError::WrongAccount { .. }) => 12,
+            Self::Signer(_) => 5,
             Self::Interrupted => 130,
             Self::Account(error) => match error {
-                DataDirError::NotLoggedIn => 10,
+                DataDirError::NotLoggedIn | DataDirError::WhichAccount(_) => 10,
                 DataDirError::Key(_) => 5,
                 DataDirError::Store(error) => store_code(error),
+                DataDirError::NoSuchAccount { .. } => 10,
                 DataDirError::Io { .. }
                 | DataDirError::BadPointer(_)
                 | DataDirError::BadLogin

@@ -1,6 +1,8 @@
 //! A line typed at a terminal that does not show it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -20,6 +22,19 @@ pub(crate) async fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
     read(true).await
 }
 
+/// Reads a small file that holds a secret; `what` names it in errors, which leave the path out: somebody may have given
+/// the secret itself.
+pub(crate) fn read_file(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX as usize));
+    let read = File::open(path).and_then(|file| file.take(LINE_BYTES_MAX).read_to_string(&mut text));
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failure::Usage(format!(
+            "the {what} could not be read: {error}; check its path"
+        ))),
+    }
+}
+
 /// Reads what is piped in.
 pub(crate) async fn read_stdin() -> Result<Zeroizing<String>, Failure> {
     read(false).await
@@ -28,7 +43,7 @@ pub(crate) async fn read_stdin() -> Result<Zeroizing<String>, Failure> {
 /// Reads one line, or everything there is, in a thread of its own: it cannot be called back.
 async fn read(one_line: bool) -> Result<Zeroizing<String>, Failure> {
     let reading = tokio::task::spawn_blocking(move || {
-        use io::{BufRead, Read};
+        use io::BufRead;
         // Enough room from the start means that no copy is left behind by growing.
         let mut text = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX as usize));
         let mut input = io::stdin().lock().take(LINE_BYTES_MAX);

@@ -13,6 +13,7 @@ pub(crate) struct Identity {
     pub(crate) pubkey: String,
     pub(crate) method: &'static str,
     pub(crate) write_key: Option<String>,
+    pub(crate) profile: &'static str,
     pub(crate) relays: Vec<String>,
 }
 

@@ -64,7 +64,7 @@ async fn introduce(
         use pns_keys::Signer;
         bunker.log_in().await?.public_key()
     };
-    let moved = bunker.switch_relays().await?;
+    let moved: Option<Vec<relay_link::RelayUrl>> = None;
     let uri = match moved {
         // An address is never kept without a relay.
         Some(relays) => BunkerUri::new(uri.remote(), relays, None).unwrap_or(uri),

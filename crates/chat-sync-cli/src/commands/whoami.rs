@@ -2,6 +2,7 @@
 
 use chat_sync::{Account, npub};
 use nostr::key::PublicKey;
+use pns_keys::Profile;
 
 use crate::context::{Context, settled_status};
 use crate::exit::Failure;
@@ -21,6 +22,7 @@ pub(crate) async fn show(context: &Context, account: Account) -> Result<(), Fail
         pubkey: account.public_key.to_hex(),
         method: account.method.word(),
         write_key: status.account.write_key.as_ref().map(PublicKey::to_hex),
+        profile: account.profile.name(),
         relays: account.relays.iter().map(ToString::to_string).collect(),
     };
     let output = context.output;
@@ -37,8 +39,15 @@ pub(crate) async fn show(context: &Context, account: Account) -> Result<(), Fail
             .as_deref()
             .unwrap_or("(known after the first sync)")
     ))?;
+    if account.profile != Profile::Routstr {
+        output.line(&format!("profile     {}", identity.profile))?;
+    }
     for relay in &identity.relays {
         output.line(&format!("relay       {relay}"))?;
+    }
+    let others = context.data_dir.accounts().unwrap_or_default();
+    for other in others.iter().filter(|other| **other != account.public_key) {
+        output.line(&format!("also here   {}", npub(other)))?;
     }
     Ok(())
 }

@@ -1,0 +1,72 @@
+//! `login`: whose history it is.
+
+mod key;
+mod signer;
+
+use chat_sync::{Login, npub};
+use pns_keys::AccountKey;
+
+use super::whoami;
+use crate::cli;
+use crate::context::Context;
+use crate::exit::Failure;
+
+pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failure> {
+    if !args.misplaced.is_empty() {
+        return Err(Failure::Usage(
+            "a secret key does not go on the command line, where other programs can see it; run `chat-sync login` and \
+             paste it, or pipe it in"
+                .to_owned(),
+        ));
+    }
+    // Nothing is opened or made before there is something to log in with.
+    let (mut login, made) = if let Some(address) = &args.bunker {
+        (signer::by_address(context, address).await?, None)
+    } else if args.qr {
+        (signer::by_scan(context, &args.signer_relay).await?, None)
+    } else if args.new {
+        let secret = key::draw(context.entropy());
+        let login = Login::with_key(secret.clone(), chat_sync::LoginMethod::RawKey);
+        (login, Some(secret))
+    } else {
+        (key::by_key(&args).await?, None)
+    };
+    login.profile = args.profile.into();
+    expect_account(context, &login)?;
+    let before = context.data_dir.accounts().unwrap_or_default();
+    let account = context
+        .data_dir
+        .login(&login, &context.relays, context.entropy())?;
+    if let Some(secret) = made {
+        context.output.insist(&format!(
+            "Your secret key, shown this once: {}  (keep it in a password manager; it is the only way to log in \
+             elsewhere, and whoever has it can read everything)",
+            secret.to_nsec().as_str()
+        ))?;
+    }
+    for other in before.iter().filter(|other| **other != account.public_key) {
+        context.output.talk(&format!(
+            "{} is logged in too; use it with --account",
+            npub(other)
+        ));
+    }
+    context.output.talk("logged in");
+    whoami::show(context, account).await
+}
+
+/// `--account` beside `login` says whose login it is to be.
+fn expect_account(context: &Context, login: &Login) -> Result<(), Failure> {
+    match context.data_dir.chosen() {
+        Some(wanted) if wanted != login.account() => Err(Failure::WrongKey(format!(
+            "this logs in {}, and --account names {}; nothing was changed",
+            npub(&login.account()),
+            npub(&wanted)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a pasted key in any of its forms.
+fn recognise(text: &str) -> Result<AccountKey, Failure> {
+    AccountKey::recognise(text).map_err(|error| Failure::Usage(error.to_string()))
+}
