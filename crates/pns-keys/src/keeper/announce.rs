@@ -62,9 +62,13 @@ impl KeeperActor {
             _ if self.shelf.cannot_save() => {
                 searching("your history key could not be saved and is tried again; check the disk")
             }
-            _ if !self.shelf.is_empty() => searching("your history key is being opened by the signer"),
+            _ if !self.shelf.is_empty() => searching(
+                "the signer is asked to open your history key; if it shows a request, approve it there",
+            ),
             (_, _, Some(why)) => KeyState::Locked { why: why.clone() },
-            _ if discovery.is_creating() => searching("your first history key is being made and signed"),
+            _ if discovery.is_creating() => searching(
+                "the signer is asked for your first history key; if it shows a request, approve it there",
+            ),
             _ => KeyState::Searching {
                 why: discovery.progress().to_string(),
             },
