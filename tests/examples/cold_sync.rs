@@ -51,7 +51,11 @@ fn start(store: &Path, relay: &str) -> Result<Handle, Box<dyn Error>> {
     let key = StoreKey::from_bytes([3; 32]);
     let signer = LocalSigner::parse(&"01".repeat(32), || SystemEntropy.draw_32())?;
     let store = Arc::new(Store::open(Storage::File(store.to_owned()), &key)?);
-    Ok(Engine::start(Config::new(Arc::new(signer), store, vec![relay.parse()?]))?)
+    Ok(Engine::start(Config::new(
+        Arc::new(signer),
+        store,
+        vec![relay.parse()?],
+    ))?)
 }
 
 /// Conversations of fifty messages of about 600 bytes.

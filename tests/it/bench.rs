@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chat_sync::{Config, Engine, Env, Handle, NewMessage, RelayUrl};
 use event_index::{MemoryDisk, Store, StoreKey};
-use pns_keys::LocalSigner;
+use pns_keys::{LocalSigner, Signer};
 use supervision::{Clock, Entropy, SeededEntropy, SimulatedClock, SystemEntropy, Tripwire, Workers};
 
 /// The account of every test.
@@ -38,8 +38,20 @@ impl Device {
     }
 
     pub(crate) fn config(&self) -> Config {
-        let signer = LocalSigner::parse(SECRET, || SystemEntropy.draw_32()).unwrap();
-        Config::new(Arc::new(signer), self.store(), self.relays.clone())
+        self.config_as(Arc::new(
+            LocalSigner::parse(SECRET, || SystemEntropy.draw_32()).unwrap(),
+        ))
+    }
+
+    /// The same, with the account's key held by `signer`.
+    pub(crate) fn config_as(&self, signer: Arc<dyn Signer>) -> Config {
+        Config::new(signer, self.store(), self.relays.clone())
+    }
+
+    /// The device as it starts after a power cut that took everything its disk had not promised.
+    pub(crate) fn after_power_cut(self) -> Self {
+        let disk = self.disk.after_power_cut(|_| false);
+        Self { disk, ..self }
     }
 
     /// An engine on a thread of its own, with the real clock and real sockets.
@@ -91,6 +103,30 @@ pub(crate) fn simulate<F: Future<Output = ()>>(test: F) {
             .unwrap()
     });
     system.block_on(test);
+}
+
+/// Seeds a simulation is run with, unless `FLOW_SEED=<number>` names one.
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
+
+/// Runs a test once for every seed, and names the seed of the run that failed.
+pub(crate) fn over_seeds(test: impl Fn(u64)) {
+    struct Named(u64);
+    impl Drop for Named {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("to see this again: FLOW_SEED={}", self.0);
+            }
+        }
+    }
+    let chosen = std::env::var("FLOW_SEED").ok();
+    let seeds = chosen.map_or(SEEDS, |seed| {
+        let seed = seed.parse().expect("FLOW_SEED is a number");
+        seed..=seed
+    });
+    for seed in seeds {
+        let _named = Named(seed);
+        test(seed);
+    }
 }
 
 /// Writes `count` messages into `conversation`, and returns their texts.

@@ -5,5 +5,8 @@ mod bench;
 mod converges;
 mod deaths;
 mod deletions;
+mod keyring_lab;
+mod locked;
 mod refusals;
 mod relays;
+mod signers;

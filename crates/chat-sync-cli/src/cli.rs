@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use chat_sync::{MessageId, RelayUrl, Role};
 use clap::error::ErrorKind;
-use pns_keys::Profile;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use pns_keys::Profile;
 
 use crate::exit::{self, Failure};
 
@@ -35,7 +35,13 @@ pub(crate) struct Global {
     )]
     pub(crate) data_dir: Option<PathBuf>,
     /// The account to use, by its npub or the beginning of it [default: the one logged in last]
-    #[arg(long, global = true, env = "CHAT_SYNC_ACCOUNT", hide_env_values = true, value_name = "NPUB")]
+    #[arg(
+        long,
+        global = true,
+        env = "CHAT_SYNC_ACCOUNT",
+        hide_env_values = true,
+        value_name = "NPUB"
+    )]
     pub(crate) account: Option<String>,
     /// Use this relay instead of the saved ones; may be given several times
     #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]

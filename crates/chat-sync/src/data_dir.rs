@@ -174,7 +174,10 @@ impl DataDir {
             }
         }
         names.sort();
-        Ok(names.iter().filter_map(|name| PublicKey::from_bech32(name).ok()).collect())
+        Ok(names
+            .iter()
+            .filter_map(|name| PublicKey::from_bech32(name).ok())
+            .collect())
     }
 
     /// The account that commands use: the one that was chosen, else the one logged in last.

@@ -47,7 +47,6 @@ mod wiring;
 
 pub use chat_model::{ConversationSummary, FindError, Message, MessageId, Role};
 pub use config::{Config, Env, RemoteLogin};
-pub use remote_signer::{BunkerUri, BunkerUriError, ClientKey, Patience, new_client_key};
 pub use data_dir::{Account, DataDir, DataDirError, RELAYS_DEFAULT, npub};
 pub use engine::Engine;
 pub use error::EngineError;
@@ -55,6 +54,7 @@ pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};
 pub use login::{Login, LoginMethod};
 pub use realtime::{ChatUpdate, ConversationView, MessageView};
 pub use relay_link::RelayUrl;
+pub use remote_signer::{BunkerUri, BunkerUriError, ClientKey, Patience, new_client_key};
 pub use report::{RelayReport, SyncReport};
 pub use signer_login::{ShowPage, log_in_with_bunker};
 pub use states::MessageState;

@@ -217,9 +217,12 @@ mod tests {
     #[test]
     fn every_login_reads_back_as_it_was() {
         let account = secret().public();
-        let uri: BunkerUri = format!("bunker://{}?relay=wss://relay.example.com&secret=once", account.to_hex())
-            .parse()
-            .unwrap();
+        let uri: BunkerUri = format!(
+            "bunker://{}?relay=wss://relay.example.com&secret=once",
+            account.to_hex()
+        )
+        .parse()
+        .unwrap();
         let client = new_client_key(&SystemEntropy);
         let mut nip_pns = Login::with_key(secret(), LoginMethod::Mnemonic);
         nip_pns.profile = Profile::NipPns;
@@ -235,7 +238,10 @@ mod tests {
             assert_eq!((read.method(), read.profile), (login.method(), login.profile));
             let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
             assert_eq!(read.signer(&entropy).0.public_key(), account);
-            assert!(!String::from_utf8_lossy(&record).contains("once"), "a used secret is not kept");
+            assert!(
+                !String::from_utf8_lossy(&record).contains("once"),
+                "a used secret is not kept"
+            );
         }
     }
 
@@ -251,6 +257,9 @@ mod tests {
         let nsec = secret().to_nsec();
         let record = format!(r#"{{"method":"raw-key","nsec":"{}"}}"#, nsec.as_str());
         let login = Login::from_record(secret().public(), record.as_bytes()).unwrap();
-        assert_eq!((login.method(), login.profile), (LoginMethod::RawKey, Profile::Routstr));
+        assert_eq!(
+            (login.method(), login.profile),
+            (LoginMethod::RawKey, Profile::Routstr)
+        );
     }
 }

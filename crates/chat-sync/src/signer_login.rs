@@ -57,7 +57,14 @@ async fn introduce(
         let link = RelayLink::new(relay.clone());
         let lifeline = Lifeline::unwatched(Role::SignerLink(relay.to_string()));
         let watchers = vec![bunker.links.clone()];
-        RelayLinkActor::new(env.runtime.clone(), lifeline, &link, Arc::clone(&env.dial), watchers).start();
+        RelayLinkActor::new(
+            env.runtime.clone(),
+            lifeline,
+            &link,
+            Arc::clone(&env.dial),
+            watchers,
+        )
+        .start();
         links.push(link);
     }
     let account: PublicKey = {

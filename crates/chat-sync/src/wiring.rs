@@ -162,7 +162,8 @@ impl Wiring {
             auth_urls: vec![self.desk.pages.clone()],
             patience: Patience::default(),
         };
-        self.guard(Role::Signer, bunker.constructor(env.runtime.clone(), parts)).await;
+        self.guard(Role::Signer, bunker.constructor(env.runtime.clone(), parts))
+            .await;
         let (guardian, links, env) = (self.guardian.clone(), self.signer_links.clone(), env.clone());
         actix::spawn(async move {
             bunker.wanted().await;

@@ -126,10 +126,7 @@ impl Sealer {
         Ok(batch)
     }
 
-    fn ask(
-        author: &str,
-        ready: Vec<(LocalId, Message, u64)>,
-    ) -> (Vec<ToSeal>, Vec<(LocalId, Message)>) {
+    fn ask(author: &str, ready: Vec<(LocalId, Message, u64)>) -> (Vec<ToSeal>, Vec<(LocalId, Message)>) {
         let mut asked = Vec::with_capacity(ready.len());
         let mut messages = Vec::with_capacity(ready.len());
         for (local, message, created_at) in ready {

@@ -76,6 +76,8 @@ async fn open(key: EncryptedKey, passphrase: Zeroizing<String>) -> Result<Device
         Ok(Ok(secret)) => Ok(secret),
         Ok(Err(error @ PassphraseError::Wrong)) => Err(Failure::WrongKey(error.to_string())),
         Ok(Err(error @ PassphraseError::TooCostly { .. })) => Err(Failure::Failed(error.to_string())),
-        Err(_) => Err(Failure::Failed("the encrypted key could not be opened".to_owned())),
+        Err(_) => Err(Failure::Failed(
+            "the encrypted key could not be opened".to_owned(),
+        )),
     }
 }
