@@ -13,6 +13,7 @@ mod progress;
 mod reader;
 mod secret_prompt;
 mod shapes;
+mod signer_notice;
 
 use std::process::ExitCode;
 

@@ -112,6 +112,7 @@ struct AccountShape<'a> {
     npub: String,
     state: &'static str,
     why: Option<&'a str>,
+    page: Option<&'a str>,
     write_key: Option<String>,
 }
 
@@ -123,6 +124,7 @@ impl<'a> From<&'a Status> for StatusShape<'a> {
                 npub: npub(&account.account),
                 state: account.state.word(),
                 why: account.state.why(),
+                page: account.page.as_deref(),
                 write_key: account.write_key.as_ref().map(PublicKey::to_hex),
             },
             complete: status.complete,

@@ -121,7 +121,7 @@ impl Login {
                 };
                 (Arc::new(signer), Some(remote))
             }
-            Means::Nothing => (Arc::new(NoSigner::new(self.account)), None),
+            Means::Nothing => (Arc::new(NoSigner::history_keys_only(self.account)), None),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The only file that knows everybody: who is told what, and how each part is started again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use event_index::{EventIndex, EventIndexActor};
 use nostr::prelude::PublicKey;
+use pns_keys::NoSigner;
 use pns_keys::keeper::{Keeper, KeeperParts};
 use realtime::{ChatUpdate, Realtime, RealtimeActor};
 use reconciler::{Reconciler, ReconcilerParts};
@@ -137,8 +139,12 @@ impl Wiring {
 
     async fn guard_keeper(&self, config: &Config, env: &Env) {
         let (env, keeper) = (env.runtime.clone(), self.keeper.clone());
+        let account = config.signer.public_key();
         let parts = KeeperParts {
-            signer: config.signer.clone(),
+            signer: match config.remote {
+                Some(_) if !config.online => Arc::new(NoSigner::not_dialled(account)),
+                _ => config.signer.clone(),
+            },
             profile: config.profile,
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.

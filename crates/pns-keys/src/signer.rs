@@ -74,11 +74,11 @@ pub enum SignerError {
         /// What broke.
         reason: String,
     },
-    /// There is none: this device has history keys only.
-    #[error("this device has history keys and no login; run `chat-sync login` to {what}")]
+    /// There is none that could be asked.
+    #[error("{why}")]
     Absent {
-        /// The request, as a verb: `sign an event`.
-        what: &'static str,
+        /// Why, and what to do about it.
+        why: &'static str,
     },
     /// The payload is not encrypted from this account to itself.
     #[error("the signer cannot decrypt this payload: it was not encrypted from the account to itself")]

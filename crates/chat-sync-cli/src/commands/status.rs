@@ -104,6 +104,8 @@ fn lines(status: &Status) -> Vec<String> {
         format!("waiting   {waiting}"),
         format!("safe      {}", status.safe),
     ];
+    let page = status.account.page.iter();
+    lines.extend(page.map(|url| format!("open      {}", one_line(url))));
     if counts.parked > 0 {
         lines.push(format!("parked    {}", counts.parked));
     }

@@ -10,12 +10,14 @@ use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural};
 use crate::progress::RelayBars;
 use crate::shapes;
+use crate::signer_notice::SignerNotice;
 
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let account = context.account()?;
     let engine = context.engine(&account, true)?;
     let bars = context.output.moves().then(|| RelayBars::new(&account.relays));
-    let report = compare(&engine, bars).await?;
+    let notice = SignerNotice::new(context.output, account.remote.is_some());
+    let report = compare(&engine, bars, notice).await?;
     if context.output.is_json() {
         context.output.json(&shapes::Sync::from(&report))?;
     } else {
@@ -24,14 +26,19 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     verdict(&report, &engine.status())
 }
 
-async fn compare(engine: &Handle, mut bars: Option<RelayBars>) -> Result<SyncReport, Failure> {
+async fn compare(
+    engine: &Handle,
+    mut bars: Option<RelayBars>,
+    mut notice: SignerNotice,
+) -> Result<SyncReport, Failure> {
     let mut statuses = std::pin::pin!(engine.watch_status());
     let mut sync = std::pin::pin!(engine.sync());
     let report = loop {
         tokio::select! {
             biased;
             report = &mut sync => break report,
-            Some(status) = statuses.next(), if bars.is_some() => {
+            Some(status) = statuses.next() => {
+                notice.show(&status)?;
                 if let Some(bars) = &mut bars {
                     bars.show(&status);
                 }

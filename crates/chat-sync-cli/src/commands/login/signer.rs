@@ -7,6 +7,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::progress;
 use crate::secret_prompt;
+use crate::signer_notice::page_words;
 
 /// With the address that the signer hands out; `-` reads it from stdin.
 pub(super) async fn by_address(context: &Context, address: &str) -> Result<Login, Failure> {
@@ -45,7 +46,7 @@ pub(super) async fn by_address(context: &Context, address: &str) -> Result<Login
 /// A page is worth interrupting anybody for: without it the signer does not answer.
 fn show_page(output: Output) -> chat_sync::ShowPage {
     Box::new(move |url| {
-        let _ = output.insist(&format!("The signer wants this page opened in a browser: {url}"));
+        let _ = output.insist(&page_words(url));
     })
 }
 
