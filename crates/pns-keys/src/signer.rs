@@ -54,15 +54,23 @@ pub enum SignerError {
     },
     /// Nothing came back in time.
     #[error(
-        "the signer did not answer within {waited:?}; open it and check that it is online, then try again"
+        "{signer} did not answer in {} s; approve the request there and run `chat-sync sync`",
+        waited.as_secs()
     )]
     NoAnswer {
+        /// Who, as one short line that begins a sentence: `the signer at wss://relay.example (npub1abcde…vwxyz)`.
+        signer: String,
         /// How long it was given.
         waited: Duration,
     },
     /// The way to the signer is broken.
-    #[error("the signer cannot be reached: {reason}; it is tried again when the connection is back")]
+    #[error(
+        "{signer} cannot be reached: {reason}; check the connection and that the signer is running, then run \
+         `chat-sync sync`"
+    )]
     Unreachable {
+        /// Who, as in [`SignerError::NoAnswer`].
+        signer: String,
         /// What broke.
         reason: String,
     },

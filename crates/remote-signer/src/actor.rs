@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::envelope::Sealer;
 use crate::messages::Ask;
 use crate::request::Answer;
-use crate::session::{Output, Session};
+use crate::session::{Output, Session, Settings};
 use crate::{AuthUrl, Bunker, BunkerParts};
 
 /// Requests of a keeper and of a few links, and answers to two requests from at most eight relays.
@@ -49,13 +49,15 @@ impl BunkerActor {
     pub(crate) fn new(env: Env, lifeline: Lifeline, parts: BunkerParts, bunker: Bunker) -> Self {
         let mut prefix = [0; 8];
         env.entropy.fill(&mut prefix);
-        let session = Session::new(
-            parts.uri.remote(),
-            parts.uri.secret().map(|secret| secret.to_owned().into()),
-            bunker.is_accepted(),
+        let settings = Settings {
+            remote: parts.uri.remote(),
+            secret: parts.uri.secret().map(|secret| secret.to_owned().into()),
+            accepted: bunker.is_accepted(),
             prefix,
-            env.clock.now(),
-        );
+            patience: parts.patience,
+            signer: parts.uri.signer(),
+        };
+        let session = Session::new(settings, env.clock.now());
         let sealer = Sealer::new(parts.client.clone(), parts.uri.remote());
         Self {
             env,

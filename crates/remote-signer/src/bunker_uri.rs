@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use nostr::key::PublicKey;
+use nostr::nips::nip19::ToBech32;
 use nostr::types::url::Url;
 use relay_link::{RelayUrl, RelayUrlError};
 use zeroize::Zeroizing;
@@ -14,6 +15,9 @@ const CHARACTERS_MAX: usize = 4096;
 const RELAYS_MAX: usize = 8;
 /// Signers draw 16 to 64 characters; a request must stay far below 4 KB (field guide S-5).
 const SECRET_BYTES_MAX: usize = 512;
+
+/// A relay's address may take a kilobyte; what is shown of it fits in a line.
+const RELAY_CHARACTERS_SHOWN: usize = 80;
 
 /// Where a remote signer is reached (NIP-46, "Direct connection initiated by remote-signer").
 ///
@@ -123,6 +127,18 @@ impl BunkerUri {
             secret: None,
             ..self.clone()
         }
+    }
+
+    /// Who this is, for errors and status lines: `the signer at wss://relay.example (npub1abcde…vwxyz)`. One line of
+    /// at most 128 characters, without the secret.
+    pub fn signer(&self) -> String {
+        let relay = self.relays.first().map_or("", RelayUrl::as_str);
+        let shown: String = relay.chars().take(RELAY_CHARACTERS_SHOWN).collect();
+        let cut = if shown.len() < relay.len() { "…" } else { "" };
+        let Ok(key) = self.remote.to_bech32();
+        // The text is ASCII, and 63 characters long.
+        let (head, tail) = (&key[..10], &key[key.len() - 5..]);
+        format!("the signer at {shown}{cut} ({head}…{tail})")
     }
 
     /// The text that reads back as this address.

@@ -1,8 +1,8 @@
 //! What other crates hold.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix::prelude::*;
 use nostr::event::{Event, UnsignedEvent};
@@ -10,13 +10,13 @@ use nostr::key::PublicKey;
 use pns_keys::{Signer, SignerError, SignerFuture};
 use relay_link::{FrameArrived, LinkChanged};
 use supervision::{Constructor, Env, Lifeline, Outlet, Undelivered};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use zeroize::Zeroizing;
 
 use crate::actor::BunkerActor;
 use crate::messages::Ask;
 use crate::request::{Answer, Request, bad};
-use crate::{AuthUrl, BunkerUri, ClientKey};
+use crate::{AuthUrl, BunkerUri, ClientKey, Patience};
 
 /// Reaches a remote signer, whichever account it holds; also after the actor behind it was restarted. Clones are
 /// cheap.
@@ -28,6 +28,9 @@ pub struct Bunker {
     pub(crate) asks: Outlet<Ask>,
     /// Outlives the actor: a restarted one must not use up the secret a second time.
     pub(crate) accepted: Arc<AtomicBool>,
+    /// Who it is, for errors; known from the first start on.
+    signer: Arc<OnceLock<String>>,
+    wanted: Arc<watch::Sender<bool>>,
 }
 
 /// What the actor works with.
@@ -39,13 +42,15 @@ pub struct BunkerParts {
     pub client: ClientKey,
     /// Who shows a page that the signer wants opened.
     pub auth_urls: Vec<Outlet<AuthUrl>>,
+    /// How long it is waited for.
+    pub patience: Patience,
 }
 
 /// A remote signer bound to one account: a [`Signer`] for everybody else.
 ///
-/// Every answer has a deadline: 65 s after the request went out, once more 65 s after its retry, and 5 minutes after
-/// the signer asked for a page to be opened. Without a relay a request waits 65 s. Dropping the future gives up its
-/// place.
+/// Every answer has a deadline, by [`Patience`]: 65 s after the request went out, once more 65 s after its retry, and
+/// 5 minutes after the signer asked for a page to be opened. Without a relay a request waits 65 s. Dropping the
+/// future gives up its place.
 #[derive(Clone)]
 pub struct RemoteSigner {
     bunker: Bunker,
@@ -61,12 +66,15 @@ impl Bunker {
             frames: Outlet::empty(),
             asks: Outlet::empty(),
             accepted: Arc::new(AtomicBool::new(accepted)),
+            signer: Arc::new(OnceLock::new()),
+            wanted: Arc::new(watch::Sender::new(false)),
         }
     }
 
     /// Starts an incarnation. It hears of links through `links` only, so links that were started before have to
     /// announce themselves once more, as they do after [`supervision::Restarted`].
     pub fn start(&self, env: Env, lifeline: Lifeline, parts: BunkerParts) {
+        self.signer.get_or_init(|| parts.uri.signer());
         let address = BunkerActor::new(env, lifeline, parts, self.clone()).start();
         self.links.fill(address.clone().recipient());
         self.frames.fill(address.clone().recipient());
@@ -102,6 +110,14 @@ impl Bunker {
         self.accepted.load(Ordering::Acquire)
     }
 
+    /// Ends when this signer is asked for anything, at once when it ever was: time to connect to its relays. A
+    /// request that is there before them waits 65 s, counted from when it was asked. Has no deadline of its own, as
+    /// a signer may never be needed; may be dropped at any time.
+    pub async fn wanted(&self) {
+        // This handle holds the sender, so there is always something to wait for.
+        let _ = self.wanted.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
     async fn ask(&self, wanted: Option<PublicKey>, request: Request) -> Result<Answer, SignerError> {
         let (reply, answer) = oneshot::channel();
         let ask = Ask {
@@ -110,8 +126,10 @@ impl Bunker {
             reply,
         };
         let unreachable = |reason: &str| SignerError::Unreachable {
+            signer: self.signer.get().map_or("the signer", String::as_str).to_owned(),
             reason: reason.to_owned(),
         };
+        self.wanted.send_replace(true);
         self.asks.try_send(ask).map_err(|error| match error {
             Undelivered::Full => unreachable("too many requests to it wait already"),
             Undelivered::Closed => unreachable("the part of this program that speaks with it is not running"),

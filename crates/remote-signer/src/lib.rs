@@ -8,7 +8,7 @@
 //! What a reader can rely on:
 //! - Every request ends: 65 s after it went out it is sent once more under the same id, and 65 s later it is
 //!   [`NoAnswer`](pns_keys::SignerError::NoAnswer). After an [`AuthUrl`] it has 5 minutes. Without a relay it is
-//!   [`Unreachable`](pns_keys::SignerError::Unreachable) after 65 s.
+//!   [`Unreachable`](pns_keys::SignerError::Unreachable) after 65 s. [`Patience`] holds these numbers.
 //! - At most two requests are in flight, 400 ms apart, and none is over 32 KiB: a keyring takes under 1 KB, and
 //!   nothing else goes through a signer.
 //! - Only what the signer's key signed counts as an answer. The account it names is compared with the account of the
@@ -25,7 +25,7 @@
 //! use actix::prelude::*;
 //! use pns_keys::Signer;
 //! use relay_link::*;
-//! use remote_signer::{Bunker, BunkerParts, BunkerUri, new_client_key};
+//! use remote_signer::{Bunker, BunkerParts, BunkerUri, Patience, new_client_key};
 //! use supervision::{Env, Lifeline, Role};
 //! # use futures_util::future::BoxFuture;
 //! # use nostr::{event::{Event, FinalizeEvent}, key::Keys};
@@ -84,7 +84,7 @@
 //!     let client = new_client_key(&*env.entropy);
 //!
 //!     let bunker = Bunker::new(false);
-//!     let parts = BunkerParts { uri: uri.clone(), client, auth_urls: vec![] };
+//!     let parts = BunkerParts { uri: uri.clone(), client, auth_urls: vec![], patience: Patience::default() };
 //!     bunker.start(env.clone(), Lifeline::unwatched(Role::Keeper), parts);
 //!     let link = RelayLink::new(uri.relays()[0].clone());
 //!     let lifeline = Lifeline::unwatched(Role::Link(link.url().to_string()));
@@ -102,6 +102,7 @@ mod client_key;
 mod envelope;
 mod handle;
 mod messages;
+mod patience;
 mod refusal;
 mod request;
 mod session;
@@ -110,3 +111,4 @@ pub use bunker_uri::{BunkerUri, BunkerUriError};
 pub use client_key::{BadClientKey, ClientKey, new_client_key};
 pub use handle::{Bunker, BunkerParts, RemoteSigner};
 pub use messages::AuthUrl;
+pub use patience::Patience;

@@ -14,13 +14,12 @@ use nostr::key::PublicKey;
 use pns_keys::SignerError;
 use zeroize::Zeroizing;
 
+use crate::Patience;
 use crate::envelope::Response;
 use crate::refusal::{classify, shown};
 use crate::request::{Answer, Request, bad};
-use in_flight::{ANSWER_DEADLINE, Asker, InFlight, Patience};
+use in_flight::{Asker, InFlight, Stage};
 
-/// After `auth_url` a person opens a page and logs in there (S-1).
-pub(crate) const AUTH_DEADLINE: Duration = Duration::from_secs(5 * 60);
 /// Relays that signers use refuse bursts, and then the answer is lost too (S-3).
 const SPACING: Duration = Duration::from_millis(400);
 const IN_FLIGHT_MAX: usize = 2;
@@ -54,10 +53,27 @@ struct Waiting {
     since: Instant,
 }
 
+/// What a session starts with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) remote: PublicKey,
+    pub(crate) secret: Option<Zeroizing<String>>,
+    /// The signer allowed this client key before.
+    pub(crate) accepted: bool,
+    /// Fresh randomness: ids of requests start with it, so that an answer meant for an earlier session matches
+    /// nothing.
+    pub(crate) prefix: [u8; 8],
+    pub(crate) patience: Patience,
+    /// Who is asked, for errors.
+    pub(crate) signer: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct Session {
     remote: PublicKey,
+    signer: String,
     secret: Option<Zeroizing<String>>,
+    patience: Patience,
     prefix: String,
     asked: u64,
     accepted: bool,
@@ -71,21 +87,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A session that has no relay yet. `prefix` is fresh randomness: ids of requests start with it, so that an
-    /// answer meant for an earlier session matches nothing. `accepted`: the signer allowed this client key before.
-    pub(crate) fn new(
-        remote: PublicKey,
-        secret: Option<Zeroizing<String>>,
-        accepted: bool,
-        prefix: [u8; 8],
-        now: Instant,
-    ) -> Self {
+    /// A session that has no relay yet.
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         Self {
-            remote,
-            secret,
-            prefix: format!("{:016x}", u64::from_be_bytes(prefix)),
+            remote: settings.remote,
+            secret: settings.secret,
+            patience: settings.patience,
+            signer: settings.signer,
+            prefix: format!("{:016x}", u64::from_be_bytes(settings.prefix)),
             asked: 0,
-            accepted,
+            accepted: settings.accepted,
             account: None,
             waiting: VecDeque::new(),
             in_flight: BTreeMap::new(),
@@ -100,7 +111,7 @@ impl Session {
     pub(crate) fn ask(&mut self, ticket: u64, wanted: Option<PublicKey>, request: Request, now: Instant) {
         if self.waiting.len() >= WAITING_MAX {
             let reason = format!("{WAITING_MAX} requests to it wait already");
-            return self.answer(ticket, Err(SignerError::Unreachable { reason }));
+            return self.answer(ticket, Err(self.unreachable(reason)));
         }
         self.waiting.push_back(Waiting {
             ticket,
@@ -128,7 +139,7 @@ impl Session {
         self.dispatch(now);
     }
 
-    /// The last relay is gone. A request waits at most 65 s for another.
+    /// The last relay is gone. A request waits for another as long as for an answer.
     pub(crate) fn disconnected(&mut self, why: &str, now: Instant) {
         let since = self.offline.as_ref().map_or(now, |(since, _)| *since);
         self.offline = Some((since, shown(why)));
@@ -176,12 +187,12 @@ impl Session {
             return match check_auth_url(url) {
                 Err(error) => self.settle(&id, Err(error), now),
                 // Said again, it neither shows the page twice nor buys time.
-                Ok(()) if request.patience == Patience::Page => {}
+                Ok(()) if request.stage == Stage::Page => {}
                 Ok(()) => {
-                    request.patience = Patience::Page;
+                    request.stage = Stage::Page;
                     request.taken = true;
                     request.resend_at = None;
-                    request.deadline = now + AUTH_DEADLINE;
+                    request.deadline = now + self.patience.page;
                     self.outputs.push_back(Output::AuthUrl(url.clone()));
                 }
             };
@@ -204,12 +215,11 @@ impl Session {
         if let Some((offline, why)) = &self.offline {
             let (offline, reason) = (*offline, why.clone());
             while let Some(first) = self.waiting.front()
-                && first.since.max(offline) + ANSWER_DEADLINE <= now
+                && first.since.max(offline) + self.patience.answer <= now
             {
                 let ticket = first.ticket;
                 self.waiting.pop_front();
-                let reason = reason.clone();
-                self.answer(ticket, Err(SignerError::Unreachable { reason }));
+                self.answer(ticket, Err(self.unreachable(reason.clone())));
             }
         }
         self.dispatch(now);
@@ -226,7 +236,7 @@ impl Session {
             .offline
             .as_ref()
             .zip(self.waiting.front())
-            .map(|((offline, _), first)| first.since.max(*offline) + ANSWER_DEADLINE);
+            .map(|((offline, _), first)| first.since.max(*offline) + self.patience.answer);
         let resends = self.in_flight.values().filter_map(|request| request.resend_at);
         let sends = resends.chain(self.can_send_next().then_some(self.next_send).flatten());
         // Without a relay nothing is sent, so nothing is due.
@@ -242,17 +252,19 @@ impl Session {
             return;
         };
         let waited = now.duration_since(request.first_sent);
+        let signer = self.signer.clone();
         let error = if let Some((_, why)) = &self.offline {
-            SignerError::Unreachable { reason: why.clone() }
+            let reason = why.clone();
+            SignerError::Unreachable { signer, reason }
         } else if let Some(refusal) = request.refusal.take().filter(|_| !request.taken) {
             let reason = format!("its relays refuse the request: {refusal}");
-            SignerError::Unreachable { reason }
-        } else if request.patience != Patience::First {
-            SignerError::NoAnswer { waited }
+            SignerError::Unreachable { signer, reason }
+        } else if request.stage != Stage::First {
+            SignerError::NoAnswer { signer, waited }
         } else {
-            request.patience = Patience::RetryDue;
+            request.stage = Stage::RetryDue;
             request.resend_at = Some(now);
-            request.deadline = now + ANSWER_DEADLINE;
+            request.deadline = now + self.patience.answer;
             return;
         };
         self.settle(id, Err(error), now);
@@ -319,9 +331,9 @@ impl Session {
             .min_by_key(|(_, request)| request.first_sent);
         if let Some((id, request)) = resend {
             request.resend_at = None;
-            if request.patience == Patience::RetryDue {
-                request.patience = Patience::Retried;
-                request.deadline = now + ANSWER_DEADLINE;
+            if request.stage == Stage::RetryDue {
+                request.stage = Stage::Retried;
+                request.deadline = now + self.patience.answer;
             }
             let (id, json) = (id.clone(), request.json.clone());
             self.outputs.push_back(Output::Send { id, json });
@@ -376,9 +388,14 @@ impl Session {
             json: json.clone(),
         };
         self.outputs.push_back(output);
-        let in_flight = InFlight::new(request, asker, json, now);
+        let in_flight = InFlight::new(request, asker, json, self.patience.answer, now);
         self.in_flight.insert(id, in_flight);
         true
+    }
+
+    fn unreachable(&self, reason: String) -> SignerError {
+        let signer = self.signer.clone();
+        SignerError::Unreachable { signer, reason }
     }
 
     fn answer(&mut self, ticket: u64, outcome: Result<Answer, SignerError>) {

@@ -164,6 +164,7 @@ fn a_keyring_that_opens_later_is_no_longer_counted_as_locked() {
     let event = event(&list(&data["cases"])[0]["event"]);
     let mut keys = KeySet::new(owner.public_key());
     let silence = crate::SignerError::NoAnswer {
+        signer: "the signer".into(),
         waited: std::time::Duration::from_secs(65),
     };
     keys.add_unopened(event.id, KeyringError::Signer(silence.clone()));

@@ -407,6 +407,7 @@ async fn within<T>(answer: impl Future<Output = Result<T, KeyringError>>) -> Res
     match actix::clock::timeout(SIGNER_WAIT, answer).await {
         Ok(result) => result,
         Err(_) => Err(KeyringError::Signer(SignerError::NoAnswer {
+            signer: "the signer".to_owned(),
             waited: SIGNER_WAIT,
         })),
     }

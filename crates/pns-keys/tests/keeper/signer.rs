@@ -73,7 +73,10 @@ impl TestSigner {
             Mood::Away => {
                 let waited = Duration::from_secs(65);
                 tokio::time::sleep(waited).await;
-                Err(SignerError::NoAnswer { waited })
+                Err(SignerError::NoAnswer {
+                    signer: "the signer".into(),
+                    waited,
+                })
             }
         }
     }

@@ -7,8 +7,6 @@ use zeroize::Zeroizing;
 
 use crate::request::Request;
 
-/// A signer's own window for a person's approval is 60 s (S-1).
-pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(65);
 /// The pause after a relay refused a request doubles from the first to the second of these (S-3).
 const COOLDOWN_FIRST: Duration = Duration::from_secs(2);
 const COOLDOWN_MAX: Duration = Duration::from_secs(30);
@@ -23,7 +21,7 @@ pub(crate) enum Asker {
 
 /// What happens when the deadline passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum Stage {
     /// It is asked once more.
     First,
     /// Once more, as soon as spacing allows; its deadline starts then.
@@ -43,7 +41,7 @@ pub(crate) struct InFlight {
     pub(crate) first_sent: Instant,
     pub(crate) deadline: Instant,
     pub(crate) resend_at: Option<Instant>,
-    pub(crate) patience: Patience,
+    pub(crate) stage: Stage,
     /// The event it went out in last, and how many relays have not refused it.
     pub(crate) event: Option<EventId>,
     pub(crate) copies: usize,
@@ -54,16 +52,22 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// Goes out at `now`.
-    pub(crate) fn new(request: Request, asker: Asker, json: Zeroizing<String>, now: Instant) -> Self {
+    /// Goes out at `now` and is answered `within` a while.
+    pub(crate) fn new(
+        request: Request,
+        asker: Asker,
+        json: Zeroizing<String>,
+        within: Duration,
+        now: Instant,
+    ) -> Self {
         Self {
             request,
             asker,
             json,
             first_sent: now,
-            deadline: now + ANSWER_DEADLINE,
+            deadline: now + within,
             resend_at: None,
-            patience: Patience::First,
+            stage: Stage::First,
             event: None,
             copies: 0,
             taken: false,

@@ -2,11 +2,20 @@ use nostr::key::Keys;
 
 use super::*;
 
+const ANSWER_DEADLINE: Duration = Duration::from_secs(65);
 const ACCOUNT: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 
 fn session(now: Instant) -> Session {
     let remote = Keys::parse("0000000000000000000000000000000000000000000000000000000000000002").unwrap();
-    Session::new(remote.public_key(), None, true, [7; 8], now)
+    let settings = Settings {
+        remote: remote.public_key(),
+        secret: None,
+        accepted: true,
+        prefix: [7; 8],
+        patience: Patience::default(),
+        signer: "the signer".to_owned(),
+    };
+    Session::new(settings, now)
 }
 
 fn account() -> PublicKey {
@@ -74,7 +83,7 @@ fn a_request_without_a_relay_ends_after_its_deadline() {
     session.handle_timeout(due);
     assert!(matches!(
         &outputs(&mut session)[..],
-        [Output::Answer { ticket: 1, outcome: Err(SignerError::Unreachable { reason }) }] if reason == "refused"
+        [Output::Answer { ticket: 1, outcome: Err(SignerError::Unreachable { reason, .. }) }] if reason == "refused"
     ));
     assert_eq!(session.poll_timeout(), None);
 }
@@ -157,7 +166,7 @@ fn a_relay_that_refuses_is_asked_again_after_a_pause_until_the_deadline() {
         match outputs(&mut session).pop() {
             Some(Output::Send { id: again, .. }) => assert_eq!(again, id),
             Some(Output::Answer { outcome, .. }) => {
-                let unreachable = matches!(&outcome, Err(SignerError::Unreachable { reason })
+                let unreachable = matches!(&outcome, Err(SignerError::Unreachable { reason, .. })
                     if reason.contains("slow down"));
                 assert!(unreachable, "{outcome:?}");
                 break;

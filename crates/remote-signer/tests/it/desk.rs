@@ -8,7 +8,7 @@ use nostr::event::{Kind, UnsignedEvent};
 use nostr::key::PublicKey;
 use nostr::types::Timestamp;
 use relay_link::{RelayLink, RelayLinkActor};
-use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, RemoteSigner, new_client_key};
+use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, Patience, RemoteSigner, new_client_key};
 use supervision::{
     Env, Guard, Guardian, Outlet, Role, SeededEntropy, SimulatedClock, SystemClock, Tripwire, Workers,
 };
@@ -18,12 +18,16 @@ use crate::bunker::TestBunker;
 
 /// The part of the signer's actor.
 pub(crate) const ROLE: Role = Role::Keeper;
+pub(crate) const RELAY: &str = "wss://relay.example";
 pub(crate) const SECRET: &str = "only once";
 
 pub(crate) struct Desk {
     pub(crate) bunker: Bunker,
     pub(crate) pages: mpsc::UnboundedReceiver<AuthUrl>,
-    _guardian: Addr<Guardian>,
+    phone: TestBunker,
+    env: Env,
+    link: RelayLink,
+    guardian: Addr<Guardian>,
 }
 
 struct Listener(mpsc::UnboundedSender<AuthUrl>);
@@ -52,23 +56,45 @@ pub(crate) fn simulate<T>(scenario: impl Future<Output = T>) -> T {
     System::with_tokio_rt(runtime).block_on(scenario)
 }
 
+/// Simulated time and seeded randomness.
+pub(crate) fn environment(tripwire: Tripwire) -> Env {
+    Env {
+        // The signer's events carry the machine's time.
+        clock: Arc::new(SimulatedClock::starting_at(supervision::Clock::unix(
+            &SystemClock,
+        ))),
+        entropy: Arc::new(SeededEntropy::new(1)),
+        workers: Workers::inline(),
+        tripwire,
+    }
+}
+
 impl Desk {
     pub(crate) fn new(signer: &TestBunker) -> Self {
-        Self::build(signer, Tripwire::none(), false)
+        Self::build(signer, Tripwire::none(), false, Patience::default())
+    }
+
+    /// A device that waits as long as it is told.
+    pub(crate) fn with_patience(signer: &TestBunker, patience: Patience) -> Self {
+        Self::build(signer, Tripwire::none(), false, patience)
     }
 
     /// `accepted`: it was let in on an earlier day.
-    pub(crate) fn build(signer: &TestBunker, tripwire: Tripwire, accepted: bool) -> Self {
-        let env = Env {
-            // The signer's events carry the machine's time.
-            clock: Arc::new(SimulatedClock::starting_at(supervision::Clock::unix(
-                &SystemClock,
-            ))),
-            entropy: Arc::new(SeededEntropy::new(1)),
-            workers: Workers::inline(),
-            tripwire,
-        };
-        let relay = "wss://relay.example".parse().unwrap();
+    pub(crate) fn build(signer: &TestBunker, tripwire: Tripwire, accepted: bool, patience: Patience) -> Self {
+        let desk = Self::unconnected(signer, tripwire, accepted, patience);
+        desk.connect();
+        desk
+    }
+
+    /// A device whose link to the signer's relay is still to be started.
+    pub(crate) fn unconnected(
+        signer: &TestBunker,
+        tripwire: Tripwire,
+        accepted: bool,
+        patience: Patience,
+    ) -> Self {
+        let env = environment(tripwire);
+        let relay = RELAY.parse().unwrap();
         let secret = Some(SECRET.to_owned().into());
         let uri = BunkerUri::new(signer.keys.public_key(), [relay], secret).unwrap();
         let link = RelayLink::new(uri.relays()[0].clone());
@@ -80,22 +106,32 @@ impl Desk {
             uri,
             client: new_client_key(&*env.entropy),
             auth_urls: vec![outlet],
+            patience,
         };
         let guardian = Guardian::new(env.clone(), vec![link.restarted()], Outlet::empty()).start();
         guardian.do_send(Guard {
             role: ROLE,
             constructor: bunker.constructor(env.clone(), parts),
         });
-        let watchers = vec![bunker.links.clone()];
-        guardian.do_send(Guard {
-            role: Role::Link(link.url().to_string()),
-            constructor: RelayLinkActor::constructor(env, link, Arc::new(signer.clone()), watchers),
-        });
         Self {
             bunker,
             pages,
-            _guardian: guardian,
+            phone: signer.clone(),
+            env,
+            link,
+            guardian,
         }
+    }
+
+    /// Starts the link to the signer's relay.
+    pub(crate) fn connect(&self) {
+        let watchers = vec![self.bunker.links.clone()];
+        let (env, link) = (self.env.clone(), self.link.clone());
+        let dialer = Arc::new(self.phone.clone());
+        self.guardian.do_send(Guard {
+            role: Role::Link(link.url().to_string()),
+            constructor: RelayLinkActor::constructor(env, link, dialer, watchers),
+        });
     }
 
     pub(crate) async fn log_in(&self) -> RemoteSigner {

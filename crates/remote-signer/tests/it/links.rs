@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nostr::nips::nip46::NostrConnectMethod as Method;
 use pns_keys::{Signer, SignerError};
+use remote_signer::Patience;
 use supervision::Tripwire;
 use tokio::time::Instant;
 
@@ -55,7 +56,7 @@ fn an_actor_that_dies_takes_no_secret_with_it() {
     simulate(async {
         let phone = TestBunker::new(Mood::Approves);
         // Link changes, asks and answers: somewhere in the second request.
-        let desk = Desk::build(&phone, Tripwire::armed([(ROLE, 10)]), false);
+        let desk = Desk::build(&phone, Tripwire::armed([(ROLE, 10)]), false, Patience::default());
         let signer = desk.log_in().await;
         let mut restarts = 0;
         for _ in 0..5 {
@@ -78,10 +79,58 @@ fn an_actor_that_dies_takes_no_secret_with_it() {
 fn a_client_key_that_was_let_in_before_needs_no_secret() {
     simulate(async {
         let phone = TestBunker::new(Mood::Approves);
-        let desk = Desk::build(&phone, Tripwire::none(), true);
+        let desk = Desk::build(&phone, Tripwire::none(), true, Patience::default());
         settled().await;
         let signer = desk.bunker.signer_for(phone.account().public_key());
         signer.sign(unsigned(signer.public_key())).await.unwrap();
         assert_eq!(phone.methods(), [Method::GetPublicKey, Method::SignEvent]);
+    });
+}
+
+fn never_connected(phone: &TestBunker) -> Desk {
+    Desk::unconnected(phone, Tripwire::none(), false, Patience::default())
+}
+
+#[test]
+fn a_signer_nobody_asks_is_not_wanted() {
+    simulate(async {
+        let phone = TestBunker::new(Mood::Approves);
+        let desk = never_connected(&phone);
+        let hour = Duration::from_secs(3600);
+        tokio::time::timeout(hour, desk.bunker.wanted())
+            .await
+            .unwrap_err();
+
+        let elsewhere = desk.bunker.clone();
+        let asking = actix::spawn(async move { elsewhere.log_in().await });
+        desk.bunker.wanted().await;
+        desk.connect();
+        asking.await.unwrap().unwrap();
+        desk.bunker.wanted().await;
+    });
+}
+
+#[test]
+fn a_request_without_a_link_waits_for_one_from_when_it_was_asked() {
+    simulate(async {
+        let phone = TestBunker::new(Mood::Approves);
+        let desk = never_connected(&phone);
+        tokio::time::sleep(Duration::from_secs(1000)).await;
+        let asked = Instant::now();
+        let error = desk.bunker.log_in().await.unwrap_err();
+        assert!(matches!(error, SignerError::Unreachable { .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the signer at wss://relay.example (npub1"),
+            "{error}"
+        );
+        assert!(asked.elapsed() >= Duration::from_secs(65) && asked.elapsed() < Duration::from_secs(66));
+
+        let elsewhere = desk.bunker.clone();
+        let asking = actix::spawn(async move { elsewhere.log_in().await });
+        tokio::time::sleep(Duration::from_secs(64)).await;
+        desk.connect();
+        asking.await.unwrap().unwrap();
     });
 }

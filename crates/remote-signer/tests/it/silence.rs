@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use nostr::nips::nip19::ToBech32;
 use pns_keys::{Signer, SignerError};
+use remote_signer::Patience;
 use tokio::time::Instant;
 
 use crate::bunker::{Mood, TestBunker};
@@ -34,7 +36,15 @@ fn a_silent_signer_is_asked_once_more_under_the_same_id() {
         let signer = Desk::new(&phone).log_in().await;
         let asked = Instant::now();
         let error = signer.sign(unsigned(signer.public_key())).await.unwrap_err();
-        let SignerError::NoAnswer { waited } = error else {
+        let key = phone.keys.public_key().to_bech32().unwrap();
+        let text = format!(
+            "the signer at wss://relay.example ({}…{}) did not answer in 130 s; approve the request there and run \
+             `chat-sync sync`",
+            &key[..10],
+            &key[58..]
+        );
+        assert_eq!(error.to_string(), text);
+        let SignerError::NoAnswer { waited, .. } = error else {
             panic!("{error}");
         };
         assert!(waited >= seconds(130) && waited < seconds(130) + SLACK);
@@ -90,7 +100,7 @@ fn a_page_nobody_opens_ends_after_five_minutes() {
         let mut desk = Desk::new(&phone);
         let signer = desk.log_in().await;
         let error = signer.sign(unsigned(signer.public_key())).await.unwrap_err();
-        let SignerError::NoAnswer { waited } = error else {
+        let SignerError::NoAnswer { waited, .. } = error else {
             panic!("{error}");
         };
         assert!(waited >= seconds(300) && waited < seconds(300) + SLACK);
@@ -128,5 +138,28 @@ fn a_dropped_request_frees_its_place() {
         let asked = Instant::now();
         signer.nip44_encrypt_to_self("text").await.unwrap();
         assert!(asked.elapsed() < SLACK);
+    });
+}
+
+#[test]
+fn whoever_has_less_patience_waits_less() {
+    simulate(async {
+        let phone = TestBunker::new(Mood::Silent);
+        let patience = Patience {
+            answer: seconds(2),
+            page: seconds(7),
+        };
+        let mut desk = Desk::with_patience(&phone, patience);
+        let signer = desk.log_in().await;
+        let asked = Instant::now();
+        signer.sign(unsigned(signer.public_key())).await.unwrap_err();
+        assert!(asked.elapsed() >= seconds(4) && asked.elapsed() < seconds(4) + SLACK);
+        assert_eq!(phone.asked().len(), 2);
+
+        phone.set(Mood::Page(None));
+        let asked = Instant::now();
+        signer.sign(unsigned(signer.public_key())).await.unwrap_err();
+        assert!(asked.elapsed() >= seconds(7) && asked.elapsed() < seconds(7) + SLACK);
+        desk.pages.try_recv().unwrap();
     });
 }
