@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why a relay or a proxy of the test bench could not start or answer.
+/// Why a relay, a proxy or a signer of the test bench could not start or answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// Another program listens there.
@@ -44,6 +44,22 @@ pub enum LabError {
         /// The address that was given.
         url: String,
     },
+    /// A signer was pointed at something that is no relay.
+    #[error("the signer cannot listen at `{url}`; give it a ws:// or wss:// address")]
+    SignerRelay {
+        /// The address that was given.
+        url: String,
+    },
+    /// A signer was shown something it cannot answer. The text is left out: it may hold a secret.
+    #[error(
+        "the signer cannot answer this address; show it nostrconnect://<public key> with relay= and secret="
+    )]
+    ConnectUri,
+    /// No relay of a scanned address took the signer's answer within 10 s.
+    #[error(
+        "no relay took the signer's answer to the scan; check that the relays of the address run, then scan again"
+    )]
+    Scan,
     /// No thread or event loop could be created.
     #[error("cannot start a server thread; close other programs and try again")]
     Thread(#[source] io::Error),

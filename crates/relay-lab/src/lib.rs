@@ -1,4 +1,4 @@
-//! The test bench: relays that run inside this process, and a way to make them misbehave by name.
+//! The test bench: relays and a remote signer that run inside this process, and misbehave by name.
 //!
 //! - [`EmbeddedRelay`] is a real relay on a real socket (`nostr-relay-builder`), for the demo, for `chat-sync relay`
 //!   and for tests of behaviour. Its limits are raised so that none gets in the way.
@@ -6,6 +6,8 @@
 //!   can be cut and healed while clients are connected.
 //! - [`MemoryRelay`] is a relay without sockets, threads or clock, behind [`relay_link::Dial`], for tests in simulated
 //!   time; [`MemoryNetwork`] puts several of them behind one dialler. It takes the same faults.
+//! - [`LabSigner`] is a remote signer that listens at such relays (or any other) and misbehaves as a [`Behaviour`]
+//!   says.
 //!
 //! What a reader can rely on:
 //! - Servers run on threads with event loops of their own, so a test may pause its time. With paused time a deadline
@@ -14,7 +16,7 @@
 //! - [`MemoryRelay`] handles a frame while the client sends it; two runs that poll in the same order see the same.
 //! - The `nostr` 0.44 types of the relay crate never leave this one: everything here speaks `nostr` 0.45.
 //!
-//! Not here: a relay of our own for production. Specs: NIP-01, NIP-09, NIP-77.
+//! Not here: a relay of our own for production. Specs: NIP-01, NIP-09, NIP-46, NIP-77.
 //!
 //! ```
 //! use futures_util::{SinkExt, StreamExt};
@@ -37,6 +39,7 @@ mod database;
 mod embedded_relay;
 mod error;
 mod fault;
+mod lab_signer;
 mod memory_network;
 mod memory_relay;
 mod proxy;
@@ -46,6 +49,7 @@ mod tally;
 pub use embedded_relay::{EmbeddedRelay, EmbeddedRelayConfig};
 pub use error::LabError;
 pub use fault::{Fault, UnknownFault, Verdict};
+pub use lab_signer::{Behaviour, LabRequest, LabSigner, LabSignerConfig};
 pub use memory_network::MemoryNetwork;
 pub use memory_relay::{MemoryRelay, MemoryRelayConfig};
 pub use proxy::Proxy;

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use actix::prelude::*;
-use nostr::event::Event;
 use pns_keys::SignerError;
-use relay_link::{ClientFrame, FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl, SubId};
+use relay_link::{FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl};
 use supervision::{Env, Lifeline};
 use tokio::sync::oneshot;
 
@@ -15,14 +13,11 @@ use crate::envelope::Sealer;
 use crate::messages::Ask;
 use crate::request::Answer;
 use crate::session::{Output, Session, Settings};
+use crate::subscriptions::{RESUBSCRIBE_PAUSE, Subscription, Subscriptions};
 use crate::{AuthUrl, Bunker, BunkerParts};
 
 /// Requests of a keeper and of a few links, and answers to two requests from at most eight relays.
 const MAILBOX_MAX: usize = 128;
-/// The prefix of subscriptions.
-const SUB_PREFIX: &str = "signer";
-/// The pause before a relay that ended the subscription is asked again.
-const RESUBSCRIBE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Speaks with one remote signer. Reached through its [`Bunker`].
 pub(crate) struct BunkerActor {
@@ -32,17 +27,10 @@ pub(crate) struct BunkerActor {
     bunker: Bunker,
     sealer: Sealer,
     session: Session,
-    /// Relays that pass requests on: connected and subscribed at.
-    relays: BTreeMap<RelayUrl, Subscribed>,
+    relays: Subscriptions,
     replies: BTreeMap<u64, oneshot::Sender<Result<Answer, SignerError>>>,
     tickets: u64,
     timer: Option<SpawnHandle>,
-}
-
-struct Subscribed {
-    link: RelayLink,
-    connection: u64,
-    sub: SubId,
 }
 
 impl BunkerActor {
@@ -59,6 +47,7 @@ impl BunkerActor {
         };
         let session = Session::new(settings, env.clock.now());
         let sealer = Sealer::new(parts.client.clone(), parts.uri.remote());
+        let relays = Subscriptions::new(bunker.frames.clone());
         Self {
             env,
             lifeline,
@@ -66,7 +55,7 @@ impl BunkerActor {
             bunker,
             sealer,
             session,
-            relays: BTreeMap::new(),
+            relays,
             replies: BTreeMap::new(),
             tickets: 0,
             timer: None,
@@ -80,7 +69,7 @@ impl BunkerActor {
                 Output::Send { id, json } => {
                     let (nonce, aux) = (self.env.entropy.draw_32(), self.env.entropy.draw_32());
                     let event = self.sealer.seal(&json, self.env.clock.unix(), nonce, &aux);
-                    let copies = self.publish(&event);
+                    let copies = self.relays.publish(&event);
                     self.session.sent(&id, event.id, copies, self.env.clock.now());
                 }
                 Output::Accepted => self.bunker.accepted.store(true, Ordering::Release),
@@ -96,15 +85,6 @@ impl BunkerActor {
         self.arm_timer(ctx);
     }
 
-    /// Sends `event` to every relay; to how many it went.
-    fn publish(&self, event: &Event) -> usize {
-        let send = |relay: &&Subscribed| {
-            let frame = ClientFrame::Event(Box::new(event.clone()));
-            relay.link.try_send(frame, self.bunker.frames.clone()).is_ok()
-        };
-        self.relays.values().filter(send).count()
-    }
-
     fn show(&self, url: String) {
         let fact = AuthUrl {
             remote: self.parts.uri.remote(),
@@ -118,21 +98,8 @@ impl BunkerActor {
     }
 
     fn subscribe(&mut self, link: RelayLink, connection: u64) {
-        let sub = SubId::fresh(SUB_PREFIX, &*self.env.entropy);
-        let filters = vec![self.sealer.filter(self.env.clock.unix())];
-        let frame = ClientFrame::Req {
-            sub: sub.clone(),
-            filters,
-        };
-        // A connection that ended meanwhile is announced by its link.
-        if link.try_send(frame, self.bunker.frames.clone()).is_ok() {
-            let url = link.url().clone();
-            let subscribed = Subscribed {
-                link,
-                connection,
-                sub,
-            };
-            self.relays.insert(url, subscribed);
+        let filter = self.sealer.filter(self.env.clock.unix());
+        if self.relays.open(link, connection, filter, &*self.env.entropy) {
             self.session.connected(self.env.clock.now());
         }
     }
@@ -145,20 +112,14 @@ impl BunkerActor {
         }
     }
 
-    fn is_ours(&self, relay: &RelayUrl, sub: &SubId) -> bool {
-        self.relays
-            .get(relay)
-            .is_some_and(|subscribed| subscribed.sub == *sub)
-    }
-
     /// A relay that ended the subscription would keep answers to itself: asked again after a pause.
     fn closed(&mut self, relay: &RelayUrl, reason: &str, ctx: &mut Context<Self>) {
-        let Some(Subscribed { link, connection, .. }) = self.relays.remove(relay) else {
+        let Some(Subscription { link, connection, .. }) = self.relays.remove(relay) else {
             return;
         };
         self.unsubscribed(relay, &format!("it ended the subscription: {reason}"));
         ctx.run_later(RESUBSCRIBE_PAUSE, move |actor, ctx| {
-            if !actor.relays.contains_key(link.url()) {
+            if actor.relays.connection(link.url()).is_none() {
                 actor.subscribe(link, connection);
                 actor.drain(ctx);
             }
@@ -221,7 +182,7 @@ impl Handler<LinkChanged> for BunkerActor {
         if !self.parts.uri.relays().contains(&url) {
             return;
         }
-        let known = self.relays.get(&url).map(|relay| relay.connection);
+        let known = self.relays.connection(&url);
         match state {
             LinkState::Connected { connection } if known == Some(connection) => {}
             LinkState::Connected { connection } => self.subscribe(link, connection),
@@ -253,7 +214,7 @@ impl Handler<FrameArrived> for BunkerActor {
                 let reason = format!("{relay}: {reason}");
                 self.session.handle_verdict(&id, accepted, &reason, now);
             }
-            RelayFrame::Closed { sub, reason } if self.is_ours(&relay, &sub) => {
+            RelayFrame::Closed { sub, reason } if self.relays.is_open(&relay, &sub) => {
                 self.closed(&relay, &reason, ctx);
             }
             _ => {}

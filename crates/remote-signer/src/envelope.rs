@@ -46,10 +46,8 @@ pub(crate) struct Response {
 impl Sealer {
     /// Between `client` and `remote`, which is a point on the curve: [`crate::BunkerUri`] checked it.
     pub(crate) fn new(client: ClientKey, remote: PublicKey) -> Self {
-        let derived = ConversationKey::derive(client.secret(), &remote)
+        let conversation = conversation(&client, &remote)
             .expect("a bunker address holds a key that is a point on the curve");
-        let mut conversation = Zeroizing::new([0; 32]);
-        conversation.copy_from_slice(derived.as_bytes());
         Self {
             client,
             remote,
@@ -74,24 +72,51 @@ impl Sealer {
     /// What `event` says, when it is an answer of the signer to this client; anything else is nobody's business.
     /// Costs a signature check and a decryption, about 100 us.
     pub(crate) fn open(&self, event: &Event) -> Option<Response> {
-        let ours = event.pubkey == self.remote
-            && event.kind == Kind::NostrConnect
-            && event.content.len() <= CONTENT_CHARACTERS_MAX;
-        if !ours || event.verify().is_err() {
+        if event.pubkey != self.remote || !is_message(event) {
             return None;
         }
-        let payload = STANDARD.decode(&event.content).ok()?;
-        let json = v2::decrypt_to_bytes(&ConversationKey::new(*self.conversation), &payload).ok()?;
-        serde_json::from_slice(&Zeroizing::new(json)).ok()
+        read(&self.conversation, event)
     }
 
     /// What to subscribe to at `now`, in unix seconds.
     pub(crate) fn filter(&self, now: u64) -> Filter {
-        Filter::new()
-            .kind(Kind::NostrConnect)
-            .author(self.remote)
-            .pubkey(self.client.public())
-            .since(Timestamp::from_secs(now.saturating_sub(CLOCKS_APART)))
-            .limit(ANSWERS_MAX)
+        anyones_filter(&self.client, now).author(self.remote)
     }
+}
+
+/// What somebody unknown says to `client` in `event`: its author. Costs a key agreement more than [`Sealer::open`].
+pub(crate) fn open_from_anyone(client: &ClientKey, event: &Event) -> Option<Response> {
+    if !is_message(event) {
+        return None;
+    }
+    read(&*conversation(client, &event.pubkey)?, event)
+}
+
+/// What to subscribe to at `now`, in unix seconds, to hear from somebody unknown.
+pub(crate) fn anyones_filter(client: &ClientKey, now: u64) -> Filter {
+    Filter::new()
+        .kind(Kind::NostrConnect)
+        .pubkey(client.public())
+        .since(Timestamp::from_secs(now.saturating_sub(CLOCKS_APART)))
+        .limit(ANSWERS_MAX)
+}
+
+fn conversation(client: &ClientKey, other: &PublicKey) -> Option<Zeroizing<[u8; 32]>> {
+    let derived = ConversationKey::derive(client.secret(), other).ok()?;
+    let mut conversation = Zeroizing::new([0; 32]);
+    conversation.copy_from_slice(derived.as_bytes());
+    Some(conversation)
+}
+
+/// Checks what is cheap before the signature.
+fn is_message(event: &Event) -> bool {
+    event.kind == Kind::NostrConnect
+        && event.content.len() <= CONTENT_CHARACTERS_MAX
+        && event.verify().is_ok()
+}
+
+fn read(conversation: &[u8; 32], event: &Event) -> Option<Response> {
+    let payload = STANDARD.decode(&event.content).ok()?;
+    let json = v2::decrypt_to_bytes(&ConversationKey::new(*conversation), &payload).ok()?;
+    serde_json::from_slice(&Zeroizing::new(json)).ok()
 }

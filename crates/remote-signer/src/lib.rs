@@ -3,6 +3,8 @@
 //! - [`BunkerUri`] is the address a signer hands out, [`ClientKey`] what the signer knows this program by.
 //! - [`Bunker`] reaches the signer. A person logs in with [`Bunker::log_in`]; after that [`Bunker::signer_for`] is
 //!   enough, with the same client key.
+//! - [`ConnectOffer`] is the address of the other direction, which this program shows to a signer. A [`Reception`]
+//!   waits for the signer that takes it up, and ends with that signer's [`BunkerUri`].
 //! - [`RemoteSigner`] is the signer of one account. [`AuthUrl`] says that a person has to open a page for it.
 //!
 //! What a reader can rely on:
@@ -15,10 +17,14 @@
 //!   [`RemoteSigner`] before anything is asked, and a signed event with the one that was given.
 //! - A refusal is never taken for a payload that cannot be decrypted: what is not understood is a refusal.
 //! - `connect` is sent once per client key, since its secret works once; not again after a restart of the actor.
-//! - The secret of an address, the client key and decrypted texts appear in no `Debug` output and no error.
+//! - An offer stands for 5 minutes. Only who repeats its secret is logged in; everything else said meanwhile, by
+//!   anybody, changes nothing.
+//! - [`Bunker::wanted`] says when a signer is first needed, so that nobody connects to its relays before.
+//! - The secret of an address or an offer, the client key and decrypted texts appear in no `Debug` output and no error.
 //!
-//! Not here: links (the caller starts one for each of [`BunkerUri::relays`] and points it at [`Bunker::links`]), the
-//! `nostrconnect://` direction, `switch_relays`, and relays that demand a login (NIP-42).
+//! Not here: links (the caller starts one for each of [`BunkerUri::relays`] and points it at [`Bunker::links`], for each
+//! of [`ConnectOffer::relays`] at [`Reception::links`]), drawing an offer as a code, `switch_relays`, and relays that
+//! demand a login (NIP-42).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -102,13 +108,16 @@ mod client_key;
 mod envelope;
 mod handle;
 mod messages;
+mod offer;
 mod patience;
 mod refusal;
 mod request;
 mod session;
+mod subscriptions;
 
 pub use bunker_uri::{BunkerUri, BunkerUriError};
 pub use client_key::{BadClientKey, ClientKey, new_client_key};
 pub use handle::{Bunker, BunkerParts, RemoteSigner};
 pub use messages::AuthUrl;
+pub use offer::{ConnectOffer, OfferError, Reception};
 pub use patience::Patience;

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 pub(crate) const REQUEST_BYTES_MAX: usize = 32 * 1024;
 
 /// All that this program ever asks for: keyrings, and the answer to a relay that asks who is there.
-const PERMISSIONS: &str = "nip44_encrypt,nip44_decrypt,sign_event:1081,sign_event:22242";
+pub(crate) const PERMISSIONS: &str = "nip44_encrypt,nip44_decrypt,sign_event:1081,sign_event:22242";
 
 /// NIP-44: version byte, nonce, two length bytes with 32 of text, MAC.
 const PAYLOAD_BYTES_MIN: usize = 1 + 32 + 34 + 32;

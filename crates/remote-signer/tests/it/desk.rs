@@ -8,7 +8,9 @@ use nostr::event::{Kind, UnsignedEvent};
 use nostr::key::PublicKey;
 use nostr::types::Timestamp;
 use relay_link::{RelayLink, RelayLinkActor};
-use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, Patience, RemoteSigner, new_client_key};
+use remote_signer::{
+    AuthUrl, Bunker, BunkerParts, BunkerUri, ClientKey, Patience, RemoteSigner, new_client_key,
+};
 use supervision::{
     Env, Guard, Guardian, Outlet, Role, SeededEntropy, SimulatedClock, SystemClock, Tripwire, Workers,
 };
@@ -94,9 +96,21 @@ impl Desk {
         patience: Patience,
     ) -> Self {
         let env = environment(tripwire);
-        let relay = RELAY.parse().unwrap();
         let secret = Some(SECRET.to_owned().into());
-        let uri = BunkerUri::new(signer.keys.public_key(), [relay], secret).unwrap();
+        let uri = BunkerUri::new(signer.keys.public_key(), [RELAY.parse().unwrap()], secret).unwrap();
+        let client = new_client_key(&*env.entropy);
+        Self::at(env, signer, uri, client, accepted, patience)
+    }
+
+    /// A device that was given `uri`, whose link is still to be started.
+    pub(crate) fn at(
+        env: Env,
+        signer: &TestBunker,
+        uri: BunkerUri,
+        client: ClientKey,
+        accepted: bool,
+        patience: Patience,
+    ) -> Self {
         let link = RelayLink::new(uri.relays()[0].clone());
         let (sender, pages) = mpsc::unbounded_channel();
         let outlet = Outlet::empty();
@@ -104,7 +118,7 @@ impl Desk {
         let bunker = Bunker::new(accepted);
         let parts = BunkerParts {
             uri,
-            client: new_client_key(&*env.entropy),
+            client,
             auth_urls: vec![outlet],
             patience,
         };

@@ -4,5 +4,7 @@ mod answers;
 mod bunker;
 mod desk;
 mod links;
+mod lobby;
+mod offer;
 mod silence;
 mod uri;

@@ -1,0 +1,137 @@
+//! A relay, a signer that listens there, and a device that asks it; each on a thread of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use nostr::event::{Kind, UnsignedEvent};
+use nostr::key::PublicKey;
+use nostr::types::Timestamp;
+use relay_lab::{Behaviour, EmbeddedRelay, EmbeddedRelayConfig, LabSigner, LabSignerConfig};
+use relay_link::{RelayLink, RelayLinkActor, RelayUrl, WebSocketDialer};
+use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, Patience, new_client_key};
+use supervision::{Env, Lifeline, Outlet, Role, SystemClock, SystemEntropy, Tripwire, Workers};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Only a bug takes this long.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Where every answer comes at once: a machine under load is no reason to ask twice.
+pub(crate) const PATIENT: Patience = Patience {
+    answer: Duration::from_secs(20),
+    page: Duration::from_secs(20),
+};
+
+/// What one test needs, kept until it ends.
+pub(crate) struct Bench {
+    pub(crate) relay: EmbeddedRelay,
+    pub(crate) phone: LabSigner,
+}
+
+/// What the engine would run for a login with a remote signer.
+pub(crate) struct Device {
+    pub(crate) bunker: Bunker,
+    pub(crate) pages: mpsc::UnboundedReceiver<AuthUrl>,
+}
+
+struct Listener(mpsc::UnboundedSender<AuthUrl>);
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+}
+
+impl Handler<AuthUrl> for Listener {
+    type Result = ();
+
+    fn handle(&mut self, page: AuthUrl, _: &mut Self::Context) {
+        let _ = self.0.send(page);
+    }
+}
+
+/// Runs `scenario` to its end on a system of its own, in real time.
+pub(crate) fn run(scenario: impl Future<Output = ()>) {
+    System::new().block_on(async {
+        timeout(DEADLINE, scenario).await.expect("every wait has an end");
+    });
+}
+
+pub(crate) fn relay() -> EmbeddedRelay {
+    EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap()
+}
+
+pub(crate) fn environment() -> Env {
+    Env {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        workers: Workers::inline(),
+        tripwire: Tripwire::none(),
+    }
+}
+
+/// Connects to `relay` and tells `bunker`'s actor, or whoever else watches.
+pub(crate) fn connect(env: &Env, relay: &RelayUrl, watchers: Vec<Outlet<relay_link::LinkChanged>>) {
+    let link = RelayLink::new(relay.clone());
+    let lifeline = Lifeline::unwatched(Role::Link(relay.to_string()));
+    RelayLinkActor::new(env.clone(), lifeline, &link, Arc::new(WebSocketDialer), watchers).start();
+}
+
+impl Bench {
+    pub(crate) async fn new(behaviour: Behaviour) -> Self {
+        let relay = relay();
+        let config = LabSignerConfig {
+            relays: vec![relay.url()],
+            behaviour,
+            ..LabSignerConfig::default()
+        };
+        let phone = LabSigner::start(config).unwrap();
+        phone.listening().await;
+        Self { relay, phone }
+    }
+
+    /// A device that was given an address of the signer.
+    pub(crate) fn device(&self, patience: Patience) -> Device {
+        Device::new(&self.phone.bunker_uri(), patience)
+    }
+
+    /// The ids under which `method` was asked, in order.
+    pub(crate) fn ids(&self, method: &str) -> Vec<String> {
+        let heard = self.phone.heard().into_iter();
+        heard
+            .filter(|request| request.method == method)
+            .map(|request| request.id)
+            .collect()
+    }
+}
+
+impl Device {
+    pub(crate) fn new(uri: &str, patience: Patience) -> Self {
+        let env = environment();
+        let uri: BunkerUri = uri.parse().unwrap();
+        let (sender, pages) = mpsc::unbounded_channel();
+        let outlet = Outlet::empty();
+        outlet.fill(Listener(sender).start().recipient());
+        let bunker = Bunker::new(false);
+        let parts = BunkerParts {
+            uri: uri.clone(),
+            client: new_client_key(&*env.entropy),
+            auth_urls: vec![outlet],
+            patience,
+        };
+        bunker.start(env.clone(), Lifeline::unwatched(Role::Keeper), parts);
+        for relay in uri.relays() {
+            connect(&env, relay, vec![bunker.links.clone()]);
+        }
+        Self { bunker, pages }
+    }
+}
+
+/// A keyring event that waits for its signature.
+pub(crate) fn unsigned(account: PublicKey) -> UnsignedEvent {
+    UnsignedEvent::new(
+        account,
+        Timestamp::from_secs(1_789_000_000),
+        Kind::Custom(1081),
+        [],
+        "payload",
+    )
+}
