@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chat_model::import::ImportError;
-use chat_sync::{DataDirError, EngineError};
+use chat_sync::{DataDirError, EngineError, SignerLoginError};
 use event_index::IndexError;
 use pns_keys::SignerError;
 use relay_lab::LabError;
@@ -35,7 +35,7 @@ pub(crate) enum Failure {
     WrongKey(String),
     /// A signer did not do what it was asked.
     #[error(transparent)]
-    Signer(#[from] SignerError),
+    Signer(#[from] SignerLoginError),
     /// The account could not be opened.
     #[error(transparent)]
     Account(#[from] DataDirError),
@@ -66,7 +66,9 @@ impl Failure {
             Self::Partly(_) => 3,
             Self::Offline(_) => 4,
             Self::Locked(_) => 5,
-            Self::WrongKey(_) | Self::Signer(SignerError::WrongAccount { .. }) => 12,
+            Self::WrongKey(_) | Self::Signer(SignerLoginError::Signer(SignerError::WrongAccount { .. })) => {
+                12
+            }
             Self::Signer(_) => 5,
             Self::Interrupted => 130,
             Self::Account(error) => match error {

@@ -54,8 +54,10 @@ pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};
 pub use login::{Login, LoginMethod};
 pub use realtime::{ChatUpdate, ConversationView, MessageView};
 pub use relay_link::RelayUrl;
-pub use remote_signer::{BunkerUri, BunkerUriError, ClientKey, Patience, new_client_key};
+pub use remote_signer::{
+    BunkerUri, BunkerUriError, ClientKey, ConnectOffer, OfferError, Patience, new_client_key,
+};
 pub use report::{RelayReport, SyncReport};
-pub use signer_login::{ShowPage, log_in_with_bunker};
+pub use signer_login::{ShowPage, SignerLoginError, log_in_with_bunker, log_in_with_offer};
 pub use states::MessageState;
 pub use status::{AccountState, RelayState, Status};

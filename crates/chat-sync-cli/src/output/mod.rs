@@ -1,5 +1,6 @@
 //! What is said, and where: data on stdout, talk on stderr.
 
+mod qr;
 mod table;
 mod text;
 mod time;
@@ -11,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::exit::Failure;
 
+pub(crate) use qr::qr;
 pub(crate) use table::Table;
 pub(crate) use text::{one_line, plural, printable, short_id};
 pub(crate) use time::utc;

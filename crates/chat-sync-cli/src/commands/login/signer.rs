@@ -1,13 +1,20 @@
 //! A login with a remote signer: the key stays there.
 
-use chat_sync::{BunkerUri, Login, Patience, RelayUrl, log_in_with_bunker, new_client_key};
+use std::io::IsTerminal;
+
+use chat_sync::{
+    BunkerUri, ConnectOffer, Login, Patience, RelayUrl, log_in_with_bunker, log_in_with_offer, new_client_key,
+};
 
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::Output;
+use crate::output::{Output, qr};
 use crate::progress;
 use crate::secret_prompt;
 use crate::signer_notice::page_words;
+
+/// Where a signer is met when nobody named a relay: the one most signers use, and a second for when it is away.
+const MEETING_POINTS: [&str; 2] = ["wss://relay.nsec.app", "wss://nos.lol"];
 
 /// With the address that the signer hands out; `-` reads it from stdin.
 pub(super) async fn by_address(context: &Context, address: &str) -> Result<Login, Failure> {
@@ -50,8 +57,45 @@ fn show_page(output: Output) -> chat_sync::ShowPage {
     })
 }
 
-/// With a QR code that the signer scans.
+/// With a code that the signer scans.
 pub(super) async fn by_scan(context: &Context, relays: &[RelayUrl]) -> Result<Login, Failure> {
-    let _ = (context, relays);
-    Err(Failure::Failed("not wired".to_owned()))
+    let relays = match relays {
+        [] => meeting_points(),
+        given => given.to_vec(),
+    };
+    let offer = ConnectOffer::draw(relays, &**context.entropy())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let text = offer.to_text();
+    // It is for the eyes of whoever holds the signer, not for a pipe; and it is of no use after this login.
+    if let Some(code) = qr(&text).filter(|_| std::io::stderr().is_terminal()) {
+        context.output.insist(&code)?;
+    }
+    context.output.insist(&format!(
+        "Scan this with your signer, or paste it there: {}",
+        text.as_str()
+    ))?;
+    let waiting = context.output.moves().then(|| progress::spinner(0));
+    if let Some(bar) = &waiting {
+        bar.set_message("waiting for the signer, five minutes at most");
+    }
+    let patience = Patience::default();
+    let login = log_in_with_offer(context.env().clone(), offer, patience, show_page(context.output)).await;
+    if let Some(bar) = waiting {
+        bar.finish_and_clear();
+    }
+    Ok(login?)
+}
+
+fn meeting_points() -> Vec<RelayUrl> {
+    MEETING_POINTS.iter().filter_map(|url| url.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_meeting_point_is_an_address() {
+        assert_eq!(meeting_points().len(), MEETING_POINTS.len());
+    }
 }
