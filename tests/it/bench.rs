@@ -17,6 +17,9 @@ pub(crate) const NOW: u64 = 1_789_000_000;
 /// Longer than anything here takes; real tests that wait this long have failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Longer than any simulation takes of its own time: one that waits for what never happens ends.
+const SIMULATED_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// One device: its disk outlives its engines.
 pub(crate) struct Device {
     disk: MemoryDisk,
@@ -102,7 +105,11 @@ pub(crate) fn simulate<F: Future<Output = ()>>(test: F) {
             .build()
             .unwrap()
     });
-    system.block_on(test);
+    system.block_on(async {
+        tokio::time::timeout(SIMULATED_MAX, test)
+            .await
+            .expect("the test ends in time");
+    });
 }
 
 /// Seeds a simulation is run with, unless `FLOW_SEED=<number>` names one.

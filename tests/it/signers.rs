@@ -23,6 +23,8 @@ pub(crate) enum Mood {
     Approves,
     /// Looks elsewhere: a request fails after this long, unless the mood changes before.
     LooksElsewhere(Duration),
+    /// Encrypts at once, and looks elsewhere when asked for anything else.
+    EncryptsOnly,
     /// Says no.
     Denies,
     /// Switched to another account.
@@ -84,11 +86,17 @@ impl Handheld {
     ) -> Result<bool, SignerError> {
         let _open = Open::one(&self.open);
         self.asked.send_modify(count);
-        let mut mood = self.mood.subscribe();
-        let first = *mood.borrow_and_update();
-        let mood = match first {
-            Mood::LooksElsewhere(waited) => {
-                let looks = mood.wait_for(|mood| !matches!(mood, Mood::LooksElsewhere(_)));
+        let mut moods = self.mood.subscribe();
+        let unseen = |mood: &Mood| match mood {
+            Mood::LooksElsewhere(waited) => Some(*waited),
+            Mood::EncryptsOnly if what != "encrypt" => Some(PATIENCE_OF_SIGNERS),
+            _ => None,
+        };
+        let first = *moods.borrow_and_update();
+        let mood = match unseen(&first) {
+            None => first,
+            Some(waited) => {
+                let looks = moods.wait_for(|mood| unseen(mood).is_none());
                 match tokio::time::timeout(waited, looks).await {
                     Ok(mood) => *mood.expect("the signer is here"),
                     Err(_) => {
@@ -99,15 +107,14 @@ impl Handheld {
                     }
                 }
             }
-            mood => mood,
         };
         match mood {
-            Mood::Approves | Mood::LooksElsewhere(_) => Ok(true),
             Mood::OtherAccount => Ok(false),
             Mood::Denies => Err(SignerError::Denied {
                 what,
                 reason: "the person said no".to_owned(),
             }),
+            Mood::Approves | Mood::EncryptsOnly | Mood::LooksElsewhere(_) => Ok(true),
         }
     }
 

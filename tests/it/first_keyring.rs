@@ -1,0 +1,233 @@
+//! The first keyring of an account, once and for ever: killed on the way, overtaken, deleted, or never needed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_sync::AccountState;
+use nostr::prelude::{Event, Kind};
+use pns_keys::{Profile, Signer};
+use relay_lab::MemoryRelay;
+use serde_json::Value;
+use supervision::{Entropy, SeededEntropy};
+
+use crate::bench::{Device, NOW, assert_level, over_seeds, simulate, write};
+use crate::keyring_lab::{
+    A_WHILE, ONE, TWO, keyrings, made_elsewhere, network, start, start_as, texts, until, written_elsewhere,
+};
+use crate::signers::{Asked, Handheld, Mood, PATIENCE_OF_SIGNERS, PATIENCE_WITH_A_PAGE, local, raw};
+
+/// Turns of the executor from the signature to a keyring that was read back, and some more.
+const STEPS: u64 = 60;
+
+#[test]
+fn a_device_killed_between_signing_and_publishing_ends_with_one_keyring() {
+    over_seeds(|seed| {
+        let chance = SeededEntropy::new(seed);
+        let steps = (chance.draw_fraction() * STEPS as f64) as u64;
+        // For a third of the seeds no relay is there to take what was signed.
+        let alone = seed % 3 == 0;
+        let device = Arc::new(Device::new(&[ONE]));
+        let (relay, signer) = (
+            MemoryRelay::default(),
+            Handheld::new(seed, Mood::LooksElsewhere(PATIENCE_WITH_A_PAGE)),
+        );
+
+        let (first, line, hand) = (device.clone(), relay.clone(), signer.clone());
+        simulate(async move {
+            let engine = start_as(&first, hand.clone(), seed, &[(ONE, &line)]).await;
+            write(&engine, "groceries", 4).await;
+            hand.until_asked(|asked| asked.encrypt == 1).await;
+            hand.set(Mood::Approves);
+            hand.until_asked(|asked| asked.sign == 1).await;
+            if alone {
+                line.down();
+            }
+            for _ in 0..steps {
+                tokio::task::yield_now().await;
+            }
+            // The system goes with everything on it: nobody says goodbye.
+        });
+        relay.up();
+        let device = Arc::into_inner(device).expect("the engine is gone");
+        let device = if seed % 2 == 0 {
+            device.after_power_cut()
+        } else {
+            device
+        };
+        let before = keyrings(&[&relay]);
+
+        simulate(async move {
+            let config = device.config_as(signer.clone());
+            let engine = start(config, seed + 1000, 3600, network(&[(ONE, &relay)])).await;
+            until(&engine, "everything out", |status| {
+                status.account.state == AccountState::Ready && status.counts.waiting == 0
+            })
+            .await;
+            assert!(engine.sync().await.unwrap().complete);
+            tokio::time::sleep(A_WHILE).await;
+            let after = keyrings(&[&relay]);
+            assert_eq!(after.len(), 1, "killed after {steps} steps");
+            assert!(before.is_subset(&after), "what was out stays");
+            assert_eq!(texts(&engine, "groceries").await.len(), 4);
+            let sealed = relay
+                .events()
+                .into_iter()
+                .filter(|event| event.kind == Kind::Custom(1080));
+            assert_eq!(sealed.count(), 4);
+        });
+    });
+}
+
+#[test]
+fn a_keyring_that_arrives_while_the_signer_asks_for_a_first_one_wins() {
+    over_seeds(|seed| {
+        simulate(async move {
+            let chance = SeededEntropy::new(seed);
+            let relay = MemoryRelay::default();
+            let signer = Handheld::new(seed, Mood::LooksElsewhere(PATIENCE_OF_SIGNERS));
+            let device = Device::new(&[ONE]);
+            let engine = start_as(&device, signer.clone(), seed, &[(ONE, &relay)]).await;
+            let written = write(&engine, "groceries", 4).await;
+            signer.until_asked(|asked| asked.encrypt == 1).await;
+            if seed % 2 == 0 {
+                // The first of the two requests was approved already.
+                signer.set(Mood::EncryptsOnly);
+                signer.until_asked(|asked| asked.sign == 1).await;
+            }
+            tokio::time::sleep(Duration::from_secs_f64(40.0 * chance.draw_fraction())).await;
+            // Older or newer than ours would have been.
+            let (event, keyring) = made_elsewhere(9, NOW - 600 + 10 * (seed * 37 % 70)).await;
+            relay.put(event.clone());
+            relay.put(written_elsewhere(&keyring, "past", "an old word", NOW - 10));
+            signer.until_asked(|asked| asked.decrypt == 1).await;
+            let asked = signer.asked();
+            tokio::time::sleep(Duration::from_secs_f64(20.0 * chance.draw_fraction())).await;
+            signer.set(Mood::Approves);
+
+            until(&engine, "everything out", |status| {
+                status.account.state == AccountState::Ready && status.counts.waiting == 0
+            })
+            .await;
+            assert!(engine.sync().await.unwrap().complete);
+            tokio::time::sleep(A_WHILE).await;
+            assert_eq!(
+                keyrings(&[&relay]),
+                BTreeSet::from([event.id]),
+                "the late approval made none"
+            );
+            assert_eq!(signer.asked(), asked);
+            assert_eq!(
+                engine.status().account.write_key,
+                Some(keyring.key(Profile::Routstr).public())
+            );
+            assert_eq!(texts(&engine, "past").await, ["an old word"]);
+            assert_eq!(texts(&engine, "groceries").await, written);
+        });
+    });
+}
+
+#[test]
+fn a_keyring_deleted_from_every_relay_is_published_again_and_no_history_is_lost() {
+    let device = Device::new(&[ONE, TWO]);
+    let relays = [(); 2].map(|()| MemoryRelay::default());
+    let signer = Handheld::new(1, Mood::Approves);
+    let both = || [(ONE, &relays[0]), (TWO, &relays[1])];
+    simulate(async {
+        let engine = start_as(&device, signer.clone(), 1, &both()).await;
+        write(&engine, "groceries", 6).await;
+        assert!(engine.sync().await.unwrap().complete);
+    });
+    let made = keyrings(&[&relays[0], &relays[1]]);
+    assert_eq!(made.len(), 1);
+    for relay in &relays {
+        assert!(made.iter().all(|id| relay.remove(id)));
+    }
+    simulate(async {
+        // At the next start; a signer that is away is not needed for it.
+        signer.set(Mood::Denies);
+        let engine = start(device.config_as(signer.clone()), 2, 3600, network(&both())).await;
+        assert!(engine.sync().await.unwrap().complete);
+        for relay in &relays {
+            assert_eq!(keyrings(&[relay]), made, "the same one, on each");
+            relay.down();
+            assert!(made.iter().all(|id| relay.remove(id)));
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        relays.iter().for_each(MemoryRelay::up);
+        // And whenever a relay comes back.
+        tokio::time::sleep(A_WHILE).await;
+        for relay in &relays {
+            assert_eq!(keyrings(&[relay]), made);
+        }
+        let once = Asked {
+            encrypt: 1,
+            sign: 1,
+            decrypt: 0,
+        };
+        assert_eq!(signer.asked(), once, "from the disk, without a prompt");
+
+        let other = Device::new(&[ONE, TWO]);
+        let other = start_as(&other, raw(3), 3, &both()).await;
+        assert!(other.sync().await.unwrap().complete);
+        assert_level(&engine, &other, 6).await;
+    });
+}
+
+/// Messages of web apps that had no keyrings: the account's secret, and the envelopes sealed under each old profile.
+fn without_keyring() -> (String, Vec<Event>) {
+    let golden: Value = serde_json::from_str(include_str!("../vectors/pns-events.json")).unwrap();
+    let secret = golden["owner_secret_hex"].as_str().unwrap().to_owned();
+    let old = [
+        "early-profile",
+        "early-profile-answer",
+        "draft-profile",
+        "first-profile",
+    ];
+    let cases = golden["valid"].as_array().unwrap().iter();
+    let events = cases
+        .filter(|case| old.contains(&case["name"].as_str().unwrap()))
+        .map(|case| serde_json::from_value(case["event"].clone()).unwrap())
+        .collect();
+    (secret, events)
+}
+
+#[test]
+fn a_raw_key_reads_what_was_written_before_there_were_keyrings_and_goes_on_with_one() {
+    simulate(async {
+        let (secret, events) = without_keyring();
+        assert_eq!(events.len(), 4);
+        let relay = MemoryRelay::default();
+        for event in events {
+            relay.put(event);
+        }
+        let (laptop, phone) = (Device::new(&[ONE]), Device::new(&[ONE]));
+        let signer = |seed| -> Arc<dyn Signer> { Arc::new(local(&secret, seed)) };
+        let laptop = start_as(&laptop, signer(1), 1, &[(ONE, &relay)]).await;
+        assert!(laptop.sync().await.unwrap().complete);
+        assert_eq!(
+            texts(&laptop, "1764000000000").await,
+            ["Written by the first synced release.", "Still readable."]
+        );
+        assert_eq!(
+            texts(&laptop, "1765000000000").await,
+            ["A chat message under the draft's keys."]
+        );
+        assert_eq!(
+            texts(&laptop, "1763000000000").await,
+            ["Full HKDF in both steps."]
+        );
+        write(&laptop, "groceries", 3).await;
+        assert!(laptop.sync().await.unwrap().complete);
+
+        let made: Vec<Event> = relay
+            .events()
+            .into_iter()
+            .filter(|event| event.kind == Kind::Custom(1081))
+            .collect();
+        assert_eq!(made.len(), 1, "what is new needs a keyring");
+        let phone = start_as(&phone, signer(2), 2, &[(ONE, &relay)]).await;
+        assert!(phone.sync().await.unwrap().complete);
+        assert_level(&laptop, &phone, 7).await;
+    });
+}
