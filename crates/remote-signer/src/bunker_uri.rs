@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// A longer text is a mistake: an address is a key, a few relays and a secret.
 const CHARACTERS_MAX: usize = 4096;
 /// Each relay is a connection that is held open; signers name one to three.
-const RELAYS_MAX: usize = 8;
+pub(crate) const RELAYS_MAX: usize = 8;
 /// Signers draw 16 to 64 characters; a request must stay far below 4 KB (field guide S-5).
 const SECRET_BYTES_MAX: usize = 512;
 

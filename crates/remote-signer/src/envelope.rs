@@ -1,5 +1,6 @@
 //! Requests and answers inside kind 24133 events, encrypted between client and signer (NIP-46, "Request Events").
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use base64::Engine;
@@ -10,7 +11,9 @@ use nostr::key::PublicKey;
 use nostr::nips::nip44::v2::{self, ConversationKey};
 use nostr::types::Timestamp;
 use secp256k1::{Secp256k1, SignOnly};
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::ClientKey;
@@ -33,10 +36,12 @@ pub(crate) struct Sealer {
 }
 
 /// What the signer said to the request `id`.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 pub(crate) struct Response {
     pub(crate) id: String,
-    #[serde(default)]
+    /// Lists are kept as their JSON text: `switch_relays` is answered with one, and not every signer writes it as a
+    /// text.
+    #[serde(default, deserialize_with = "text_or_list")]
     pub(crate) result: Option<String>,
     /// The error, or the URL when the result is `auth_url`. Some signers send an empty one with every answer.
     #[serde(default)]
@@ -101,6 +106,38 @@ pub(crate) fn anyones_filter(client: &ClientKey, now: u64) -> Filter {
         .limit(ANSWERS_MAX)
 }
 
+fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    deserializer.deserialize_any(TextOrList)
+}
+
+/// Takes texts as they are, without a copy: they may be decrypted keyrings.
+struct TextOrList;
+
+impl<'de> Visitor<'de> for TextOrList {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, a list or null")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+        Ok(Some(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        let list = Value::deserialize(SeqAccessDeserializer::new(list))?;
+        Ok(Some(list.to_string()))
+    }
+}
+
 fn conversation(client: &ClientKey, other: &PublicKey) -> Option<Zeroizing<[u8; 32]>> {
     let derived = ConversationKey::derive(client.secret(), other).ok()?;
     let mut conversation = Zeroizing::new([0; 32]);
@@ -119,4 +156,27 @@ fn read(conversation: &[u8; 32], event: &Event) -> Option<Response> {
     let payload = STANDARD.decode(&event.content).ok()?;
     let json = v2::decrypt_to_bytes(&ConversationKey::new(*conversation), &payload).ok()?;
     serde_json::from_slice(&Zeroizing::new(json)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_a_text_a_list_or_nothing() {
+        let result = |json: &str| serde_json::from_str::<Response>(json).map(|response| response.result);
+        assert_eq!(
+            result(r#"{"id":"1","result":"ack"}"#).unwrap().as_deref(),
+            Some("ack")
+        );
+        assert_eq!(
+            result(r#"{"id":"1","result":"a\nb"}"#).unwrap().as_deref(),
+            Some("a\nb")
+        );
+        let list = result(r#"{"id":"1","result":["wss://a.example", 7]}"#).unwrap();
+        assert_eq!(list.as_deref(), Some(r#"["wss://a.example",7]"#));
+        assert_eq!(result(r#"{"id":"1","result":null}"#).unwrap(), None);
+        assert_eq!(result(r#"{"id":"1","error":"no"}"#).unwrap(), None);
+        result(r#"{"id":"1","result":{"a":1}}"#).unwrap_err();
+    }
 }

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use nostr::event::{Event, UnsignedEvent};
 use nostr::key::PublicKey;
 use pns_keys::{Signer, SignerError, SignerFuture};
-use relay_link::{FrameArrived, LinkChanged};
+use relay_link::{FrameArrived, LinkChanged, RelayUrl};
 use supervision::{Constructor, Env, Lifeline, Outlet, Undelivered};
 use tokio::sync::{oneshot, watch};
 use zeroize::Zeroizing;
@@ -93,6 +93,17 @@ impl Bunker {
         match self.ask(None, Request::GetPublicKey).await? {
             Answer::Account(account) => Ok(self.signer_for(account)),
             _ => Err(bad("it did not name the account")),
+        }
+    }
+
+    /// Asks which relays the signer wants to be reached at from now on: one to eight, each once, where addresses that
+    /// are none were left out. To be asked after a login; keep the address with these relays, and connect to them
+    /// instead. `None`: the signer has no wish, or lacks the method, which it says or leaves unanswered for 5 s. It is
+    /// asked once. Spec: NIP-46, `switch_relays`.
+    pub async fn switch_relays(&self) -> Result<Option<Vec<RelayUrl>>, SignerError> {
+        match self.ask(None, Request::SwitchRelays).await? {
+            Answer::Relays(relays) => Ok(relays),
+            _ => Err(bad("it is not a list of relays")),
         }
     }
 

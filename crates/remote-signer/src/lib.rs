@@ -10,7 +10,8 @@
 //! What a reader can rely on:
 //! - Every request ends: 65 s after it went out it is sent once more under the same id, and 65 s later it is
 //!   [`NoAnswer`](pns_keys::SignerError::NoAnswer). After an [`AuthUrl`] it has 5 minutes. Without a relay it is
-//!   [`Unreachable`](pns_keys::SignerError::Unreachable) after 65 s. [`Patience`] holds these numbers.
+//!   [`Unreachable`](pns_keys::SignerError::Unreachable) after 65 s. [`Patience`] holds these numbers. Only the question
+//!   for its relays, which a signer may not know, is asked once and for 5 s.
 //! - At most two requests are in flight, 400 ms apart, and none is over 32 KiB: a keyring takes under 1 KB, and
 //!   nothing else goes through a signer.
 //! - Only what the signer's key signed counts as an answer. The account it names is compared with the account of the
@@ -23,8 +24,8 @@
 //! - The secret of an address or an offer, the client key and decrypted texts appear in no `Debug` output and no error.
 //!
 //! Not here: links (the caller starts one for each of [`BunkerUri::relays`] and points it at [`Bunker::links`], for each
-//! of [`ConnectOffer::relays`] at [`Reception::links`]), drawing an offer as a code, `switch_relays`, and relays that
-//! demand a login (NIP-42).
+//! of [`ConnectOffer::relays`] at [`Reception::links`]), drawing an offer as a code, moving to the relays
+//! that [`Bunker::switch_relays`] names, and relays that demand a login (NIP-42).
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! What a signer's error text means. NIP-46 gives errors no codes, so words decide.
 
-use nostr::nips::nip46::NostrConnectMethod as Method;
 use pns_keys::SignerError;
 
 use crate::request::Request;
@@ -52,7 +51,7 @@ pub(crate) fn classify(request: &Request, text: &str) -> SignerError {
                 method: request.method_name(),
             };
         }
-        if request.method() == Method::Nip44Decrypt && says(&UNDECRYPTABLE) {
+        if matches!(request, Request::Decrypt { .. }) && says(&UNDECRYPTABLE) {
             return SignerError::Undecryptable;
         }
     }

@@ -6,10 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nostr::event::{Event, UnsignedEvent};
 use nostr::key::PublicKey;
-use nostr::nips::nip46::NostrConnectMethod as Method;
 use pns_keys::SignerError;
+use relay_link::RelayUrl;
 use serde::Serialize;
 use zeroize::Zeroizing;
+
+use crate::bunker_uri::RELAYS_MAX;
 
 /// Bytes of one request. Signers stop at 64 KiB of encrypted event (field guide S-5), and a keyring takes under 1 KB.
 pub(crate) const REQUEST_BYTES_MAX: usize = 32 * 1024;
@@ -36,6 +38,8 @@ pub(crate) enum Request {
         account: PublicKey,
         payload: String,
     },
+    /// Which relays the signer wants from now on. Newer than the others: signers that lack it say so, or nothing.
+    SwitchRelays,
 }
 
 /// What came back, checked.
@@ -45,26 +49,18 @@ pub(crate) enum Answer {
     Account(PublicKey),
     Signed(Box<Event>),
     Text(String),
+    /// The signer wants these from now on, or has no wish.
+    Relays(Option<Vec<RelayUrl>>),
 }
 
 #[derive(Serialize)]
 struct Wire<'a> {
     id: &'a str,
-    method: Method,
+    method: &'static str,
     params: &'a [&'a str],
 }
 
 impl Request {
-    pub(crate) fn method(&self) -> Method {
-        match self {
-            Self::Connect { .. } => Method::Connect,
-            Self::GetPublicKey => Method::GetPublicKey,
-            Self::Sign(_) => Method::SignEvent,
-            Self::Encrypt { .. } => Method::Nip44Encrypt,
-            Self::Decrypt { .. } => Method::Nip44Decrypt,
-        }
-    }
-
     pub(crate) fn method_name(&self) -> &'static str {
         match self {
             Self::Connect { .. } => "connect",
@@ -72,6 +68,7 @@ impl Request {
             Self::Sign(_) => "sign_event",
             Self::Encrypt { .. } => "nip44_encrypt",
             Self::Decrypt { .. } => "nip44_decrypt",
+            Self::SwitchRelays => "switch_relays",
         }
     }
 
@@ -83,6 +80,7 @@ impl Request {
             Self::Sign(_) => "sign an event",
             Self::Encrypt { .. } => "encrypt a keyring",
             Self::Decrypt { .. } => "decrypt a keyring",
+            Self::SwitchRelays => "name its relays",
         }
     }
 
@@ -93,7 +91,7 @@ impl Request {
                 let secret = secret.as_ref().map_or("", |secret| secret.as_str());
                 self.json(id, &[&remote.to_hex(), secret, PERMISSIONS])
             }
-            Self::GetPublicKey => self.json(id, &[]),
+            Self::GetPublicKey | Self::SwitchRelays => self.json(id, &[]),
             Self::Sign(unsigned) => self.json(id, &[&unsigned.as_json()]),
             Self::Encrypt { account, plaintext } => self.json(id, &[&account.to_hex(), plaintext]),
             Self::Decrypt { account, payload } => self.json(id, &[&account.to_hex(), payload]),
@@ -113,7 +111,7 @@ impl Request {
         let mut json = Zeroizing::new(Vec::with_capacity(room));
         let wire = Wire {
             id,
-            method: self.method(),
+            method: self.method_name(),
             params,
         };
         serde_json::to_writer(&mut *json, &wire).expect("texts always have a JSON form");
@@ -121,8 +119,14 @@ impl Request {
         Zeroizing::new(text)
     }
 
-    /// Checks that `result` answers this request.
-    pub(crate) fn read(&self, result: String) -> Result<Answer, SignerError> {
+    /// Checks that `result` answers this request. `None` when the response holds no result.
+    pub(crate) fn read(&self, result: Option<String>) -> Result<Answer, SignerError> {
+        let Some(result) = result else {
+            return match self {
+                Self::SwitchRelays => Ok(Answer::Relays(None)),
+                _ => Err(bad("it holds neither a result nor an error")),
+            };
+        };
         match self {
             // "ack", or the secret: what it says is not needed, since only the signer can have encrypted it.
             Self::Connect { .. } => Ok(Answer::Connected),
@@ -135,8 +139,46 @@ impl Request {
             // Published as it is, it might be the text itself.
             Self::Encrypt { .. } => Err(bad("it answered with something that is not encrypted by NIP-44")),
             Self::Decrypt { .. } => Ok(Answer::Text(result)),
+            Self::SwitchRelays => read_relays(&result),
         }
     }
+
+    /// Whether a signer may lack it: asked once, and not for long.
+    pub(crate) fn is_optional(&self) -> bool {
+        matches!(self, Self::SwitchRelays)
+    }
+
+    /// The end of this request, in which an optional one that is missing is no error. A method that a signer does
+    /// not know is often passed over in silence (field guide S-4).
+    pub(crate) fn forgive(&self, outcome: Result<Answer, SignerError>) -> Result<Answer, SignerError> {
+        match (self, outcome) {
+            (Self::SwitchRelays, Err(SignerError::NoAnswer { .. } | SignerError::Unsupported { .. })) => {
+                Ok(Answer::Relays(None))
+            }
+            (_, outcome) => outcome,
+        }
+    }
+}
+
+/// A list of addresses as JSON; those that are none are left out. A signer that names none has no wish.
+fn read_relays(text: &str) -> Result<Answer, SignerError> {
+    let named: Option<Vec<serde_json::Value>> = match text {
+        "" => None,
+        text => {
+            serde_json::from_str(text).map_err(|_| bad("it named its relays in a form that is no list"))?
+        }
+    };
+    let mut relays: Vec<RelayUrl> = Vec::new();
+    for relay in named
+        .iter()
+        .flatten()
+        .filter_map(|url| url.as_str()?.parse().ok())
+    {
+        if relays.len() < RELAYS_MAX && !relays.contains(&relay) {
+            relays.push(relay);
+        }
+    }
+    Ok(Answer::Relays((!relays.is_empty()).then_some(relays)))
 }
 
 fn read_signed(unsigned: &UnsignedEvent, result: &str) -> Result<Answer, SignerError> {
@@ -186,6 +228,7 @@ impl fmt::Debug for Answer {
             Self::Account(_) => "Account",
             Self::Signed(_) => "Signed",
             Self::Text(_) => "Text",
+            Self::Relays(_) => "Relays",
         })
     }
 }

@@ -199,8 +199,7 @@ impl Session {
         }
         let outcome = match (error, result) {
             (Some(error), _) => Err(classify(&request.request, &error)),
-            (None, Some(result)) => request.request.read(result),
-            (None, None) => Err(bad("it holds neither a result nor an error")),
+            (None, result) => request.request.read(result),
         };
         self.settle(&id, outcome, now);
     }
@@ -275,7 +274,7 @@ impl Session {
         let Some(request) = self.in_flight.remove(id) else {
             return;
         };
-        match (request.asker, outcome) {
+        match (request.asker, request.request.forgive(outcome)) {
             (Asker::Ticket(ticket), outcome) => {
                 if matches!(outcome, Err(SignerError::WrongAccount { .. })) {
                     // The person may switch back.

@@ -19,8 +19,34 @@ const OVERTIME: Duration = Duration::from_secs(5);
 /// Waits for the signer that takes up a [`ConnectOffer`]. The wait and its outcome outlive the actor behind it; clones
 /// are cheap.
 ///
-/// Afterwards the same links serve a [`Bunker`](crate::Bunker): made by `Bunker::new(true)`, with
+/// Afterwards the signer is reached through a [`Bunker`](crate::Bunker): made by `Bunker::new(true)`, with
 /// [`ConnectOffer::client`] and the address that [`Reception::signer`] returns.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// # use actix::prelude::*;
+/// # use relay_link::{Dial, RelayLink, RelayLinkActor};
+/// # use remote_signer::*;
+/// # use supervision::{Env, Lifeline, Role};
+/// # async fn log_in(env: Env, dialer: Arc<dyn Dial>) -> Result<(), Box<dyn std::error::Error>> {
+/// let offer = ConnectOffer::draw(["wss://relay.example.com".parse()?], &*env.entropy)?;
+/// let reception = Reception::new(offer.clone(), Patience::default());
+/// reception.start(env.clone(), Lifeline::unwatched(Role::Keeper));
+/// for relay in offer.relays() {
+///     let link = RelayLink::new(relay.clone());
+///     let lifeline = Lifeline::unwatched(Role::Link(relay.to_string()));
+///     let watchers = vec![reception.links.clone()];
+///     RelayLinkActor::new(env.clone(), lifeline, &link, dialer.clone(), watchers).start();
+/// }
+/// println!("scan this: {}", *offer.to_text());
+/// let uri = reception.signer().await?;
+///
+/// let (bunker, client) = (Bunker::new(true), offer.client().clone());
+/// let parts = BunkerParts { uri, client, auth_urls: vec![], patience: Patience::default() };
+/// // To be started like the one on the front page.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Reception {
     /// Takes what links tell about themselves; links to other relays than the offer's are passed over.

@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::request::Request;
 
+/// A method that a signer may lack is answered soon, or not at all (S-4).
+const OPTIONAL_DEADLINE: Duration = Duration::from_secs(5);
 /// The pause after a relay refused a request doubles from the first to the second of these (S-3).
 const COOLDOWN_FIRST: Duration = Duration::from_secs(2);
 const COOLDOWN_MAX: Duration = Duration::from_secs(30);
@@ -52,7 +54,7 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// Goes out at `now` and is answered `within` a while.
+    /// Goes out at `now` and is answered `within` a while, or sooner when it is optional.
     pub(crate) fn new(
         request: Request,
         asker: Asker,
@@ -60,6 +62,11 @@ impl InFlight {
         within: Duration,
         now: Instant,
     ) -> Self {
+        let (within, stage) = if request.is_optional() {
+            (within.min(OPTIONAL_DEADLINE), Stage::Retried)
+        } else {
+            (within, Stage::First)
+        };
         Self {
             request,
             asker,
@@ -67,7 +74,7 @@ impl InFlight {
             first_sent: now,
             deadline: now + within,
             resend_at: None,
-            stage: Stage::First,
+            stage,
             event: None,
             copies: 0,
             taken: false,

@@ -151,6 +151,56 @@ fn a_page_that_no_browser_opens_is_not_shown() {
 }
 
 #[test]
+fn a_page_during_a_login_is_shown_once_and_waited_for() {
+    let now = start();
+    let mut session = session(now);
+    session.accepted = false;
+    session.connected(now);
+    session.ask(1, None, Request::GetPublicKey, now);
+    let id = sent(&mut session);
+    let page = |url: &str| Response {
+        error: Some(url.to_owned()),
+        ..result(&id, "auth_url")
+    };
+    session.handle_response(page("https://signer.example/1"), now);
+    assert!(matches!(
+        &outputs(&mut session)[..],
+        [Output::AuthUrl(url)] if url == "https://signer.example/1"
+    ));
+    let later = now + Duration::from_secs(200);
+    for url in ["https://signer.example/1", "https://signer.example/2"] {
+        session.handle_response(page(url), later);
+    }
+    assert!(outputs(&mut session).is_empty(), "one page for a request");
+    assert_eq!(session.poll_timeout(), Some(now + Duration::from_secs(300)));
+    session.handle_response(result(&id, "ack"), later);
+    assert!(matches!(
+        outputs(&mut session)[..],
+        [Output::Accepted, Output::Send { .. }]
+    ));
+}
+
+#[test]
+fn the_account_is_checked_before_anything_is_asked_of_it() {
+    let now = start();
+    let mut session = session(now);
+    session.connected(now);
+    let wanted = Keys::parse("0000000000000000000000000000000000000000000000000000000000000003").unwrap();
+    let wanted = wanted.public_key();
+    session.ask(1, Some(wanted), decrypt(), now);
+    let id = sent(&mut session);
+    session.handle_response(result(&id, ACCOUNT), now);
+    let wrong = SignerError::WrongAccount {
+        wanted,
+        found: account(),
+    };
+    assert!(matches!(
+        &outputs(&mut session)[..],
+        [Output::Answer { ticket: 1, outcome: Err(error) }] if *error == wrong
+    ));
+}
+
+#[test]
 fn a_relay_that_refuses_is_asked_again_after_a_pause_until_the_deadline() {
     let (mut session, now) = ready();
     session.ask(1, Some(account()), decrypt(), now);

@@ -28,12 +28,23 @@ fn an_approved_request_is_answered() {
         assert_eq!(phone.methods()[..3], asked);
         assert_eq!(phone.methods()[3..], [Method::Nip44Encrypt, Method::Nip44Decrypt]);
         assert_eq!(phone.heard()[0].secret.as_deref(), Some(SECRET));
-        assert!(
-            phone.heard()[0]
-                .json
-                .contains("nip44_encrypt,nip44_decrypt,sign_event:1081")
-        );
         assert!(!format!("{signer:?} {:?}", desk.bunker).contains(SECRET));
+    });
+}
+
+#[test]
+fn connecting_asks_for_what_is_needed_and_no_more() {
+    simulate(async {
+        let phone = TestBunker::new(Mood::Approves);
+        Desk::new(&phone).log_in().await;
+        let connect: serde_json::Value = serde_json::from_str(&phone.heard()[0].json).unwrap();
+        let permissions = "nip44_encrypt,nip44_decrypt,sign_event:1081,sign_event:22242";
+        let remote = phone.keys.public_key().to_hex();
+        assert_eq!(connect["method"], "connect");
+        assert_eq!(
+            connect["params"],
+            serde_json::json!([remote, SECRET, permissions])
+        );
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use nostr::event::{Event, FinalizeEvent, Kind};
+use nostr::event::{Event, EventBuilder, FinalizeEvent, Kind, Tag};
 use nostr::key::Keys;
 use nostr::nips::nip44;
 use nostr::nips::nip46::{
@@ -56,6 +56,9 @@ struct Inner {
     account: Keys,
     mood: Mood,
     heard: Vec<Heard>,
+    /// What it says to `switch_relays`, which the `nostr` crate does not know; and when it was asked.
+    relays: Option<Value>,
+    switches: Vec<Instant>,
     answers: usize,
     /// EVENTs the relay still refuses.
     refusals: usize,
@@ -77,6 +80,8 @@ impl TestBunker {
             account: Keys::generate(),
             mood,
             heard: Vec::new(),
+            relays: None,
+            switches: Vec::new(),
             answers: 0,
             refusals: 0,
             drops: 0,
@@ -98,6 +103,16 @@ impl TestBunker {
 
     pub(crate) fn set(&self, mood: Mood) {
         self.lock().mood = mood;
+    }
+
+    /// It answers `switch_relays` with these members of a response.
+    pub(crate) fn wants(&self, response: Value) {
+        self.lock().relays = Some(response);
+    }
+
+    /// When it was asked for its relays.
+    pub(crate) fn switches(&self) -> Vec<Instant> {
+        self.lock().switches.clone()
     }
 
     pub(crate) fn refuse_next(&self, events: usize) {
@@ -194,6 +209,11 @@ impl TestBunker {
         event.verify().unwrap();
         assert_eq!(event.kind, Kind::NostrConnect);
         let json = nip44::decrypt(self.keys.secret_key(), &event.pubkey, &event.content).unwrap();
+        let request: Value = serde_json::from_str(&json).unwrap();
+        if request["method"] == "switch_relays" {
+            assert_eq!(request["params"], json!([]));
+            return self.name_relays(&event, request["id"].clone(), answers);
+        }
         let message = NostrConnectMessage::from_json(&json).unwrap();
         let id = message.id().to_owned();
         let request = message.to_request().unwrap();
@@ -227,6 +247,20 @@ impl TestBunker {
                 let _ = answers.send(answer);
             });
         }
+    }
+
+    fn name_relays(&self, event: &Event, id: Value, answers: &mpsc::UnboundedSender<Event>) {
+        let mut inner = self.lock();
+        inner.switches.push(Instant::now());
+        let Some(mut response) = inner.relays.clone() else {
+            return;
+        };
+        response["id"] = id;
+        let text = response.to_string();
+        let content =
+            nip44::encrypt(self.keys.secret_key(), &event.pubkey, text, nip44::Version::V2).unwrap();
+        let answer = EventBuilder::new(Kind::NostrConnect, content).tag(Tag::public_key(event.pubkey));
+        answers.send(answer.finalize(&self.keys).unwrap()).unwrap();
     }
 
     /// Answers, each with a delay and an author.

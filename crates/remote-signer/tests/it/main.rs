@@ -7,4 +7,5 @@ mod links;
 mod lobby;
 mod offer;
 mod silence;
+mod switch;
 mod uri;

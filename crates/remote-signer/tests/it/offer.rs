@@ -226,7 +226,9 @@ fn an_offer_nobody_takes_up_ends_after_five_minutes_and_names_its_relays() {
 fn an_offer_without_a_relay_says_so() {
     simulate(async {
         let lobby = Lobby::default();
-        meeting_points().iter().for_each(|relay| lobby.go_down(relay));
+        for relay in &meeting_points() {
+            lobby.go_down(relay);
+        }
         let error = Door::open(&lobby, Tripwire::none())
             .reception
             .signer()
