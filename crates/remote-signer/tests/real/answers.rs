@@ -13,6 +13,8 @@ fn a_signer_that_approves_is_asked_once_for_everything() {
         let device = bench.device(PATIENT);
         let signer = device.bunker.log_in().await.unwrap();
         assert_eq!(signer.public_key(), bench.phone.account());
+        let relays = device.bunker.switch_relays().await.unwrap();
+        assert_eq!(relays, None, "this signer stays where it is");
         let payload = signer.nip44_encrypt_to_self("a text").await.unwrap();
         assert_eq!(signer.nip44_decrypt_from_self(&payload).await.unwrap(), "a text");
         let unsigned = unsigned(signer.public_key());
@@ -22,6 +24,7 @@ fn a_signer_that_approves_is_asked_once_for_everything() {
         let asked = [
             "connect",
             "get_public_key",
+            "switch_relays",
             "nip44_encrypt",
             "nip44_decrypt",
             "sign_event",
