@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::Shared;
 use super::connect_uri::ConnectUri;
 use super::line::Line;
-use super::memory::Reply;
+use super::memory::{Memory, Reply};
 use crate::server_thread::Stop;
 
 /// Requests on their way in and answers on their way out; a client has a few in flight. A relay is not read while
@@ -120,28 +120,31 @@ async fn answer_scan(
         relays,
         secret,
     } = uri;
+    let response = NostrConnectResponse::with_result(ResponseResult::ConnectSecret(secret.clone()));
+    // Nobody asked, so any id will do.
+    let message = NostrConnectMessage::response(Keys::generate().public_key().to_hex(), response);
+    let event = shared.with(|memory| {
+        memory.let_in(client, secret);
+        let event = memory.seal(client, message)?;
+        memory.offers.insert(event.id, false);
+        Some(event)
+    });
+    // Nothing can be encrypted to a key that is no point on the curve.
+    let Some(event) = event else { return };
+    let is_taken = |memory: &Memory| memory.offers.get(&event.id) == Some(&true);
     let answering = async {
         shared
             .until(|memory| relays.iter().any(|relay| memory.listening.contains(relay)))
             .await;
-        let response = NostrConnectResponse::with_result(ResponseResult::ConnectSecret(secret.clone()));
-        // Nobody asked, so any id will do.
-        let message = NostrConnectMessage::response(Keys::generate().public_key().to_hex(), response);
-        let event = shared.with(|memory| {
-            memory.let_in(client, secret);
-            let event = memory.seal(client, message)?;
-            memory.offers.insert(event.id, false);
-            Some(event)
-        })?;
         for relay in relays.iter().filter_map(|relay| answers.get(relay)) {
-            relay.send(event.clone()).await.ok()?;
+            // A relay that is away for long is not waited for.
+            let _ = relay.try_send(event.clone());
         }
-        shared
-            .until(|memory| memory.offers.get(&event.id) == Some(&true))
-            .await;
-        shared.with(|memory| memory.offers.remove(&event.id))
+        shared.until(is_taken).await;
     };
-    if let Ok(Some(_)) = timeout(SCAN_DEADLINE, answering).await {
+    let in_time = timeout(SCAN_DEADLINE, answering).await.is_ok();
+    shared.with(|memory| memory.offers.remove(&event.id));
+    if in_time {
         // Whoever asked may be gone.
         let _ = done.send(());
     }

@@ -1,4 +1,4 @@
-//! A relay, a signer that listens there, and a device that asks it; each on a thread of its own.
+//! A relay and a signer that listens there, each on a thread of its own, and a device that asks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,16 @@ use nostr::event::{Kind, UnsignedEvent};
 use nostr::key::PublicKey;
 use nostr::types::Timestamp;
 use relay_lab::{Behaviour, EmbeddedRelay, EmbeddedRelayConfig, LabSigner, LabSignerConfig};
-use relay_link::{RelayLink, RelayLinkActor, RelayUrl, WebSocketDialer};
-use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, Patience, new_client_key};
+use relay_link::{LinkChanged, RelayLink, RelayLinkActor, RelayUrl, WebSocketDialer};
+use remote_signer::{AuthUrl, Bunker, BunkerParts, BunkerUri, ClientKey, Patience, new_client_key};
 use supervision::{Env, Lifeline, Outlet, Role, SystemClock, SystemEntropy, Tripwire, Workers};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// Only a bug takes this long.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// No relay listens on a port that was tcpmux's.
+pub(crate) const NOBODY: &str = "ws://127.0.0.1:1";
 /// Where every answer comes at once: a machine under load is no reason to ask twice.
 pub(crate) const PATIENT: Patience = Patience {
     answer: Duration::from_secs(20),
@@ -68,8 +70,8 @@ pub(crate) fn environment() -> Env {
     }
 }
 
-/// Connects to `relay` and tells `bunker`'s actor, or whoever else watches.
-pub(crate) fn connect(env: &Env, relay: &RelayUrl, watchers: Vec<Outlet<relay_link::LinkChanged>>) {
+/// Connects to `relay` and tells `watchers` how it stands.
+pub(crate) fn connect(env: &Env, relay: &RelayUrl, watchers: Vec<Outlet<LinkChanged>>) {
     let link = RelayLink::new(relay.clone());
     let lifeline = Lifeline::unwatched(Role::Link(relay.to_string()));
     RelayLinkActor::new(env.clone(), lifeline, &link, Arc::new(WebSocketDialer), watchers).start();
@@ -104,16 +106,26 @@ impl Bench {
 }
 
 impl Device {
+    /// A device that was given an address and draws its key.
     pub(crate) fn new(uri: &str, patience: Patience) -> Self {
+        let client = new_client_key(&SystemEntropy);
+        Self::start(uri.parse().unwrap(), client, false, patience)
+    }
+
+    /// A device that the signer let in before, under the key `client`.
+    pub(crate) fn let_in(uri: BunkerUri, client: ClientKey, patience: Patience) -> Self {
+        Self::start(uri, client, true, patience)
+    }
+
+    fn start(uri: BunkerUri, client: ClientKey, accepted: bool, patience: Patience) -> Self {
         let env = environment();
-        let uri: BunkerUri = uri.parse().unwrap();
         let (sender, pages) = mpsc::unbounded_channel();
         let outlet = Outlet::empty();
         outlet.fill(Listener(sender).start().recipient());
-        let bunker = Bunker::new(false);
+        let bunker = Bunker::new(accepted);
         let parts = BunkerParts {
             uri: uri.clone(),
-            client: new_client_key(&*env.entropy),
+            client,
             auth_urls: vec![outlet],
             patience,
         };

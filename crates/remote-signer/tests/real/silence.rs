@@ -1,12 +1,13 @@
 //! Answers that come late, or never, and a relay that is not there.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pns_keys::{Signer, SignerError, SignerNextStep};
 use relay_lab::Behaviour;
 use remote_signer::{BunkerUri, Patience};
+use tokio::time::Instant;
 
-use crate::bench::{Bench, Device, PATIENT, relay, run, unsigned};
+use crate::bench::{Bench, Device, NOBODY, PATIENT, run, unsigned};
 
 const PAGE: &str = "https://signer.example/7";
 
@@ -119,16 +120,13 @@ fn a_page_nobody_opens_is_given_up() {
 fn a_relay_that_is_not_there_is_named() {
     run(async {
         let bench = Bench::new(Behaviour::Approves).await;
-        let gone = relay();
-        let url = gone.url();
-        gone.shutdown().await;
-        let address = BunkerUri::new(bench.phone.signer_key(), [url.parse().unwrap()], None).unwrap();
+        let address = BunkerUri::new(bench.phone.signer_key(), [NOBODY.parse().unwrap()], None).unwrap();
         let device = Device::new(&address.to_text(), answer_within(500));
         let asked = Instant::now();
         let error = device.bunker.log_in().await.unwrap_err();
         assert!(matches!(error, SignerError::Unreachable { .. }), "{error}");
         assert_eq!(error.next_step(), SignerNextStep::RetryLater);
-        assert!(error.to_string().contains(&url), "{error}");
+        assert!(error.to_string().contains(NOBODY), "{error}");
         assert!(asked.elapsed() >= milliseconds(500));
         assert!(bench.phone.requests().is_empty());
     });
