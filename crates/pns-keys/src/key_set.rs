@@ -44,6 +44,9 @@ pub struct WritingKey {
     pub key: Arc<PnsKey>,
 }
 
+/// What devices of today write under, so what every keyring is read under.
+const WRITTEN: [Profile; 2] = [Profile::Routstr, Profile::NipPns];
+
 impl KeySet {
     /// An account of which nothing is known yet, writing under [`Profile::Routstr`].
     pub fn new(account: PublicKey) -> Self {
@@ -56,16 +59,12 @@ impl KeySet {
         }
     }
 
-    /// Writes under `profile` instead, and reads its keys too. [`Profile::Routstr`] keys are read in any case; a
-    /// read-only profile changes nothing.
+    /// Writes under `profile` instead; a read-only profile changes nothing. What another device writes under the other
+    /// one is read in any case.
     #[must_use]
     pub fn writing_under(mut self, profile: Profile) -> Self {
         if profile.writable() {
             self.profile = profile;
-            let keyrings: Vec<Keyring> = self.keyrings.values().cloned().collect();
-            for keyring in keyrings {
-                self.add(keyring);
-            }
         }
         self
     }
@@ -78,7 +77,7 @@ impl KeySet {
     /// Takes in an opened keyring. Returns whether a key to read with is new. Adding twice does nothing.
     pub fn add(&mut self, keyring: Keyring) -> bool {
         let before = self.keys.len();
-        for profile in [Profile::Routstr, self.profile] {
+        for profile in WRITTEN {
             let key = keyring.key(profile);
             self.keys.entry(key.public()).or_insert_with(|| Arc::clone(key));
         }

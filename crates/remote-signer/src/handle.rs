@@ -107,8 +107,8 @@ impl Bunker {
         }
     }
 
-    /// The signer of an account that logged in before. Checked before the first request of a session is sent: with
-    /// another account at the other end, answers are [`SignerError::WrongAccount`].
+    /// The signer of an account that logged in before. With another account at the other end, nothing it signs is taken
+    /// and no payload is given up: answers are [`SignerError::WrongAccount`].
     pub fn signer_for(&self, account: PublicKey) -> RemoteSigner {
         RemoteSigner {
             bunker: self.clone(),

@@ -14,8 +14,9 @@
 //!   for its relays, which a signer may not know, is asked once and for 5 s.
 //! - At most two requests are in flight, 400 ms apart, and none is over 32 KiB: a keyring takes under 1 KB, and
 //!   nothing else goes through a signer.
-//! - Only what the signer's key signed counts as an answer. The account it names is compared with the account of the
-//!   [`RemoteSigner`] before anything is asked, and a signed event with the one that was given.
+//! - Only what the signer's key signed counts as an answer. A signed event is compared with the one that was
+//!   given. Whose key it holds is asked once, at the login; later only when an answer is not a plain yes, and before
+//!   a payload is given up: the account named then is compared with that of the [`RemoteSigner`].
 //! - A refusal is never taken for a payload that cannot be decrypted: what is not understood is a refusal.
 //! - `connect` is sent once per client key, since its secret works once; not again after a restart of the actor.
 //! - An offer stands for 5 minutes. Only who repeats its secret is logged in; everything else said meanwhile, by

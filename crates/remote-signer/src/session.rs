@@ -2,7 +2,7 @@
 //!
 //! Requests and answers go in with the time, outputs are drained with [`Session::poll_output`], and one timer is
 //! armed for [`Session::poll_timeout`]. The first request is preceded by `connect` (once per client key) and
-//! `get_public_key` (once per session). Spec: NIP-46; numbers: field guide S-1 to S-3.
+//! `get_public_key` (once per client key, and when an answer leaves a doubt). Spec: NIP-46; numbers: field guide S-1 to S-3.
 
 mod in_flight;
 
@@ -78,6 +78,9 @@ pub(crate) struct Session {
     asked: u64,
     accepted: bool,
     account: Option<PublicKey>,
+    /// An earlier session learned the account, so the first request need not wait for the question whose it is: a
+    /// signature shows the account by itself, and any other answer that is not a plain yes has the question asked.
+    trusting: bool,
     waiting: VecDeque<Waiting>,
     in_flight: BTreeMap<String, InFlight>,
     next_send: Option<Instant>,
@@ -98,6 +101,7 @@ impl Session {
             asked: 0,
             accepted: settings.accepted,
             account: None,
+            trusting: settings.accepted,
             waiting: VecDeque::new(),
             in_flight: BTreeMap::new(),
             next_send: None,
@@ -275,7 +279,22 @@ impl Session {
             return;
         };
         match (request.asker, request.request.forgive(outcome)) {
+            (Asker::Ticket(ticket), Err(SignerError::Undecryptable | SignerError::BadAnswer { .. }))
+                if self.trusting && self.account.is_some() =>
+            {
+                // The key of another account gives such answers too.
+                let wanted = self.doubt();
+                self.waiting.push_front(Waiting {
+                    ticket,
+                    wanted,
+                    request: request.request,
+                    since: now,
+                });
+            }
             (Asker::Ticket(ticket), outcome) => {
+                if outcome.is_err() && self.trusting {
+                    self.doubt();
+                }
                 if matches!(outcome, Err(SignerError::WrongAccount { .. })) {
                     // The person may switch back.
                     self.account = None;
@@ -283,6 +302,7 @@ impl Session {
                 self.answer(ticket, outcome);
             }
             (Asker::Everyone, Ok(Answer::Account(account))) => {
+                self.trusting = false;
                 self.account = Some(account);
                 self.match_account();
             }
@@ -299,6 +319,20 @@ impl Session {
             }
         }
         self.dispatch(now);
+    }
+
+    /// Has the signer asked whose key it holds before anything else. Returns whose it was taken for.
+    fn doubt(&mut self) -> Option<PublicKey> {
+        self.trusting = false;
+        self.account.take()
+    }
+
+    /// Takes the signer for the one that let this client in earlier, when a request is meant for an account.
+    fn trust(&mut self) -> bool {
+        if self.trusting {
+            self.account = self.waiting.front().and_then(|waiting| waiting.wanted);
+        }
+        self.account.is_some()
     }
 
     /// With the account known: answers who asked for it, and who wants another one.
@@ -365,7 +399,7 @@ impl Session {
             let secret = self.secret.clone();
             let remote = self.remote;
             (Asker::Everyone, Request::Connect { remote, secret })
-        } else if self.account.is_none() {
+        } else if self.account.is_none() && !self.trust() {
             (Asker::Everyone, Request::GetPublicKey)
         } else {
             let Some(waiting) = self.waiting.pop_front() else {

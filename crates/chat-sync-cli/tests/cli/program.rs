@@ -199,6 +199,11 @@ impl Running {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits until it ends by itself, and returns its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Ends it without a warning.
     pub(crate) fn kill(mut self) {
         self.end();

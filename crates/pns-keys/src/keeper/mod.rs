@@ -72,7 +72,7 @@ pub struct Keeper {
 pub struct KeeperParts {
     /// Holds the account's key. The account is the signer's.
     pub signer: Arc<dyn Signer>,
-    /// What new envelopes are sealed under. Keys of [`Profile::Routstr`] are read in any case.
+    /// What new envelopes are sealed under; both ways of writing are read.
     pub profile: Profile,
     /// Where keyrings are saved and read.
     pub index: EventIndex,

@@ -180,16 +180,35 @@ fn a_page_during_a_login_is_shown_once_and_waited_for() {
     ));
 }
 
-#[test]
-fn the_account_is_checked_before_anything_is_asked_of_it() {
+/// A signer that let this client in earlier is asked at once, and says that it cannot decrypt.
+fn doubted(wanted: PublicKey) -> (Session, Instant, String) {
     let now = start();
     let mut session = session(now);
     session.connected(now);
+    session.ask(1, Some(wanted), decrypt(), now);
+    let asked = sent(&mut session);
+    let error = Response {
+        id: asked,
+        result: None,
+        error: Some("invalid MAC".into()),
+    };
+    session.handle_response(error, now);
+    assert!(
+        outputs(&mut session).is_empty(),
+        "no answer before it is known whose key that was"
+    );
+    let now = now + SPACING;
+    session.handle_timeout(now);
+    let question = sent(&mut session);
+    (session, now, question)
+}
+
+#[test]
+fn a_signer_that_changed_its_account_is_found_out_before_a_payload_is_given_up() {
     let wanted = Keys::parse("0000000000000000000000000000000000000000000000000000000000000003").unwrap();
     let wanted = wanted.public_key();
-    session.ask(1, Some(wanted), decrypt(), now);
-    let id = sent(&mut session);
-    session.handle_response(result(&id, ACCOUNT), now);
+    let (mut session, now, question) = doubted(wanted);
+    session.handle_response(result(&question, ACCOUNT), now);
     let wrong = SignerError::WrongAccount {
         wanted,
         found: account(),
@@ -197,6 +216,28 @@ fn the_account_is_checked_before_anything_is_asked_of_it() {
     assert!(matches!(
         &outputs(&mut session)[..],
         [Output::Answer { ticket: 1, outcome: Err(error) }] if *error == wrong
+    ));
+}
+
+#[test]
+fn a_payload_that_the_right_key_cannot_decrypt_is_asked_about_twice_and_no_more() {
+    let (mut session, now, question) = doubted(account());
+    session.handle_response(result(&question, ACCOUNT), now);
+    let now = now + SPACING;
+    session.handle_timeout(now);
+    let again = sent(&mut session);
+    let error = Response {
+        id: again,
+        result: None,
+        error: Some("invalid MAC".into()),
+    };
+    session.handle_response(error, now);
+    assert!(matches!(
+        outputs(&mut session)[..],
+        [Output::Answer {
+            ticket: 1,
+            outcome: Err(SignerError::Undecryptable)
+        }]
     ));
 }
 
