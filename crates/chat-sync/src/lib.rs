@@ -43,6 +43,7 @@ mod desk;
 mod engine;
 mod error;
 mod handle;
+mod key_home;
 mod report;
 mod states;
 mod wiring;
@@ -53,6 +54,7 @@ pub use data_dir::{Account, DataDir, DataDirError, LoginMethod, RELAYS_DEFAULT, 
 pub use engine::Engine;
 pub use error::EngineError;
 pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};
+pub use key_home::{EntryName, KeyHome, KeyHomeError, KeyPlace, NoVault, OsVault, Vault, VaultError};
 pub use realtime::{ChatUpdate, ConversationView, MessageView};
 pub use relay_link::RelayUrl;
 pub use report::{RelayReport, SyncReport};
