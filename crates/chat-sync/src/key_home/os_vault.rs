@@ -87,7 +87,10 @@ impl OsVault {
                             .map_err(|error| reading_of(&error))
                     }
                     Err(error) => Err(VaultError::Absent {
-                        reason: error.to_string(),
+                        reason: match error {
+                            Error::PlatformFailure(reason) => reason.to_string(),
+                            other => other.to_string(),
+                        },
                     }),
                 };
                 drop(over);
