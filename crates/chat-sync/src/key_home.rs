@@ -6,7 +6,8 @@
 //! - No key is ever made for an existing store. A record that names the OS keyring while that cannot be reached is
 //!   [`KeyHomeError::Locked`], which passes; it is never a reason for another key.
 //! - A key that was handed out is kept: it was read back from the OS keyring, or its file is on disk. Stopping at any
-//!   point in between leaves a first login that can be repeated, and no entry that nothing names.
+//!   point in between leaves a first login that can be repeated, and no entry that nothing names. (A keyring that takes
+//!   a key after it was given up has one; nothing was sealed with it.)
 //! - Erasing takes the entry before the file that names it, so a cut-off erasing can be repeated.
 //!
 //! Not here: whether to use an OS keyring at all; the caller hands in a [`Vault`], and [`NoVault`] for none.
