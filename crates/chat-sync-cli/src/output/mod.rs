@@ -1,5 +1,10 @@
 //! What is said, and where: data on stdout, talk on stderr.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "`login --qr` and `key backup` will draw with it")
+)]
+mod qr;
 mod table;
 mod text;
 mod time;
