@@ -69,6 +69,16 @@ impl StoreKey {
         &self.0
     }
 
+    /// The key as 64 lowercase hexadecimal digits: how a file and an OS keyring hold it.
+    pub fn to_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(hex(&self.0))
+    }
+
+    /// Reads what [`StoreKey::to_hex`] wrote; `None` for anything else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        from_hex(text).map(Self)
+    }
+
     /// The key of `store` that lives in `key_file`: read when the file is there, made when neither the file nor the
     /// store is. No new key is ever made for an existing store.
     pub fn for_store(store: &Path, key_file: &Path, entropy: &dyn Entropy) -> Result<Self, KeyFileError> {
@@ -104,7 +114,7 @@ impl StoreKey {
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         new_file::owner_only(&mut options);
-        let text = Zeroizing::new(format!("{}\n", *Zeroizing::new(hex(&self.0))));
+        let text = Zeroizing::new(format!("{}\n", *self.to_hex()));
         let mut file = options.open(&unfinished).map_err(io)?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
@@ -131,8 +141,7 @@ impl StoreKey {
             .map_err(io)?;
         std::str::from_utf8(&text)
             .ok()
-            .and_then(|text| from_hex(text.strip_suffix('\n')?))
-            .map(Self)
+            .and_then(|text| Self::from_hex(text.strip_suffix('\n')?))
             .ok_or_else(|| KeyFileError::NotAKey(path.to_owned()))
     }
 }
@@ -236,6 +245,16 @@ mod tests {
             Err(KeyFileError::Gone { .. })
         ));
         assert!(!key.exists());
+    }
+
+    #[test]
+    fn a_key_survives_its_hexadecimal_digits_and_nothing_else_is_one() {
+        let key = StoreKey::from_bytes([0xa7; 32]);
+        let text = key.to_hex();
+        assert_eq!(StoreKey::from_hex(&text).unwrap().as_bytes(), key.as_bytes());
+        for other in ["", &text[1..], &text.to_uppercase(), &format!("{}\n", *text)] {
+            assert!(StoreKey::from_hex(other).is_none(), "{other:?}");
+        }
     }
 
     #[test]

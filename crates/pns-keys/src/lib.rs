@@ -7,6 +7,7 @@
 //! - [`DeviceSecret`], [`Profile`], [`PnsKey`]: derivation (DESIGN 3, "Derivation profiles").
 //! - [`seal`], [`open`], [`sign_deletion`], [`open_deletion`]: kinds 1080 and 5.
 //! - [`open_keyring`], [`NewKeyring`], [`KeySet`]: kind 1081; what to read with, what to write with.
+//! - [`KeyCard`]: a backup of history keys under a passphrase.
 //! - [`Discovery`]: when a first keyring may be made.
 //! - `keeper` (feature `actor`): the supervised actor around all of this.
 //!
@@ -42,6 +43,7 @@ mod derive;
 mod device_secret;
 mod discovery;
 mod event_json;
+mod key_card;
 mod key_set;
 mod keyring;
 mod local_signer;
@@ -66,6 +68,10 @@ pub use derive::{DeriveError, PnsKey};
 pub use device_secret::{DeviceSecret, InvalidSecret};
 pub use discovery::*;
 pub use event_json::{read_event, read_event_value};
+pub use key_card::{
+    CardKeyring, KEY_CARD_BYTES_MAX, KEY_CARD_LOG_N, KEY_CARD_LOG_N_MAX, KEY_CARD_PREFIX, KeyCard,
+    KeyCardError,
+};
 pub use key_set::{KeySet, KeySetState, WritingKey};
 pub use keyring::{Keyring, KeyringError, check_keyring, open_keyring};
 pub use local_signer::{Draw, LocalSigner};
