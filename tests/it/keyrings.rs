@@ -218,7 +218,9 @@ fn f44_envelopes_that_are_there_before_their_keyring_are_read_when_it_comes() {
             if seed % 2 == 0 {
                 relays[0].put(keyring.clone());
             } else {
+                // A person who knows that it is back does not wait for the next try.
                 relays[1].up();
+                phone.sync().await.unwrap();
             }
             until(&phone, "the past, and its own messages out", |status| {
                 status.counts.messages == 16 && status.counts.drafts == 0

@@ -190,7 +190,7 @@ fn is_left_alone_until_a_person_acts(mood: Mood, words: &'static [&'static str])
             let asked = signer.asked();
 
             // Neither time nor a relay that comes back asks the signer again.
-            tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+            tokio::time::sleep(Duration::from_secs(8 * 3600)).await;
             relay.down();
             tokio::time::sleep(Duration::from_secs(60)).await;
             relay.up();
