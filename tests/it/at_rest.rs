@@ -95,7 +95,7 @@ async fn patterns(relay: &EmbeddedRelay) -> Vec<(String, Vec<u8>)> {
         panic!("one keyring")
     };
     let keyring = open_keyring(&account, event).await.unwrap();
-    let device = SecretKey::from_bech32(&*keyring.device().to_nsec()).unwrap();
+    let device = SecretKey::from_bech32(&keyring.device().to_nsec()).unwrap();
     let device = device.to_secret_bytes();
     let pns = extract(Profile::Routstr.default_salt(), &device);
     let public = Keys::new(SecretKey::from_slice(&pns).unwrap()).public_key();

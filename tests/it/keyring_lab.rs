@@ -53,9 +53,8 @@ pub(crate) async fn start_as(
 pub(crate) async fn until(device: &Handle, what: &str, so: impl Fn(&Status) -> bool) {
     let mut statuses = Box::pin(device.watch_status());
     let wait = async { while !so(&statuses.next().await.expect("the engine runs")) {} };
-    if tokio::time::timeout(A_WHILE, wait).await.is_err() {
-        panic!("not by itself: {what}; {:?}", device.status());
-    }
+    let waited = tokio::time::timeout(A_WHILE, wait).await;
+    assert!(waited.is_ok(), "not by itself: {what}; {:?}", device.status());
 }
 
 /// What a conversation shows, in order.

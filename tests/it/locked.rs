@@ -77,7 +77,7 @@ fn f41_a_signer_that_gives_no_answer_is_asked_again_and_drafts_go_out_in_order_o
             assert_drafts(&engine, &written, &relay, held).await;
 
             // It is asked again by itself, and ever more seldom.
-            let hours = Duration::from_secs(3600 + (chance.draw_fraction() * 7200.0) as u64);
+            let hours = Duration::from_secs_f64(3600.0 + chance.draw_fraction() * 7200.0);
             tokio::time::sleep(hours).await;
             let Asked {
                 encrypt,
