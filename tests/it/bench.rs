@@ -51,6 +51,11 @@ impl Device {
         Config::new(signer, self.store(), self.relays.clone())
     }
 
+    /// Its disk.
+    pub(crate) fn disk(&self) -> MemoryDisk {
+        self.disk.clone()
+    }
+
     /// The device as it starts after a power cut that took everything its disk had not promised.
     pub(crate) fn after_power_cut(self) -> Self {
         let disk = self.disk.after_power_cut(|_| false);

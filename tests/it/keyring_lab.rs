@@ -16,9 +16,9 @@ use supervision::{Entropy, SeededEntropy, SimulatedClock};
 use crate::bench::{Device, NOW, SECRET, simulated};
 use crate::signers::local;
 
-pub(crate) const ONE: &str = "ws://127.0.0.1:7";
-pub(crate) const TWO: &str = "ws://127.0.0.1:8";
-pub(crate) const THREE: &str = "ws://127.0.0.1:9";
+pub(crate) const ONE: &str = "wss://one.example";
+pub(crate) const TWO: &str = "wss://two.example";
+pub(crate) const THREE: &str = "wss://three.example";
 
 /// Longer than any pause the engine makes before it tries something again by itself.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(40 * 60);
@@ -53,9 +53,8 @@ pub(crate) async fn start_as(
 pub(crate) async fn until(device: &Handle, what: &str, so: impl Fn(&Status) -> bool) {
     let mut statuses = Box::pin(device.watch_status());
     let wait = async { while !so(&statuses.next().await.expect("the engine runs")) {} };
-    if tokio::time::timeout(A_WHILE, wait).await.is_err() {
-        panic!("not by itself: {what}; {:?}", device.status());
-    }
+    let waited = tokio::time::timeout(A_WHILE, wait).await;
+    assert!(waited.is_ok(), "not by itself: {what}; {:?}", device.status());
 }
 
 /// What a conversation shows, in order.

@@ -116,8 +116,8 @@ fn f43_two_devices_that_create_in_the_same_second_agree_on_one_write_key_once_th
             let [laptop, phone] = &engines[..] else {
                 unreachable!("two engines")
             };
-            write(laptop, "laptop", 20).await;
-            write(phone, "phone", 30).await;
+            write(laptop, "laptop", 6).await;
+            write(phone, "phone", 9).await;
             for engine in &engines {
                 until(engine, "its own keyring, and its messages out", |status| {
                     status.account.state == AccountState::Ready && status.counts.drafts == 0
@@ -145,7 +145,7 @@ fn f43_two_devices_that_create_in_the_same_second_agree_on_one_write_key_once_th
             for engine in &engines {
                 until(engine, "both keyrings and all messages", |status| {
                     status.account.read_keys == 2
-                        && status.counts.messages == 50
+                        && status.counts.messages == 15
                         && status.counts.waiting == 0
                 })
                 .await;
@@ -153,7 +153,7 @@ fn f43_two_devices_that_create_in_the_same_second_agree_on_one_write_key_once_th
             write(laptop, "together", 1).await;
             write(phone, "together too", 1).await;
             level(&[laptop, phone]).await;
-            assert_level(laptop, phone, 52).await;
+            assert_level(laptop, phone, 17).await;
 
             let union = keyrings(&[&relays[0], &relays[1]]);
             let lowest = union.first().unwrap();
@@ -161,12 +161,12 @@ fn f43_two_devices_that_create_in_the_same_second_agree_on_one_write_key_once_th
             for n in 0..2 {
                 assert_eq!(write_key(&engines[n]), Some(key), "equally old, so the lowest id");
                 assert_eq!(keyrings(&[&relays[n]]), union, "both are on every relay");
-                assert_eq!((union.len(), relays[n].len()), (2, 54), "and nothing more");
+                assert_eq!((union.len(), relays[n].len()), (2, 19), "and nothing more");
                 let asked = signers[n].asked();
                 assert_eq!((asked.encrypt, asked.sign, asked.decrypt), (1, 1, 1));
             }
             let newest = relays[0].events().into_iter().filter(|event| event.pubkey == key);
-            let halves = if made[0].contains(lowest) { 20 } else { 30 };
+            let halves = if made[0].contains(lowest) { 6 } else { 9 };
             assert_eq!(
                 newest.count(),
                 halves + 2,
@@ -218,7 +218,9 @@ fn f44_envelopes_that_are_there_before_their_keyring_are_read_when_it_comes() {
             if seed % 2 == 0 {
                 relays[0].put(keyring.clone());
             } else {
+                // A person who knows that it is back does not wait for the next try.
                 relays[1].up();
+                phone.sync().await.unwrap();
             }
             until(&phone, "the past, and its own messages out", |status| {
                 status.counts.messages == 16 && status.counts.drafts == 0

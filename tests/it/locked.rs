@@ -77,7 +77,7 @@ fn f41_a_signer_that_gives_no_answer_is_asked_again_and_drafts_go_out_in_order_o
             assert_drafts(&engine, &written, &relay, held).await;
 
             // It is asked again by itself, and ever more seldom.
-            let hours = Duration::from_secs(3600 + (chance.draw_fraction() * 7200.0) as u64);
+            let hours = Duration::from_secs_f64(3600.0 + chance.draw_fraction() * 7200.0);
             tokio::time::sleep(hours).await;
             let Asked {
                 encrypt,
@@ -190,7 +190,7 @@ fn is_left_alone_until_a_person_acts(mood: Mood, words: &'static [&'static str])
             let asked = signer.asked();
 
             // Neither time nor a relay that comes back asks the signer again.
-            tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+            tokio::time::sleep(Duration::from_secs(8 * 3600)).await;
             relay.down();
             tokio::time::sleep(Duration::from_secs(60)).await;
             relay.up();

@@ -1,6 +1,7 @@
 //! Whole-flow tests: devices and relays through public doors, real stores, real sockets; simulated time where time
 //! matters.
 
+mod at_rest;
 mod bench;
 mod converges;
 mod deaths;
