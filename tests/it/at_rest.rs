@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chat_sync::{Account, Config, DataDir, DataDirError, Engine, Handle, NewMessage};
+use chat_sync::{Account, DataDir, DataDirError, Engine, Handle, Login, LoginMethod, NewMessage};
 use event_index::{IndexError, KeyFileError, Storage, Store, StoreKey};
 use hkdf::Hkdf;
 use nostr::prelude::{FromBech32, Keys, Kind, SecretKey, ToBech32};
@@ -27,13 +27,7 @@ fn entropy() -> Arc<dyn Entropy> {
 }
 
 fn engine(account: &Account, online: bool) -> Handle {
-    Engine::start(Config {
-        signer: account.signer.clone(),
-        store: account.store.clone(),
-        relays: account.relays.clone(),
-        online,
-    })
-    .unwrap()
+    Engine::start(account.config(online)).unwrap()
 }
 
 /// Every file below `folder`.
@@ -146,7 +140,8 @@ fn nothing_in_the_data_directory_can_be_read_and_a_logout_leaves_nothing() {
         let data = DataDir::new(folder.path().join("data"));
         let secret = DeviceSecret::parse(SECRET).unwrap();
         let relays = [relay.url().parse().unwrap()];
-        let account = data.login(&secret, &relays, &entropy()).unwrap();
+        let login = Login::with_key(secret.clone(), LoginMethod::RawKey);
+        let account = data.login(&login, &relays, &entropy()).unwrap();
 
         // Sealed messages and an open keyring, then drafts that nobody took.
         let online = engine(&account, true);

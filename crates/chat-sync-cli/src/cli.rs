@@ -74,6 +74,9 @@ pub(crate) enum Command {
     /// List, read, write and follow conversations
     #[command(subcommand)]
     Chats(Chats),
+    /// List the history keys, back them up, or read a history with nothing but the backup
+    #[command(subcommand)]
+    Key(Key),
     /// Take in a history that another program exported
     Import(Import),
     /// Run a relay on this machine
@@ -197,6 +200,36 @@ impl From<Speaker> for Role {
             Speaker::System => Self::System,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Every history key: its age, its use, and how many messages are sealed with it
+    List,
+    /// Put the history keys on an encrypted card; the account's own key is not on it
+    Backup(Backup),
+    /// Take in a card: its history can then be read and written without any login
+    Restore(Restore),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Write the card to this new file, instead of to stdout
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Read the passphrase to encrypt it with from this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// Read the card from this file, instead of by prompt or stdin
+    #[arg(long, value_name = "PATH")]
+    pub(crate) card: Option<PathBuf>,
+    /// Read the passphrase of the card from this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

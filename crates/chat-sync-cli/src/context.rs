@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat_sync::AccountState;
-use chat_sync::{Account, DataDir, DataDirError, Engine, Env, Handle, RelayUrl, Status};
+use chat_sync::{Account, DataDir, DataDirError, Engine, Env, Handle, OsVault, RelayUrl, Status};
 use futures_util::StreamExt;
 use supervision::{Clock, Entropy};
 
@@ -33,7 +33,7 @@ impl Context {
         let root = global.data_dir.clone().or_else(default_data_dir);
         let root =
             root.ok_or_else(|| Failure::Usage("there is no home directory; give --data-dir".to_owned()))?;
-        let mut data_dir = DataDir::new(root);
+        let mut data_dir = DataDir::new(root).with_vault(Arc::new(OsVault::new()));
         if let Some(account) = &global.account {
             data_dir = data_dir.choosing(account)?;
         }

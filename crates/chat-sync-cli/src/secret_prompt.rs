@@ -1,15 +1,17 @@
 //! A line typed at a terminal that does not show it.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
 
-/// Longer than any secret key; a larger paste is a mistake.
-const LINE_BYTES_MAX: u64 = 4096;
+/// Longer than any secret key, and than a card of half a dozen history keys; a larger paste is a mistake.
+const TEXT_BYTES_MAX: u64 = 16 * 1024;
+/// The text of the largest key card: bech32 takes eight characters for five bytes.
+const CARD_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Asks at the terminal. Echo comes back when this ends, also when it is dropped halfway.
 pub(crate) async fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
@@ -25,8 +27,35 @@ pub(crate) async fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
 /// Reads a small file that holds a secret; `what` names it in errors, which leave the path out: somebody may have given
 /// the secret itself.
 pub(crate) fn read_file(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX as usize));
-    let read = File::open(path).and_then(|file| file.take(LINE_BYTES_MAX).read_to_string(&mut text));
+    read_at_most(path, what, TEXT_BYTES_MAX)
+}
+
+/// The same for a key card with many keys.
+pub(crate) fn read_long_file(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
+    read_at_most(path, what, CARD_BYTES_MAX)
+}
+
+/// A passphrase: from `file`, else from what was piped in behind the secret, else typed.
+pub(crate) async fn passphrase(file: Option<&Path>, piped: &str) -> Result<Zeroizing<String>, Failure> {
+    match file {
+        Some(path) => Ok(without_line_end(&read_file(path, "passphrase file")?)),
+        None if !piped.trim().is_empty() => Ok(without_line_end(piped)),
+        None if io::stdin().is_terminal() => Ok(without_line_end(&ask("Passphrase: ").await?)),
+        None => Err(Failure::Usage(
+            "a passphrase is needed and none came; give --passphrase-file, or pipe it in on a line of its own"
+                .to_owned(),
+        )),
+    }
+}
+
+/// What was typed, without the line break that ended it.
+pub(crate) fn without_line_end(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn read_at_most(path: &Path, what: &str, max: u64) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES_MAX as usize));
+    let read = File::open(path).and_then(|file| file.take(max).read_to_string(&mut text));
     match read {
         Ok(_) => Ok(text),
         Err(error) => Err(Failure::Usage(format!(
@@ -45,8 +74,8 @@ async fn read(one_line: bool) -> Result<Zeroizing<String>, Failure> {
     let reading = tokio::task::spawn_blocking(move || {
         use io::BufRead;
         // Enough room from the start means that no copy is left behind by growing.
-        let mut text = Zeroizing::new(String::with_capacity(LINE_BYTES_MAX as usize));
-        let mut input = io::stdin().lock().take(LINE_BYTES_MAX);
+        let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES_MAX as usize));
+        let mut input = io::stdin().lock().take(TEXT_BYTES_MAX);
         if one_line {
             input.read_line(&mut text)
         } else {

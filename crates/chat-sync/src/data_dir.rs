@@ -12,14 +12,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use event_index::{IndexError, KeyFileError, Storage, Store, StoreKey};
+use event_index::{IndexError, Storage, Store};
 use nostr::prelude::{FromBech32, PublicKey, ToBech32};
-use pns_keys::{Profile, Signer};
+use pns_keys::{KeyCard, Profile, Signer, keeper};
 use relay_link::RelayUrl;
 use supervision::Entropy;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, RemoteLogin};
+use crate::key_home::{KeyHome, KeyHomeError, NoVault, Vault};
 use crate::login::{Login, LoginMethod};
 
 /// Where an account's messages go when nobody said otherwise: the relays of the Routstr web app.
@@ -40,6 +41,7 @@ const ACCOUNTS_MAX: usize = 1_000;
 pub struct DataDir {
     root: PathBuf,
     chosen: Option<PublicKey>,
+    vault: Arc<dyn Vault>,
 }
 
 /// An account that is logged in: its store is open, and nobody else can open it.
@@ -90,7 +92,7 @@ pub enum DataDirError {
     BadPointer(PathBuf),
     /// The store key is missing, damaged or readable by others.
     #[error(transparent)]
-    Key(#[from] KeyFileError),
+    Key(#[from] KeyHomeError),
     /// The store could not be opened or written.
     #[error(transparent)]
     Store(#[from] IndexError),
@@ -114,7 +116,14 @@ impl DataDir {
         Self {
             root: root.into(),
             chosen: None,
+            vault: Arc::new(NoVault),
         }
+    }
+
+    /// Keeps the keys of new stores in `vault` instead of in files; a store that has a key keeps it where it is.
+    #[must_use]
+    pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
+        Self { vault, ..self }
     }
 
     /// Its path.
@@ -146,6 +155,7 @@ impl DataDir {
         Ok(Self {
             root: self.root.clone(),
             chosen: Some(chosen),
+            vault: Arc::clone(&self.vault),
         })
     }
 
@@ -219,8 +229,8 @@ impl DataDir {
         let account = login.account();
         let folder = self.folder(&account);
         private_folder(&folder)?;
-        let (store, key) = (folder.join(STORE), folder.join("store.key"));
-        let key = StoreKey::for_store(&store, &key, &**entropy)?;
+        let store = folder.join(STORE);
+        let key = self.key_home(&account).open_or_create(&store, &**entropy)?;
         let store = Store::open(Storage::File(store), &key)?;
         store.put_meta(LOGIN, &login.to_record())?;
         if !relays.is_empty() {
@@ -238,15 +248,42 @@ impl DataDir {
         Self::account(account, store, entropy)
     }
 
+    /// Takes in the history keys of a card: into the account's store when it is logged in here, else into a new one
+    /// without a login, which becomes the current account. `relays` as in [`DataDir::login`]; without any, a new account
+    /// gets those on the card.
+    pub fn restore(
+        &self,
+        card: &KeyCard,
+        relays: &[RelayUrl],
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Account, DataDirError> {
+        let here = Self {
+            chosen: Some(card.account),
+            ..self.clone()
+        };
+        let account = match here.open(entropy) {
+            Err(DataDirError::NotLoggedIn | DataDirError::BadLogin) => {
+                let on_card: Vec<RelayUrl> = card.relays.iter().filter_map(|url| url.parse().ok()).collect();
+                let relays = if relays.is_empty() { &on_card } else { relays };
+                self.login(&Login::without_key(card.account), relays, entropy)?
+            }
+            opened => opened?,
+        };
+        for keyring in &card.keyrings {
+            account.store.put_keyring(keeper::row_of(keyring))?;
+        }
+        Ok(account)
+    }
+
     /// Opens the current account.
     pub fn open(&self, entropy: &Arc<dyn Entropy>) -> Result<Account, DataDirError> {
         let account = self.current()?.ok_or(DataDirError::NotLoggedIn)?;
         let folder = self.folder(&account);
-        let (store, key) = (folder.join(STORE), folder.join("store.key"));
+        let store = folder.join(STORE);
         if !store.exists() {
             return Err(DataDirError::NotLoggedIn);
         }
-        let key = StoreKey::for_store(&store, &key, &**entropy)?;
+        let key = self.key_home(&account).open_or_create(&store, &**entropy)?;
         Self::account(account, Store::open(Storage::File(store), &key)?, entropy)
     }
 
@@ -274,8 +311,12 @@ impl DataDir {
             move |source| DataDirError::Io { place, source }
         };
         // The key first: without it nothing that a crash leaves behind can be read.
-        let key = folder.join("store.key");
-        erase(&key).map_err(io(&key))?;
+        let home = self.key_home(&account);
+        match home.erase() {
+            // Whoever insists goes on without the keyring; the entry that stays opens nothing any more.
+            Err(KeyHomeError::NotErased { .. }) if force => home.erase_file()?,
+            erased => erased?,
+        }
         fs::remove_dir_all(&folder).map_err(io(&folder))?;
         let pointer = self.pointer();
         if self.is_pointed_at(&account) {
@@ -316,6 +357,11 @@ impl DataDir {
             Ok(named) => named == *account,
             Err(_) => true,
         })
+    }
+
+    /// Where the key of an account's store lives.
+    pub fn key_home(&self, account: &PublicKey) -> KeyHome {
+        KeyHome::new(&self.folder(account), Arc::clone(&self.vault))
     }
 
     fn pointer(&self) -> PathBuf {
@@ -379,18 +425,4 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     io::Write::write_all(&mut file, bytes)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)
-}
-
-/// Overwrites a file before it is removed; a file that is not there is erased already.
-fn erase(path: &Path) -> io::Result<()> {
-    match fs::OpenOptions::new().write(true).open(path) {
-        Ok(mut file) => {
-            let bytes = file.metadata()?.len();
-            io::copy(&mut io::Read::take(io::repeat(0), bytes), &mut file)?;
-            file.sync_all()?;
-            fs::remove_file(path)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
 }

@@ -77,14 +77,18 @@ impl KeySet {
     /// Takes in an opened keyring. Returns whether a key to read with is new. Adding twice does nothing.
     pub fn add(&mut self, keyring: Keyring) -> bool {
         let before = self.keys.len();
-        for profile in WRITTEN {
-            let key = keyring.key(profile);
+        for key in WRITTEN.map(|profile| keyring.key(profile)) {
             self.keys.entry(key.public()).or_insert_with(|| Arc::clone(key));
         }
         self.unopened.remove(&keyring.id());
         self.keyrings
             .insert((keyring.created_at(), keyring.id()), keyring);
         self.keys.len() > before
+    }
+
+    /// The authors of envelopes that devices of today seal with this keyring.
+    pub fn authors_of(keyring: &Keyring) -> [PublicKey; WRITTEN.len()] {
+        WRITTEN.map(|profile| keyring.key(profile).public())
     }
 
     /// Takes note of an event that did not open. Only those the account itself signed count.

@@ -3,6 +3,7 @@
 mod chats;
 mod demo;
 mod import;
+mod key;
 mod login;
 mod logout;
 mod relay;
@@ -24,6 +25,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Sync => sync::run(context).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Chats(chats) => chats::run(context, chats).await,
+        Command::Key(key) => key::run(context, key).await,
         Command::Import(args) => import::run(context, &args).await,
         Command::Relay(args) => relay::run(context, args).await,
     }

@@ -34,6 +34,7 @@ pub use messages::{
     Announce, DeleteError, KeyState, KeyringInfo, KeysChanged, KeysLocked, ListKeyrings, OpenBatch, Opened,
     RestoreKeyrings, SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
 };
+pub use saved::{on_card, row_of};
 
 use crate::{Profile, Signer};
 use actor::KeeperActor;

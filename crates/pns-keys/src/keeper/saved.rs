@@ -6,11 +6,12 @@
 //! | starts with `{` | the decrypted text, `{"nsec":…,"salt":…}` |
 //! | anything else | a word from [`KeyringError::reason`]: no keyring of ours, for good |
 
+use event_index::KeyringRow;
 use nostr::event::Event;
 use zeroize::Zeroizing;
 
 use super::shelf::Inside;
-use crate::{Keyring, KeyringError, SecretTextError};
+use crate::{CardKeyring, Keyring, KeyringError, SecretTextError};
 
 /// The secret to save for `inside`.
 pub(super) fn write(inside: &Inside) -> Option<Zeroizing<Vec<u8>>> {
@@ -18,6 +19,28 @@ pub(super) fn write(inside: &Inside) -> Option<Zeroizing<Vec<u8>>> {
         Inside::Closed | Inside::Refused(_) => None,
         Inside::Junk(error) => Some(Zeroizing::new(error.reason().as_bytes().to_vec())),
         Inside::Open(keyring) => Some(Zeroizing::new(keyring.to_plaintext().as_bytes().to_vec())),
+    }
+}
+
+/// The row that keeps a keyring of a key card, so that a keeper finds it open.
+pub fn row_of(CardKeyring { event, inside }: &CardKeyring) -> KeyringRow {
+    KeyringRow {
+        id: event.id,
+        event: event.clone(),
+        secret: write(&Inside::Open(inside.clone())),
+        // Whether any relay still has it is for the next search to say.
+        read_back: false,
+    }
+}
+
+/// What a key card holds of this row; `None` for one that is not open.
+pub fn on_card(row: &KeyringRow) -> Option<CardKeyring> {
+    match read(&row.event, row.secret.as_deref().map(Vec::as_slice)) {
+        Inside::Open(inside) => Some(CardKeyring {
+            event: row.event.clone(),
+            inside,
+        }),
+        Inside::Closed | Inside::Refused(_) | Inside::Junk(_) => None,
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn by_key(args: &cli::Login) -> Result<Login, Failure> {
     let (first, rest) = given.split_once('\n').unwrap_or((&given, ""));
     let key = match recognise(first) {
         Ok(AccountKey::Encrypted(key)) => {
-            let passphrase = passphrase(args, rest).await?;
+            let passphrase = secret_prompt::passphrase(args.passphrase_file.as_deref(), rest).await?;
             let secret = open(key, passphrase).await?;
             return Ok(Login::with_key(secret, LoginMethod::EncryptedKey));
         }
@@ -50,20 +50,6 @@ pub(super) async fn by_key(args: &cli::Login) -> Result<Login, Failure> {
         AccountKey::Encrypted(_) => Err(Failure::Usage(
             "the encrypted key is followed by something that is not its passphrase; put the passphrase alone on the \
              second line"
-                .to_owned(),
-        )),
-    }
-}
-
-async fn passphrase(args: &cli::Login, piped: &str) -> Result<Zeroizing<String>, Failure> {
-    let strip = |text: &str| Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
-    match &args.passphrase_file {
-        Some(path) => Ok(strip(&secret_prompt::read_file(path, "passphrase file")?)),
-        None if !piped.trim().is_empty() => Ok(strip(piped)),
-        None if std::io::stdin().is_terminal() => Ok(strip(&secret_prompt::ask("Passphrase: ").await?)),
-        None => Err(Failure::Usage(
-            "the key is encrypted and no passphrase came with it; give --passphrase-file, or pipe the passphrase in on \
-             the second line"
                 .to_owned(),
         )),
     }

@@ -1,0 +1,192 @@
+//! `key`: the history keys, their backup, and reading a history with nothing but the backup.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use chat_sync::{HistoryKey, KeyPlace, history_keys, key_card, npub};
+use pns_keys::{KEY_CARD_LOG_N, KeyCard, KeyCardError};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::whoami;
+use crate::cli;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::{Table, plural, qr, short_id, utc};
+use crate::secret_prompt;
+
+pub(crate) async fn run(context: &Context, command: cli::Key) -> Result<(), Failure> {
+    match command {
+        cli::Key::List => list(context),
+        cli::Key::Backup(args) => backup(context, &args).await,
+        cli::Key::Restore(args) => restore(context, &args).await,
+    }
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let account = context.account()?;
+    let keys = history_keys(&account)?;
+    let place = context.data_dir.key_home(&account.public_key).describe();
+    let place = place.unwrap_or(KeyPlace::Nowhere).to_string();
+    let output = context.output;
+    if output.is_json() {
+        let one = |key: &HistoryKey| {
+            json!({
+                "keyring": key.keyring.to_hex(),
+                "created_at": key.created_at,
+                "public_key": key.public.map(|public| public.to_hex()),
+                "writes": key.writes,
+                "on_a_relay": key.read_back,
+                "messages": key.messages,
+            })
+        };
+        let keys: Vec<_> = keys.iter().map(one).collect();
+        return output.json(&json!({ "keys": keys, "store_key": place }));
+    }
+    if keys.is_empty() {
+        output.line("no history key yet; the first sync finds or makes one")?;
+    } else {
+        let mut table = Table::new(&["keyring", "made (UTC)", "use", ">messages", "seen on a relay"]);
+        for key in &keys {
+            table.row(vec![
+                short_id(&key.keyring.to_hex()).to_owned(),
+                utc(key.created_at),
+                use_of(key).to_owned(),
+                key.messages.to_string(),
+                if key.read_back { "yes" } else { "not yet" }.to_owned(),
+            ]);
+        }
+        table.lines().iter().try_for_each(|line| output.line(line))?;
+    }
+    output.line(&format!("the key of this device's store is {place}"))
+}
+
+fn use_of(key: &HistoryKey) -> &'static str {
+    match (key.public, key.writes) {
+        (None, _) => "closed: only the signer can open it",
+        (Some(_), true) => "reads and writes",
+        (Some(_), false) => "reads",
+    }
+}
+
+async fn backup(context: &Context, args: &cli::Backup) -> Result<(), Failure> {
+    let account = context.account()?;
+    let card = key_card(&account)?;
+    let keyrings = card.keyrings.len();
+    if keyrings == 0 {
+        return Err(Failure::Failed(
+            "there is no history key to back up yet; run `chat-sync sync` first".to_owned(),
+        ));
+    }
+    let passphrase = new_passphrase(args.passphrase_file.as_deref()).await?;
+    let entropy = context.entropy();
+    let (salt, nonce) = (entropy.draw_16(), first_24(entropy.draw_32()));
+    let sealing = tokio::task::spawn_blocking(move || card.seal(&passphrase, KEY_CARD_LOG_N, salt, nonce));
+    let text = sealing
+        .await
+        .map_err(|_| Failure::Failed("the key card could not be made".to_owned()))?
+        .map_err(refused)?;
+    if let Some(path) = &args.output {
+        write_new(path, &text)?;
+    }
+    let output = context.output;
+    if std::io::stderr().is_terminal()
+        && let Some(code) = qr(&text.to_ascii_uppercase())
+    {
+        output.talk(&code);
+    }
+    if output.is_json() {
+        return output.json(&json!({ "keyrings": keyrings, "card": text }));
+    }
+    if args.output.is_none() {
+        output.line(&text)?;
+    }
+    output.talk(&format!(
+        "{} of {} on one card. With it and its passphrase anybody reads and writes this history, and nobody can act as \
+         the account. Keep the passphrase elsewhere; `chat-sync key restore` takes both.",
+        plural(keyrings as u64, "history key"),
+        npub(&account.public_key)
+    ));
+    Ok(())
+}
+
+async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> {
+    let given = match &args.card {
+        Some(path) => secret_prompt::read_long_file(path, "key card")?,
+        None if std::io::stdin().is_terminal() => secret_prompt::ask("Key card (chatkeys1…): ").await?,
+        None => secret_prompt::read_stdin().await?,
+    };
+    // What is piped in may bring the passphrase along, on the second line.
+    let (text, rest) = match &args.card {
+        Some(_) => (given.as_str(), ""),
+        None => given.split_once('\n').unwrap_or((&given, "")),
+    };
+    let passphrase = secret_prompt::passphrase(args.passphrase_file.as_deref(), rest).await?;
+    let text = Zeroizing::new(text.to_owned());
+    let opening = tokio::task::spawn_blocking(move || KeyCard::open(&text, &passphrase));
+    let card = opening
+        .await
+        .map_err(|_| Failure::Failed("the key card could not be opened".to_owned()))?
+        .map_err(refused)?;
+    let account = context
+        .data_dir
+        .restore(&card, &context.relays, context.entropy())?;
+    context.output.talk(&format!(
+        "{} taken in; run `chat-sync sync` to fetch what is sealed with them",
+        plural(card.keyrings.len() as u64, "history key")
+    ));
+    whoami::show(context, account).await
+}
+
+fn refused(error: KeyCardError) -> Failure {
+    match error {
+        KeyCardError::WrongPassphrase => Failure::WrongKey(error.to_string()),
+        KeyCardError::Unreadable(_) | KeyCardError::ForeignKeyring { .. } | KeyCardError::TooLarge { .. } => {
+            Failure::Failed(error.to_string())
+        }
+        other => Failure::Usage(other.to_string()),
+    }
+}
+
+/// A passphrase that is typed is typed twice: nobody could open the card otherwise.
+async fn new_passphrase(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+    if file.is_some() || !std::io::stdin().is_terminal() {
+        let piped = match file {
+            Some(_) => Zeroizing::default(),
+            None => secret_prompt::read_stdin().await?,
+        };
+        return secret_prompt::passphrase(file, &piped).await;
+    }
+    let first = secret_prompt::passphrase(None, "").await?;
+    let second = secret_prompt::ask("The same again: ").await?;
+    if *first == *secret_prompt::without_line_end(&second) {
+        Ok(first)
+    } else {
+        Err(Failure::Usage(
+            "the two passphrases differ; run it again".to_owned(),
+        ))
+    }
+}
+
+fn first_24(bytes: [u8; 32]) -> [u8; 24] {
+    let mut first = [0; 24];
+    first.copy_from_slice(&bytes[..24]);
+    first
+}
+
+/// Writes a file that only its owner reads; one that exists is not overwritten.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{text}").and_then(|()| file.sync_all()));
+    written.map_err(|error| {
+        Failure::Failed(format!(
+            "{} could not be written: {error}; give another path",
+            path.display()
+        ))
+    })
+}
