@@ -69,7 +69,8 @@ impl Dial for LastFrames {
 #[test]
 fn a_device_killed_between_signing_and_publishing_ends_with_one_keyring() {
     over_seeds(|seed| {
-        let frames = seed / 4;
+        let (step, disk_dies) = (seed / 4, seed % 4 == 3);
+        let frames = if disk_dies { u64::MAX } else { step };
         let device = Device::new(&[ONE]);
         let (relay, signer) = (MemoryRelay::default(), Handheld::new(seed, Mood::EncryptsOnly));
         let (config, line, hand) = (device.config_as(signer.clone()), relay.clone(), signer.clone());
@@ -79,9 +80,9 @@ fn a_device_killed_between_signing_and_publishing_ends_with_one_keyring() {
             let engine = start(config, seed, 0, world).await;
             write(&engine, "groceries", 4).await;
             hand.until_asked(|asked| asked.sign == 1).await;
-            if seed % 4 == 3 {
+            if disk_dies {
                 // The disk loses its power in one of the commits that follow the signature.
-                disk.cut_power_at_sync(disk.syncs() + 1 + frames);
+                disk.cut_power_at_sync(disk.syncs() + 1 + step);
             }
             hand.set(Mood::Approves);
             tokio::time::sleep(Duration::from_secs(20)).await;
@@ -93,6 +94,12 @@ fn a_device_killed_between_signing_and_publishing_ends_with_one_keyring() {
             device.after_power_cut()
         };
         let before = keyrings(&[&relay]);
+        let saved = device.store().keyrings().unwrap();
+        assert!(
+            before.iter().all(|id| saved.iter().any(|row| row.id == *id)),
+            "on disk before it is sent"
+        );
+        drop(saved);
 
         simulate(async move {
             let config = device.config_as(signer.clone());
@@ -104,7 +111,7 @@ fn a_device_killed_between_signing_and_publishing_ends_with_one_keyring() {
             assert!(engine.sync().await.unwrap().complete);
             tokio::time::sleep(A_WHILE).await;
             let after = keyrings(&[&relay]);
-            assert_eq!(after.len(), 1, "killed after {frames} frames");
+            assert_eq!(after.len(), 1, "killed after step {step}");
             assert!(before.is_subset(&after), "what was out stays");
             assert_eq!(texts(&engine, "groceries").await.len(), 4);
             let sealed = relay
