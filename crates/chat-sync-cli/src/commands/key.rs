@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use chat_sync::{HistoryKey, KeyPlace, history_keys, key_card, npub};
-use pns_keys::{KEY_CARD_LOG_N, KeyCard, KeyCardError};
+use pns_keys::{KEY_CARD_LOG_N, KEY_CARD_PREFIX, KeyCard, KeyCardError};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -121,8 +121,18 @@ async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> 
         Some(_) => (given.as_str(), ""),
         None => given.split_once('\n').unwrap_or((&given, "")),
     };
-    let passphrase = secret_prompt::passphrase(args.passphrase_file.as_deref(), rest).await?;
-    let text = Zeroizing::new(text.to_owned());
+    let text = Zeroizing::new(text.trim().to_owned());
+    if !text.to_ascii_lowercase().starts_with(KEY_CARD_PREFIX) {
+        // Nobody is asked for the passphrase of something else.
+        KeyCard::open(&text, "").map_err(refused)?;
+    }
+    let file = args.passphrase_file.as_deref();
+    let piped = if args.card.is_some() && file.is_none() && !std::io::stdin().is_terminal() {
+        secret_prompt::read_stdin().await?
+    } else {
+        Zeroizing::new(rest.to_owned())
+    };
+    let passphrase = secret_prompt::passphrase(file, &piped).await?;
     let opening = tokio::task::spawn_blocking(move || KeyCard::open(&text, &passphrase));
     let card = opening
         .await

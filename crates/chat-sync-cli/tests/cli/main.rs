@@ -4,6 +4,7 @@ mod program;
 
 mod accounts;
 mod chats;
+mod keys;
 mod logins;
 mod mistakes;
 mod relays;
