@@ -65,17 +65,17 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Partly(_) => 3,
             Self::Offline(_) => 4,
-            Self::Locked(_) => 5,
             Self::WrongKey(_) | Self::Signer(SignerLoginError::Signer(SignerError::WrongAccount { .. })) => {
                 12
             }
-            Self::Signer(_) => 5,
+            Self::Locked(_) | Self::Signer(_) => 5,
             Self::Interrupted => 130,
             Self::Account(error) => match error {
-                DataDirError::NotLoggedIn | DataDirError::WhichAccount(_) => 10,
+                DataDirError::NotLoggedIn
+                | DataDirError::WhichAccount(_)
+                | DataDirError::NoSuchAccount { .. } => 10,
                 DataDirError::Key(_) => 5,
                 DataDirError::Store(error) => store_code(error),
-                DataDirError::NoSuchAccount { .. } => 10,
                 DataDirError::Io { .. }
                 | DataDirError::BadPointer(_)
                 | DataDirError::BadLogin

@@ -136,21 +136,18 @@ impl DataDir {
     pub fn choosing(&self, given: &str) -> Result<Self, DataDirError> {
         let given = given.trim();
         let named = PublicKey::from_bech32(given).or_else(|_| PublicKey::from_hex(given));
-        let chosen = match named {
-            Ok(account) => account,
-            Err(_) => {
-                let mut found = self.accounts()?;
-                found.retain(|account| !given.is_empty() && npub(account).starts_with(given));
-                match found[..] {
-                    [account] => account,
-                    _ => {
-                        return Err(DataDirError::NoSuchAccount {
-                            given: given.chars().take(80).collect(),
-                            several: !found.is_empty(),
-                        });
-                    }
-                }
-            }
+        let chosen = if let Ok(account) = named {
+            account
+        } else {
+            let mut found = self.accounts()?;
+            found.retain(|account| !given.is_empty() && npub(account).starts_with(given));
+            let [account] = found[..] else {
+                return Err(DataDirError::NoSuchAccount {
+                    given: given.chars().take(80).collect(),
+                    several: !found.is_empty(),
+                });
+            };
+            account
         };
         Ok(Self {
             root: self.root.clone(),

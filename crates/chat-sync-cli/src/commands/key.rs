@@ -49,7 +49,7 @@ fn list(context: &Context) -> Result<(), Failure> {
         let mut table = Table::new(&["keyring", "made (UTC)", "use", ">messages", "seen on a relay"]);
         for key in &keys {
             table.row(vec![
-                short_id(&key.keyring.to_hex()).to_owned(),
+                short_id(&key.keyring.to_hex()),
                 utc(key.created_at),
                 use_of(key).to_owned(),
                 key.messages.to_string(),
