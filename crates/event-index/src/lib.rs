@@ -69,6 +69,7 @@ mod store;
 mod store_key;
 mod tables;
 mod values;
+mod view;
 mod waiting;
 mod writer;
 
@@ -90,6 +91,7 @@ pub use snapshot::Snapshot;
 pub use sources::MessageRef;
 pub use store::{Storage, Store};
 pub use store_key::{KeyFileError, StoreKey};
+pub use view::View;
 pub use waiting::Standing;
 
 /// The kind of an envelope: one message (DESIGN 3).

@@ -1,0 +1,60 @@
+//! What a comparison reads: a sorted set that stays still and is fingerprinted by rank.
+
+use std::ops::Range;
+
+use crate::fingerprint::Sum;
+use crate::{IndexError, Item, Snapshot};
+
+/// A set of items in the order NIP-77 compares them. Ranks count from 0. It does not change while it exists.
+pub trait View {
+    /// How many items there are.
+    fn len(&self) -> u64;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The item at `rank`, which is below [`View::len`].
+    fn item(&self, rank: u64) -> Result<Item, IndexError>;
+
+    /// The rank of the first item that is not below `bound`; [`View::len`] when there is none. A bound with an id prefix
+    /// is the item whose id has zeros behind it; infinity has time `u64::MAX`.
+    fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError>;
+
+    /// Count and sum of the items with these ranks, which lie within `0..len()`.
+    fn sum(&self, range: Range<u64>) -> Result<Sum, IndexError>;
+
+    /// Hands the items with these ranks to `take`, in order.
+    fn each(&self, range: Range<u64>, take: &mut dyn FnMut(Item)) -> Result<(), IndexError>;
+}
+
+impl View for Snapshot {
+    fn len(&self) -> u64 {
+        self.items().len() as u64
+    }
+
+    fn item(&self, rank: u64) -> Result<Item, IndexError> {
+        Ok(self.items()[rank as usize])
+    }
+
+    fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
+        Ok(Snapshot::lower_bound(self, bound) as u64)
+    }
+
+    fn sum(&self, range: Range<u64>) -> Result<Sum, IndexError> {
+        let mut sum = Sum::default();
+        for item in &self.items()[range.start as usize..range.end as usize] {
+            sum.add(item.id.as_bytes());
+        }
+        Ok(sum)
+    }
+
+    fn each(&self, range: Range<u64>, take: &mut dyn FnMut(Item)) -> Result<(), IndexError> {
+        self.items()[range.start as usize..range.end as usize]
+            .iter()
+            .copied()
+            .for_each(take);
+        Ok(())
+    }
+}
