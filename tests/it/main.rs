@@ -13,3 +13,4 @@ mod locked;
 mod refusals;
 mod relays;
 mod signers;
+mod switches;

@@ -379,6 +379,8 @@ impl Account {
             profile: self.profile,
             store: Arc::clone(&self.store),
             relays: self.relays.clone(),
+            uploads: true,
+            downloads: true,
             online,
         }
     }

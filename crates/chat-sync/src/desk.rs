@@ -56,6 +56,8 @@ pub(crate) struct Desk {
     pub(crate) reconciler: Reconciler,
     pub(crate) links: Vec<RelayLink>,
     pub(crate) keeper: Keeper,
+    /// Whether anything leaves; what is only read needs no key that is proven to be on a relay.
+    pub(crate) uploads: bool,
     pub(crate) status: watch::Receiver<Status>,
 }
 
@@ -182,7 +184,7 @@ impl Desk {
         let asking = |status: &Status| status.account.asking;
         loop {
             self.until(KEY_PATIENCE, |status| {
-                asking(status) || nobody_to_send_to(status) || keys_settled(status)
+                asking(status) || nobody_to_send_to(status) || keys_settled(status, self.uploads)
             })
             .await;
             if !asking(&self.status.borrow()) {
@@ -279,9 +281,9 @@ fn nobody_to_send_to(status: &Status) -> bool {
 }
 
 /// A key to write with is known and may be used, or it is certain that there is none for now.
-fn keys_settled(status: &Status) -> bool {
+fn keys_settled(status: &Status, uploads: bool) -> bool {
     match status.account.state {
-        AccountState::Ready => status.account.write_ready,
+        AccountState::Ready => status.account.write_ready || !uploads,
         AccountState::Locked(_) => !status.account.asking,
         AccountState::Failed(_) => true,
         AccountState::Loading | AccountState::Offline(_) => false,

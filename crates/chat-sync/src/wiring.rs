@@ -82,7 +82,7 @@ impl Wiring {
         };
         wiring.guard_status(config, env, board, published).await;
         wiring.guard_index(env).await;
-        wiring.guard_realtime(env, updates).await;
+        wiring.guard_realtime(config, env, updates).await;
         wiring.guard_uploader(config, env).await;
         wiring.guard_reconciler(env).await;
         if let Some(remote) = remote {
@@ -146,6 +146,7 @@ impl Wiring {
                 _ => config.signer.clone(),
             },
             profile: config.profile,
+            publishes: config.uploads,
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.
             facts: vec![
@@ -203,6 +204,7 @@ impl Wiring {
         let parts = UploaderParts {
             account: config.signer.public_key(),
             relays: config.relays.clone(),
+            sends: config.uploads,
             index: self.index.clone(),
             keeper: self.keeper.seal.clone(),
             facts: uploader::Facts {
@@ -220,9 +222,9 @@ impl Wiring {
         self.guard(Role::Uploader, Box::new(constructor)).await;
     }
 
-    async fn guard_realtime(&self, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
+    async fn guard_realtime(&self, config: &Config, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
         let (env, realtime, index) = (env.runtime.clone(), self.realtime.clone(), self.index.clone());
-        let open = self.keeper.open.clone();
+        let (open, takes) = (self.keeper.open.clone(), config.downloads);
         let facts = realtime::Facts {
             settled: self.reconciler.settled.clone(),
             downloads_changed: self.desk.downloads_changed.clone(),
@@ -237,6 +239,7 @@ impl Wiring {
                 open.clone(),
                 realtime.clone(),
                 facts.clone(),
+                takes,
             );
             realtime.fill(&actor.start());
         };

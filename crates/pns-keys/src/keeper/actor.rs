@@ -173,6 +173,9 @@ impl KeeperActor {
     }
 
     fn publish(&mut self, now: Instant) {
+        if !self.parts.publishes {
+            return;
+        }
         while let Some(output) = self.publisher.poll_output(now) {
             let (relay, id, sent) = match output {
                 publish::Output::Send(relay, id) => {
@@ -226,6 +229,15 @@ impl KeeperActor {
     }
 
     fn create(&mut self, ctx: &mut Context<Self>) {
+        if !self.parts.publishes {
+            let why = "no relay holds a history key of this account, and none is made while nothing is sent; run \
+                       `chat-sync sync`";
+            self.trouble = Some(why.to_owned());
+            if let Some(discovery) = &mut self.discovery {
+                discovery.creation_failed();
+            }
+            return;
+        }
         tracing::info!("no relay holds a keyring of this account; creating the first one");
         let device = loop {
             // Nearly every draw is a secret key.

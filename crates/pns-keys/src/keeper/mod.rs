@@ -75,6 +75,8 @@ pub struct KeeperParts {
     pub signer: Arc<dyn Signer>,
     /// What new envelopes are sealed under; both ways of writing are read.
     pub profile: Profile,
+    /// Whether keyrings are created and sent. When not, the account is locked until somebody else made one.
+    pub publishes: bool,
     /// Where keyrings are saved and read.
     pub index: EventIndex,
     /// Who is told about keys.

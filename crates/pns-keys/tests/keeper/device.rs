@@ -97,6 +97,7 @@ impl Device {
         let keeper = Keeper::new(urls.clone());
         let parts = KeeperParts {
             profile: pns_keys::Profile::Routstr,
+            publishes: true,
             signer: Arc::<TestSigner>::clone(&signer),
             index: index.clone(),
             facts: vec![outlet],
