@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Forget the account and everything that is kept of it here
     Logout(Logout),
     /// Compare with every relay once, and get level
-    Sync,
+    Sync(SyncArgs),
     /// Show the last known state, without dialling
     Status(StatusArgs),
     /// List, read, write and follow conversations
@@ -140,6 +140,22 @@ pub(crate) struct Logout {
     /// Also when messages that no relay has would be lost
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Only say what would move
+    #[arg(long, conflicts_with_all = ["up", "down"])]
+    pub(crate) dry_run: bool,
+    /// Only send
+    #[arg(long, conflicts_with = "down")]
+    pub(crate) up: bool,
+    /// Only fetch
+    #[arg(long)]
+    pub(crate) down: bool,
+    /// Forget what earlier comparisons have shown, and prove all of it again
+    #[arg(long)]
+    pub(crate) full: bool,
 }
 
 #[derive(Debug, Args)]

@@ -371,6 +371,13 @@ impl DataDir {
 }
 
 impl Account {
+    /// Takes back what comparisons with its relays have shown, so that the next ones prove all of it again. To be called
+    /// before an engine starts.
+    pub fn forget_comparisons(&self) -> Result<(), DataDirError> {
+        let relays: Vec<String> = self.relays.iter().map(ToString::to_string).collect();
+        Ok(reconciler::forget(&self.store, &relays)?)
+    }
+
     /// What an engine for this account is made of; `online` when it is to dial its relays.
     pub fn config(&self, online: bool) -> Config {
         Config {
