@@ -65,6 +65,10 @@ pub struct UploaderParts {
     pub facts: Facts,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact about the sealing that goes on"
+)]
 /// The uploader's actor. Its memory can be lost at any moment: rows and drafts are on disk.
 pub struct UploaderActor {
     pub(crate) env: Env,
