@@ -12,5 +12,6 @@ mod keyrings;
 mod locked;
 mod refusals;
 mod relays;
+mod review;
 mod signers;
 mod switches;

@@ -110,9 +110,10 @@ pub(crate) struct Login {
     /// Read the passphrase of an encrypted key from this file
     #[arg(long, value_name = "PATH", conflicts_with_all = ["new", "bunker", "qr"])]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// How history keys are derived; `nip-pns` shares the history with other clients of that draft
-    #[arg(long, value_enum, default_value_t = ProfileName::Routstr)]
-    pub(crate) profile: ProfileName,
+    /// How history keys are derived [default: routstr, or what was chosen before]; `nip-pns` shares the history with
+    /// other clients of that draft
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<ProfileName>,
     /// Caught so that a key typed here is refused without being repeated.
     #[arg(hide = true)]
     pub(crate) misplaced: Vec<OsString>,

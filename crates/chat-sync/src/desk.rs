@@ -172,14 +172,16 @@ impl Desk {
     /// Has a signer that refused asked again, since a person is here now, and waits for a history key: for relays that
     /// may have one, and for the signer as long as it takes to answer.
     async fn settle_keys(&self) {
-        let refused = matches!(self.status.borrow().account.state, AccountState::Locked(_));
-        if refused && !self.status.borrow().account.asking {
+        let shut = |status: &Status| {
+            let account = &status.account;
+            !account.asking && (account.closed > 0 || matches!(account.state, AccountState::Locked(_)))
+        };
+        let refused = shut(&self.status.borrow());
+        if refused {
             // One that is being restarted asks by itself.
             let _ = self.keeper.unlock.send(Unlock).await;
-            self.until(ASKED_SEEN, |status| {
-                status.account.asking || status.account.state == AccountState::Ready
-            })
-            .await;
+            self.until(ASKED_SEEN, |status| status.account.asking || !shut(status))
+                .await;
         }
         let asking = |status: &Status| status.account.asking;
         loop {
@@ -295,6 +297,10 @@ fn missing_key(status: &Status) -> Option<String> {
         AccountState::Locked(why) | AccountState::Offline(why) | AccountState::Failed(why) => {
             Some(why.clone())
         }
+        AccountState::Ready if status.account.closed > 0 => Some(format!(
+            "{} of the account's history keys was not opened by the signer; approve it there and run `chat-sync sync`",
+            status.account.closed
+        )),
         AccountState::Ready | AccountState::Loading => None,
     }
 }

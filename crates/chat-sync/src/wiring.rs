@@ -147,6 +147,7 @@ impl Wiring {
             },
             profile: config.profile,
             publishes: config.uploads,
+            creates: may_create(config),
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.
             facts: vec![
@@ -288,6 +289,25 @@ impl Wiring {
             let _ = link.close();
         }
     }
+}
+
+/// Whether a first history key may be made, or why not.
+fn may_create(config: &Config) -> Result<(), String> {
+    if !config.uploads {
+        return Err(
+            "no relay holds a history key of this account, and none is made while nothing is sent; run \
+                    `chat-sync sync`"
+                .to_owned(),
+        );
+    }
+    if !config.creates {
+        return Err(
+            "the relays of this run hold no history key of this account, and the saved ones, which may hold \
+                    one, were not all asked; run `chat-sync sync` without --relay"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// A board that has heard nothing yet. Links are dialled as soon as they start: until they say how they are, nobody

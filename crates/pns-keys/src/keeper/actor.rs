@@ -32,7 +32,7 @@ const MAILBOX_MAX: usize = 256;
 const SUB_PREFIX: &str = "keys";
 /// A signer has its own deadlines, five minutes at most for each of the three requests that one of ours can cost a remote
 /// one (`connect`, `get_public_key`, itself; field guide S-1); this is for a signer that forgot them.
-pub const SIGNER_WAIT: Duration = Duration::from_secs(16 * 60);
+pub const SIGNER_WAIT: Duration = Duration::from_secs(22 * 60);
 /// The pause after the store could not be read.
 const LOAD_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a creation that the signer did not answer doubles from the first to the second of these.
@@ -229,10 +229,8 @@ impl KeeperActor {
     }
 
     fn create(&mut self, ctx: &mut Context<Self>) {
-        if !self.parts.publishes {
-            let why = "no relay holds a history key of this account, and none is made while nothing is sent; run \
-                       `chat-sync sync`";
-            self.trouble = Some(why.to_owned());
+        if let Err(why) = &self.parts.creates {
+            self.trouble = Some(why.clone());
             if let Some(discovery) = &mut self.discovery {
                 discovery.creation_failed();
             }
@@ -297,7 +295,7 @@ impl KeeperActor {
         }
     }
 
-    fn is_creating(&self) -> bool {
+    pub(super) fn is_creating(&self) -> bool {
         self.discovery.as_ref().is_some_and(Discovery::is_creating)
     }
 

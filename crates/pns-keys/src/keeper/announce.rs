@@ -46,6 +46,8 @@ impl KeeperActor {
             rumor_authors: self.keys.rumor_authors(),
             write,
             state: self.state(),
+            asking: self.shelf.is_opening() || self.is_creating(),
+            closed: self.shelf.closed(),
         }
     }
 

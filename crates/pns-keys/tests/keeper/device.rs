@@ -98,6 +98,7 @@ impl Device {
         let parts = KeeperParts {
             profile: pns_keys::Profile::Routstr,
             publishes: true,
+            creates: Ok(()),
             signer: Arc::<TestSigner>::clone(&signer),
             index: index.clone(),
             facts: vec![outlet],

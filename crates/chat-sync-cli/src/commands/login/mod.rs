@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failu
     } else {
         (key::by_key(&args).await?, None)
     };
-    login.profile = args.profile.into();
+    login.profile = args.profile.map(Into::into);
     expect_account(context, &login)?;
     let before = context.data_dir.accounts().unwrap_or_default();
     let account = context
