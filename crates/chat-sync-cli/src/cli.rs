@@ -98,7 +98,7 @@ pub(crate) struct Login {
     /// Read the secret key from this file: nsec, hex, ncryptsec, or 12 to 24 words
     #[arg(long, value_name = "PATH", group = "means")]
     pub(crate) key_file: Option<PathBuf>,
-    /// Ask the remote signer with this `bunker://` address; `-` reads the address from stdin
+    /// Ask the remote signer with this `bunker://` address; `-` asks for it, or reads it from stdin
     #[arg(long, value_name = "URI", group = "means")]
     pub(crate) bunker: Option<String>,
     /// Show a QR code for a remote signer to scan

@@ -200,6 +200,21 @@ fn a_login_that_fails_says_what_to_do_and_leaves_nothing() {
 }
 
 #[test]
+fn what_is_pasted_at_the_wrong_place_is_told_the_right_one() {
+    let home = Home::new();
+    for (pasted, said) in [
+        ("chatkeys1qqqq", "chat-sync key restore"),
+        (" BUNKER://abcd?relay=wss://one", "chat-sync login --bunker -"),
+        ("nostrconnect://abcd?secret=once", "chat-sync login --qr"),
+    ] {
+        let login = home.run_with(&["login", "-q"], pasted);
+        login.refused(2, said);
+        assert!(!login.stderr.contains("once"), "what was pasted is not repeated");
+    }
+    assert!(!home.data().exists(), "nothing was created");
+}
+
+#[test]
 fn a_signer_that_refuses_locks_the_history_and_a_sync_after_it_allows_opens_it() {
     let (runtime, relay) = (runtime(), relay());
     let signer = signer(&relay, &runtime);
