@@ -3,6 +3,7 @@
 
 mod at_rest;
 mod bench;
+mod closed_keyrings;
 mod converges;
 mod deaths;
 mod deletions;
@@ -12,6 +13,5 @@ mod keyrings;
 mod locked;
 mod refusals;
 mod relays;
-mod review;
 mod signers;
 mod switches;

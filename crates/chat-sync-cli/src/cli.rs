@@ -144,6 +144,7 @@ pub(crate) struct Logout {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
 pub(crate) struct SyncArgs {
     /// Only say what would move
     #[arg(long, conflicts_with_all = ["up", "down"])]

@@ -23,9 +23,6 @@ pub struct Config {
     pub relays: Vec<RelayUrl>,
     /// Whether anything leaves this device: messages, keyrings. When not, a comparison still says what would.
     pub uploads: bool,
-    /// Whether a first history key may be made: never when other relays than the account's own are used, because those
-    /// may hold one.
-    pub creates: bool,
     /// Whether anything is fetched: by comparisons, and live. When not, a comparison still says what would be.
     pub downloads: bool,
     /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
@@ -53,7 +50,6 @@ impl Config {
             store,
             relays,
             uploads: true,
-            creates: true,
             downloads: true,
             online: true,
         }

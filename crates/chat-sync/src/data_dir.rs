@@ -60,8 +60,6 @@ pub struct Account {
     pub store: Arc<Store>,
     /// The relays it is kept level with.
     pub relays: Vec<RelayUrl>,
-    /// The same, as they are saved: a history key may be on any of them.
-    saved_relays: Vec<RelayUrl>,
 }
 
 /// Why an account could not be opened, made or forgotten.
@@ -103,7 +101,7 @@ pub enum DataDirError {
     BadLogin,
     /// Messages would be lost.
     #[error(
-        "{waiting} of the messages here are not proven to be on a relay and could be lost; run `chat-sync sync` first, \
+        "{waiting} of the messages here cannot be proven to be on a relay and could be lost; run `chat-sync sync` first, \
          or give --force to lose them"
     )]
     Undelivered {
@@ -360,7 +358,6 @@ impl DataDir {
             signer,
             remote,
             store: Arc::new(store),
-            saved_relays: relays.clone(),
             relays,
         })
     }
@@ -404,7 +401,6 @@ impl Account {
             store: Arc::clone(&self.store),
             relays: self.relays.clone(),
             uploads: true,
-            creates: self.saved_relays.iter().all(|saved| self.relays.contains(saved)),
             downloads: true,
             online,
         }

@@ -293,21 +293,11 @@ impl Wiring {
 
 /// Whether a first history key may be made, or why not.
 fn may_create(config: &Config) -> Result<(), String> {
-    if !config.uploads {
-        return Err(
-            "no relay holds a history key of this account, and none is made while nothing is sent; run \
-                    `chat-sync sync`"
-                .to_owned(),
-        );
+    if config.uploads {
+        return Ok(());
     }
-    if !config.creates {
-        return Err(
-            "the relays of this run hold no history key of this account, and the saved ones, which may hold \
-                    one, were not all asked; run `chat-sync sync` without --relay"
-                .to_owned(),
-        );
-    }
-    Ok(())
+    Err("no relay holds a history key of this account, and none is made while nothing is sent; run `chat-sync sync`"
+        .to_owned())
 }
 
 /// A board that has heard nothing yet. Links are dialled as soon as they start: until they say how they are, nobody

@@ -282,10 +282,10 @@ impl Session {
             return;
         };
         match (request.asker, request.request.forgive(outcome)) {
-            (Asker::Ticket(ticket), Err(SignerError::Undecryptable | SignerError::BadAnswer { .. }))
+            (Asker::Ticket(ticket), Err(SignerError::Undecryptable))
                 if !request.checked && request.wanted.is_some() =>
             {
-                // The key of another account gives such answers too.
+                // The key of another account gives this answer too.
                 self.doubt();
                 self.waiting.push_front(Waiting {
                     ticket,

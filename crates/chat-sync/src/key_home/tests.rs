@@ -470,7 +470,7 @@ impl Vault for LateVault {
 }
 
 #[test]
-fn review_a_key_that_a_late_os_keyring_holds_opens_nothing() {
+fn a_key_that_a_late_os_keyring_holds_opens_nothing() {
     let bench = Bench::new();
     let vault = Arc::new(LateVault::default());
     let home = KeyHome::new(bench.folder.path(), Arc::clone(&vault) as Arc<dyn Vault>);

@@ -304,7 +304,7 @@ fn confirmed() -> (Session, Instant) {
 }
 
 #[test]
-fn review_a_payload_is_not_given_up_before_the_account_is_asked_for_in_a_later_doubt_either() {
+fn a_payload_is_not_given_up_before_the_account_is_asked_for_in_a_later_doubt_either() {
     let (mut session, now) = confirmed();
     session.handle_timeout(now);
     session.ask(3, Some(account()), decrypt(), now);
@@ -332,7 +332,7 @@ fn review_a_payload_is_not_given_up_before_the_account_is_asked_for_in_a_later_d
 }
 
 #[test]
-fn review_of_two_requests_in_flight_the_second_is_not_given_up_once_the_first_raised_a_doubt() {
+fn of_two_requests_in_flight_the_second_is_not_given_up_once_the_first_raised_a_doubt() {
     let now = start();
     let mut session = session(now);
     session.connected(now);

@@ -34,16 +34,17 @@ pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failu
     login.profile = args.profile.map(Into::into);
     expect_account(context, &login)?;
     let before = context.data_dir.accounts().unwrap_or_default();
-    let account = context
-        .data_dir
-        .login(&login, &context.relays, context.entropy())?;
     if let Some(secret) = made {
+        // Before anything is kept under it: a key that nobody saw could never be used elsewhere.
         context.output.insist(&format!(
             "Your secret key, shown this once: {}  (keep it in a password manager; it is the only way to log in \
              elsewhere, and whoever has it can read everything)",
             secret.to_nsec().as_str()
         ))?;
     }
+    let account = context
+        .data_dir
+        .login(&login, &context.relays, context.entropy())?;
     for other in before.iter().filter(|other| **other != account.public_key) {
         context.output.talk(&format!(
             "{} is logged in too; use it with --account",

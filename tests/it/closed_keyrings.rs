@@ -1,4 +1,4 @@
-//! What the review found.
+//! Keyrings that wait for the signer, cards and logins over what is there already.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn secret() -> DeviceSecret {
 }
 
 #[test]
-fn review_a_history_whose_second_keyring_waits_for_the_signer_is_not_called_complete() {
+fn a_history_whose_second_keyring_waits_for_the_signer_is_not_called_complete() {
     simulate(async move {
         let relay = MemoryRelay::default();
         let (one, first) = made_elsewhere(8, NOW - 5000).await;
@@ -61,7 +61,7 @@ async fn texts_or_none(engine: &chat_sync::Handle, conversation: &str) -> bool {
 }
 
 #[test]
-fn review_a_refused_second_keyring_is_asked_about_again_by_sync() {
+fn a_refused_second_keyring_is_asked_about_again_by_sync() {
     simulate(async move {
         let relay = MemoryRelay::default();
         let (one, _) = made_elsewhere(8, NOW - 5000).await;
@@ -90,7 +90,7 @@ fn review_a_refused_second_keyring_is_asked_about_again_by_sync() {
 }
 
 #[test]
-fn review_a_sync_pressed_after_a_silence_waits_for_the_signer_it_asks() {
+fn a_sync_pressed_after_a_silence_waits_for_the_signer_it_asks() {
     simulate(async move {
         let relay = MemoryRelay::default();
         let (one, first) = made_elsewhere(8, NOW - 5000).await;
@@ -125,7 +125,7 @@ fn inside_of(event: &nostr::prelude::Event, device: u8) -> Keyring {
 }
 
 #[test]
-fn review_a_card_does_not_replace_the_history_key_of_an_account_that_is_logged_in() {
+fn a_card_does_not_replace_the_history_key_of_an_account_that_is_logged_in() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().join("data"));
     let login = Login::with_key(secret(), LoginMethod::RawKey);
@@ -165,7 +165,7 @@ fn review_a_card_does_not_replace_the_history_key_of_an_account_that_is_logged_i
 }
 
 #[test]
-fn review_a_restore_does_not_replace_a_login_that_this_version_cannot_read() {
+fn a_restore_does_not_replace_a_login_that_this_version_cannot_read() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().join("data"));
     let login = Login::with_key(secret(), LoginMethod::RawKey);
@@ -190,7 +190,7 @@ fn review_a_restore_does_not_replace_a_login_that_this_version_cannot_read() {
 }
 
 #[test]
-fn review_a_logout_cut_off_before_its_last_step_can_be_repeated() {
+fn a_logout_cut_off_before_its_last_step_can_be_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().join("data"));
     let other = DeviceSecret::parse(&"02".repeat(32)).unwrap();
@@ -207,7 +207,7 @@ fn review_a_logout_cut_off_before_its_last_step_can_be_repeated() {
 }
 
 #[test]
-fn review_logging_in_again_keeps_the_profile_that_was_chosen() {
+fn logging_in_again_keeps_the_profile_that_was_chosen() {
     let folder = tempfile::tempdir().unwrap();
     let data = DataDir::new(folder.path().join("data"));
     let mut login = Login::with_key(secret(), LoginMethod::RawKey);
