@@ -164,7 +164,7 @@ fn nothing_in_the_data_directory_can_be_read_and_a_logout_leaves_nothing() {
         let scan = || {
             let found = files(folder.path());
             let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap()).collect();
-            assert_eq!(names, ["account", "store.key", "store.redb"]);
+            assert_eq!(names, ["account", "store.key", "store.key.lock", "store.redb"]);
             for path in &found {
                 assert_unreadable(path, &patterns);
             }

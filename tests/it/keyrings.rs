@@ -144,7 +144,7 @@ fn f43_two_devices_that_create_in_the_same_second_agree_on_one_write_key_once_th
             // By themselves: nobody presses sync.
             for engine in &engines {
                 until(engine, "both keyrings and all messages", |status| {
-                    status.account.read_keys == 2
+                    status.account.read_keys == 4
                         && status.counts.messages == 15
                         && status.counts.waiting == 0
                 })

@@ -202,6 +202,21 @@ fn is_left_alone_until_a_person_acts(mood: Mood, words: &'static [&'static str])
             for row in store.keyrings().unwrap() {
                 assert!(row.secret.is_none(), "nothing is written off");
             }
+
+            // A person who asks for a sync has the signer asked once more.
+            let report = engine.sync().await.unwrap();
+            assert!(!report.complete, "{report:?}");
+            let total = |asked: &Asked| asked.encrypt + asked.sign + asked.decrypt;
+            let pressed = total(&signer.asked()) - total(&asked);
+            assert!((1..=2).contains(&pressed), "asked {pressed} times");
+            assert!(says(&engine.status(), words), "{:?}", engine.status());
+            if seed % 3 == 0 {
+                signer.set(Mood::Approves);
+                assert!(
+                    engine.sync().await.unwrap().complete,
+                    "allowed, and everything is out"
+                );
+            }
             done.send((relay, written)).unwrap();
         });
 

@@ -3,6 +3,7 @@
 
 mod at_rest;
 mod bench;
+mod closed_keyrings;
 mod converges;
 mod deaths;
 mod deletions;
@@ -13,3 +14,4 @@ mod locked;
 mod refusals;
 mod relays;
 mod signers;
+mod switches;

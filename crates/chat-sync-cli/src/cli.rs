@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Forget the account and everything that is kept of it here
     Logout(Logout),
     /// Compare with every relay once, and get level
-    Sync,
+    Sync(SyncArgs),
     /// Show the last known state, without dialling
     Status(StatusArgs),
     /// List, read, write and follow conversations
@@ -98,7 +98,7 @@ pub(crate) struct Login {
     /// Read the secret key from this file: nsec, hex, ncryptsec, or 12 to 24 words
     #[arg(long, value_name = "PATH", group = "means")]
     pub(crate) key_file: Option<PathBuf>,
-    /// Ask the remote signer with this `bunker://` address; `-` reads the address from stdin
+    /// Ask the remote signer with this `bunker://` address; `-` asks for it, or reads it from stdin
     #[arg(long, value_name = "URI", group = "means")]
     pub(crate) bunker: Option<String>,
     /// Show a QR code for a remote signer to scan
@@ -110,9 +110,10 @@ pub(crate) struct Login {
     /// Read the passphrase of an encrypted key from this file
     #[arg(long, value_name = "PATH", conflicts_with_all = ["new", "bunker", "qr"])]
     pub(crate) passphrase_file: Option<PathBuf>,
-    /// How history keys are derived; `nip-pns` shares the history with other clients of that draft
-    #[arg(long, value_enum, default_value_t = ProfileName::Routstr)]
-    pub(crate) profile: ProfileName,
+    /// How history keys are derived [default: routstr, or what was chosen before]; `nip-pns` shares the history with
+    /// other clients of that draft
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<ProfileName>,
     /// Caught so that a key typed here is refused without being repeated.
     #[arg(hide = true)]
     pub(crate) misplaced: Vec<OsString>,
@@ -140,6 +141,23 @@ pub(crate) struct Logout {
     /// Also when messages that no relay has would be lost
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that a person types")]
+pub(crate) struct SyncArgs {
+    /// Only say what would move
+    #[arg(long, conflicts_with_all = ["up", "down"])]
+    pub(crate) dry_run: bool,
+    /// Only send
+    #[arg(long, conflicts_with = "down")]
+    pub(crate) up: bool,
+    /// Only fetch
+    #[arg(long)]
+    pub(crate) down: bool,
+    /// Forget what earlier comparisons have shown, and prove all of it again
+    #[arg(long)]
+    pub(crate) full: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chat_sync::AccountState;
-use chat_sync::{Account, DataDir, DataDirError, Engine, Env, Handle, OsVault, RelayUrl, Status};
+use chat_sync::{Account, Config, DataDir, DataDirError, Engine, Env, Handle, OsVault, RelayUrl, Status};
 use futures_util::StreamExt;
 use supervision::{Clock, Entropy};
 
@@ -69,7 +69,12 @@ impl Context {
 
     /// Starts the one engine of this run.
     pub(crate) fn engine(&self, account: &Account, online: bool) -> Result<Handle, Failure> {
-        let handle = Engine::start_with(account.config(online), self.env.clone())?;
+        self.engine_with(account.config(online))
+    }
+
+    /// The same, made as `config` says.
+    pub(crate) fn engine_with(&self, config: Config) -> Result<Handle, Failure> {
+        let handle = Engine::start_with(config, self.env.clone())?;
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
         Ok(handle)
     }

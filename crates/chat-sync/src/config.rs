@@ -21,6 +21,10 @@ pub struct Config {
     pub store: Arc<Store>,
     /// The relays to keep level with. None: everything works on this device, and nothing leaves it.
     pub relays: Vec<RelayUrl>,
+    /// Whether anything leaves this device: messages, keyrings. When not, a comparison still says what would.
+    pub uploads: bool,
+    /// Whether anything is fetched: by comparisons, and live. When not, a comparison still says what would be.
+    pub downloads: bool,
     /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
     pub online: bool,
 }
@@ -45,6 +49,8 @@ impl Config {
             profile: Profile::Routstr,
             store,
             relays,
+            uploads: true,
+            downloads: true,
             online: true,
         }
     }

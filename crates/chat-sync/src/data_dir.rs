@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use event_index::{IndexError, Storage, Store};
-use nostr::prelude::{FromBech32, PublicKey, ToBech32};
+use nostr::prelude::{EventId, FromBech32, PublicKey, ToBech32};
 use pns_keys::{KeyCard, Profile, Signer, keeper};
 use relay_link::RelayUrl;
 use supervision::Entropy;
@@ -101,7 +101,7 @@ pub enum DataDirError {
     BadLogin,
     /// Messages would be lost.
     #[error(
-        "{waiting} of the messages here are not proven to be on a relay and could be lost; run `chat-sync sync` first, \
+        "{waiting} of the messages here cannot be proven to be on a relay and could be lost; run `chat-sync sync` first, \
          or give --force to lose them"
     )]
     Undelivered {
@@ -143,7 +143,7 @@ impl DataDir {
             found.retain(|account| !given.is_empty() && npub(account).starts_with(given));
             let [account] = found[..] else {
                 return Err(DataDirError::NoSuchAccount {
-                    given: given.chars().take(80).collect(),
+                    given: without_secret(given),
                     several: !found.is_empty(),
                 });
             };
@@ -229,7 +229,10 @@ impl DataDir {
         let store = folder.join(STORE);
         let key = self.key_home(&account).open_or_create(&store, &**entropy)?;
         let store = Store::open(Storage::File(store), &key)?;
-        store.put_meta(LOGIN, &login.to_record())?;
+        let before = store.meta(LOGIN)?.map(Zeroizing::new);
+        let before = before.and_then(|record| Login::from_record(account, &record));
+        let profile = login.profile.or(before.and_then(|before| before.profile));
+        store.put_meta(LOGIN, &login.to_record(profile))?;
         if !relays.is_empty() {
             store.set_relays(&relays.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         } else if store.relays()?.is_empty() {
@@ -259,15 +262,22 @@ impl DataDir {
             ..self.clone()
         };
         let account = match here.open(entropy) {
-            Err(DataDirError::NotLoggedIn | DataDirError::BadLogin) => {
+            Err(DataDirError::NotLoggedIn) => {
                 let on_card: Vec<RelayUrl> = card.relays.iter().filter_map(|url| url.parse().ok()).collect();
                 let relays = if relays.is_empty() { &on_card } else { relays };
                 self.login(&Login::without_key(card.account), relays, entropy)?
             }
             opened => opened?,
         };
-        for keyring in &card.keyrings {
-            account.store.put_keyring(keeper::row_of(keyring))?;
+        let here = account.store.keyrings()?;
+        let open = |id: &EventId| here.iter().any(|row| row.id == *id && row.secret.is_some());
+        for keyring in card.keyrings.iter().filter(|keyring| !open(&keyring.event.id)) {
+            let mut row = keeper::row_of(keyring);
+            if account.signer.own_secret().is_some() {
+                // What a card says is inside is its word alone; the account's key opens the event itself.
+                row.secret = None;
+            }
+            account.store.put_keyring(row)?;
         }
         Ok(account)
     }
@@ -314,10 +324,14 @@ impl DataDir {
             Err(KeyHomeError::NotErased { .. }) if force => home.erase_file()?,
             erased => erased?,
         }
-        fs::remove_dir_all(&folder).map_err(io(&folder))?;
         let pointer = self.pointer();
         if self.is_pointed_at(&account) {
             fs::remove_file(&pointer).map_err(io(&pointer))?;
+        }
+        match fs::remove_dir_all(&folder) {
+            // Cut off after this step, and repeated.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(io(&folder))?,
         }
         Ok(account)
     }
@@ -336,11 +350,11 @@ impl DataDir {
         let saved = store.relays()?;
         // A relay that is no longer used, or was used for one run only, keeps nothing waiting.
         store.keep_relays(&saved)?;
-        let relays = saved.iter().filter_map(|url| url.parse().ok()).collect();
+        let relays: Vec<RelayUrl> = saved.iter().filter_map(|url| url.parse().ok()).collect();
         Ok(Account {
             public_key,
             method: login.method(),
-            profile: login.profile,
+            profile: login.profile.unwrap_or(Profile::Routstr),
             signer,
             remote,
             store: Arc::new(store),
@@ -371,6 +385,13 @@ impl DataDir {
 }
 
 impl Account {
+    /// Takes back what comparisons with its relays have shown, so that the next ones prove all of it again. To be called
+    /// before an engine starts.
+    pub fn forget_comparisons(&self) -> Result<(), DataDirError> {
+        let relays: Vec<String> = self.relays.iter().map(ToString::to_string).collect();
+        Ok(reconciler::forget(&self.store, &relays)?)
+    }
+
     /// What an engine for this account is made of; `online` when it is to dial its relays.
     pub fn config(&self, online: bool) -> Config {
         Config {
@@ -379,6 +400,8 @@ impl Account {
             profile: self.profile,
             store: Arc::clone(&self.store),
             relays: self.relays.clone(),
+            uploads: true,
+            downloads: true,
             online,
         }
     }
@@ -391,6 +414,15 @@ impl std::fmt::Debug for Account {
             .field("method", &self.method)
             .field("relays", &self.relays)
             .finish_non_exhaustive()
+    }
+}
+
+/// What was typed for an account, unless it is a secret key by mistake.
+fn without_secret(given: &str) -> String {
+    if given.to_ascii_lowercase().contains("nsec1") {
+        "…".to_owned()
+    } else {
+        given.chars().take(80).collect()
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Desk {
     pub(crate) reconciler: Reconciler,
     pub(crate) links: Vec<RelayLink>,
     pub(crate) keeper: Keeper,
+    /// Whether anything leaves; what is only read needs no key that is proven to be on a relay.
+    pub(crate) uploads: bool,
     pub(crate) status: watch::Receiver<Status>,
 }
 
@@ -170,19 +172,21 @@ impl Desk {
     /// Has a signer that refused asked again, since a person is here now, and waits for a history key: for relays that
     /// may have one, and for the signer as long as it takes to answer.
     async fn settle_keys(&self) {
-        let refused = matches!(self.status.borrow().account.state, AccountState::Locked(_));
-        if refused && !self.status.borrow().account.asking {
+        let shut = |status: &Status| {
+            let account = &status.account;
+            !account.asking && (account.closed > 0 || matches!(account.state, AccountState::Locked(_)))
+        };
+        let refused = shut(&self.status.borrow());
+        if refused {
             // One that is being restarted asks by itself.
             let _ = self.keeper.unlock.send(Unlock).await;
-            self.until(ASKED_SEEN, |status| {
-                status.account.asking || status.account.state == AccountState::Ready
-            })
-            .await;
+            self.until(ASKED_SEEN, |status| status.account.asking || !shut(status))
+                .await;
         }
         let asking = |status: &Status| status.account.asking;
         loop {
             self.until(KEY_PATIENCE, |status| {
-                asking(status) || nobody_to_send_to(status) || keys_settled(status)
+                asking(status) || nobody_to_send_to(status) || keys_settled(status, self.uploads)
             })
             .await;
             if !asking(&self.status.borrow()) {
@@ -279,9 +283,9 @@ fn nobody_to_send_to(status: &Status) -> bool {
 }
 
 /// A key to write with is known and may be used, or it is certain that there is none for now.
-fn keys_settled(status: &Status) -> bool {
+fn keys_settled(status: &Status, uploads: bool) -> bool {
     match status.account.state {
-        AccountState::Ready => status.account.write_ready,
+        AccountState::Ready => status.account.write_ready || !uploads,
         AccountState::Locked(_) => !status.account.asking,
         AccountState::Failed(_) => true,
         AccountState::Loading | AccountState::Offline(_) => false,
@@ -293,6 +297,10 @@ fn missing_key(status: &Status) -> Option<String> {
         AccountState::Locked(why) | AccountState::Offline(why) | AccountState::Failed(why) => {
             Some(why.clone())
         }
+        AccountState::Ready if status.account.closed > 0 => Some(format!(
+            "{} of the account's history keys was not opened by the signer; approve it there and run `chat-sync sync`",
+            status.account.closed
+        )),
         AccountState::Ready | AccountState::Loading => None,
     }
 }

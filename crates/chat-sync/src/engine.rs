@@ -102,6 +102,7 @@ impl Running {
             reconciler: wiring.reconciler.clone(),
             links: wiring.links.values().cloned().collect(),
             keeper: wiring.keeper.clone(),
+            uploads: config.uploads,
             status,
         };
         Ok((

@@ -228,7 +228,10 @@ impl KeyHome {
             Err(reason) => {
                 tracing::info!(%reason, "the store key goes into a file, not into the OS keyring");
                 self.erase_file()?;
+                // A key of its own: the other one may still land in the keyring, where no logout would find it.
+                let key = StoreKey::draw(entropy);
                 key.create_file(&self.file())?;
+                return Ok(key);
             }
         }
         Ok(key)
@@ -238,16 +241,16 @@ impl KeyHome {
     fn keep(&self, entry: &EntryName, key: &StoreKey) -> Result<(), VaultError> {
         let text = key.to_hex();
         self.vault.put(entry.as_str(), &text)?;
-        match self.vault.get(entry.as_str())? {
-            Some(kept) if *kept == *text => Ok(()),
-            _ => {
-                // Best effort, for a keyring that does not do what it says.
-                let _ = self.vault.erase(entry.as_str());
-                Err(VaultError::Failed {
-                    reason: "it did not give back what was put into it".to_owned(),
-                })
-            }
-        }
+        let failed = match self.vault.get(entry.as_str()) {
+            Ok(Some(kept)) if *kept == *text => return Ok(()),
+            Ok(_) => VaultError::Failed {
+                reason: "it did not give back what was put into it".to_owned(),
+            },
+            Err(error) => error,
+        };
+        // Best effort, for a keyring that does not do what it says.
+        let _ = self.vault.erase(entry.as_str());
+        Err(failed)
     }
 
     fn lock(&self) -> Result<fs::File, KeyHomeError> {

@@ -46,8 +46,9 @@ impl LoginMethod {
 pub struct Login {
     account: PublicKey,
     method: LoginMethod,
-    /// What new envelopes are sealed under.
-    pub profile: Profile,
+    /// What new envelopes are sealed under; `None` keeps what was chosen before, and is [`Profile::Routstr`] for a new
+    /// account.
+    pub profile: Option<Profile>,
     means: Means,
 }
 
@@ -64,7 +65,7 @@ impl Login {
         Self {
             account: secret.public(),
             method,
-            profile: Profile::Routstr,
+            profile: None,
             means: Means::Key(secret),
         }
     }
@@ -75,7 +76,7 @@ impl Login {
         Self {
             account,
             method: LoginMethod::RemoteSigner,
-            profile: Profile::Routstr,
+            profile: None,
             means: Means::Remote {
                 uri: uri.without_secret(),
                 client,
@@ -88,7 +89,7 @@ impl Login {
         Self {
             account,
             method: LoginMethod::HistoryKeys,
-            profile: Profile::Routstr,
+            profile: None,
             means: Means::Nothing,
         }
     }
@@ -126,7 +127,7 @@ impl Login {
     }
 
     /// What is kept, to be sealed by the store.
-    pub(crate) fn to_record(&self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn to_record(&self, profile: Option<Profile>) -> Zeroizing<Vec<u8>> {
         let (nsec, bunker, client) = match &self.means {
             Means::Key(secret) => (Some(secret.to_nsec().to_string()), None, None),
             Means::Remote { uri, client } => {
@@ -137,7 +138,7 @@ impl Login {
         };
         let record = Record {
             method: self.method,
-            profile: self.profile,
+            profile,
             nsec,
             bunker,
             client,
@@ -182,18 +183,14 @@ impl fmt::Debug for Login {
 #[derive(Serialize, Deserialize)]
 struct Record {
     method: LoginMethod,
-    #[serde(default = "routstr")]
-    profile: Profile,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<Profile>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nsec: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bunker: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<String>,
-}
-
-fn routstr() -> Profile {
-    Profile::Routstr
 }
 
 impl Drop for Record {
@@ -225,16 +222,16 @@ mod tests {
         .unwrap();
         let client = new_client_key(&SystemEntropy);
         let mut nip_pns = Login::with_key(secret(), LoginMethod::Mnemonic);
-        nip_pns.profile = Profile::NipPns;
+        nip_pns.profile = Some(Profile::NipPns);
         for login in [
             Login::with_key(secret(), LoginMethod::RawKey),
             nip_pns,
             Login::with_remote(account, &uri, client),
             Login::without_key(account),
         ] {
-            let record = login.to_record();
+            let record = login.to_record(login.profile);
             let read = Login::from_record(account, &record).unwrap();
-            assert_eq!(read.to_record(), record);
+            assert_eq!(read.to_record(read.profile), record);
             assert_eq!((read.method(), read.profile), (login.method(), login.profile));
             let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
             assert_eq!(read.signer(&entropy).0.public_key(), account);
@@ -248,7 +245,7 @@ mod tests {
     #[test]
     fn a_key_of_another_account_is_no_login() {
         let other = DeviceSecret::parse(&"02".repeat(32)).unwrap().public();
-        let record = Login::with_key(secret(), LoginMethod::RawKey).to_record();
+        let record = Login::with_key(secret(), LoginMethod::RawKey).to_record(None);
         assert!(Login::from_record(other, &record).is_none());
     }
 
@@ -257,9 +254,6 @@ mod tests {
         let nsec = secret().to_nsec();
         let record = format!(r#"{{"method":"raw-key","nsec":"{}"}}"#, nsec.as_str());
         let login = Login::from_record(secret().public(), record.as_bytes()).unwrap();
-        assert_eq!(
-            (login.method(), login.profile),
-            (LoginMethod::RawKey, Profile::Routstr)
-        );
+        assert_eq!((login.method(), login.profile), (LoginMethod::RawKey, None));
     }
 }

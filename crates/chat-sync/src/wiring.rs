@@ -82,7 +82,7 @@ impl Wiring {
         };
         wiring.guard_status(config, env, board, published).await;
         wiring.guard_index(env).await;
-        wiring.guard_realtime(env, updates).await;
+        wiring.guard_realtime(config, env, updates).await;
         wiring.guard_uploader(config, env).await;
         wiring.guard_reconciler(env).await;
         if let Some(remote) = remote {
@@ -146,6 +146,8 @@ impl Wiring {
                 _ => config.signer.clone(),
             },
             profile: config.profile,
+            publishes: config.uploads,
+            creates: may_create(config),
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.
             facts: vec![
@@ -203,6 +205,7 @@ impl Wiring {
         let parts = UploaderParts {
             account: config.signer.public_key(),
             relays: config.relays.clone(),
+            sends: config.uploads,
             index: self.index.clone(),
             keeper: self.keeper.seal.clone(),
             facts: uploader::Facts {
@@ -220,9 +223,9 @@ impl Wiring {
         self.guard(Role::Uploader, Box::new(constructor)).await;
     }
 
-    async fn guard_realtime(&self, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
+    async fn guard_realtime(&self, config: &Config, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
         let (env, realtime, index) = (env.runtime.clone(), self.realtime.clone(), self.index.clone());
-        let open = self.keeper.open.clone();
+        let (open, takes) = (self.keeper.open.clone(), config.downloads);
         let facts = realtime::Facts {
             settled: self.reconciler.settled.clone(),
             downloads_changed: self.desk.downloads_changed.clone(),
@@ -237,6 +240,7 @@ impl Wiring {
                 open.clone(),
                 realtime.clone(),
                 facts.clone(),
+                takes,
             );
             realtime.fill(&actor.start());
         };
@@ -285,6 +289,15 @@ impl Wiring {
             let _ = link.close();
         }
     }
+}
+
+/// Whether a first history key may be made, or why not.
+fn may_create(config: &Config) -> Result<(), String> {
+    if config.uploads {
+        return Ok(());
+    }
+    Err("no relay holds a history key of this account, and none is made while nothing is sent; run `chat-sync sync`"
+        .to_owned())
 }
 
 /// A board that has heard nothing yet. Links are dialled as soon as they start: until they say how they are, nobody

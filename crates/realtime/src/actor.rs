@@ -57,6 +57,7 @@ pub struct RealtimeActor {
     pub(crate) loaded: watch::Sender<bool>,
     facts: Facts,
     handle: Realtime,
+    takes: bool,
     intaker: Intaker,
     keys: Option<KeysChanged>,
     lines: BTreeMap<RelayUrl, Line>,
@@ -78,7 +79,8 @@ struct Reading {
 }
 
 impl RealtimeActor {
-    /// `handle` is the one that is going to be filled with this actor.
+    /// `handle` is the one that is going to be filled with this actor. `takes`: whether anything is fetched; when not,
+    /// what a comparison names as held there only counts as not delivered.
     pub fn new(
         env: Env,
         lifeline: Lifeline,
@@ -86,6 +88,7 @@ impl RealtimeActor {
         keeper: Outlet<OpenBatch>,
         handle: Realtime,
         facts: Facts,
+        takes: bool,
     ) -> Self {
         Self {
             intaker: Intaker {
@@ -99,6 +102,7 @@ impl RealtimeActor {
             loaded: watch::Sender::new(false),
             facts,
             handle,
+            takes,
             keys: None,
             lines: BTreeMap::new(),
             intake: Intake::default(),
@@ -130,7 +134,7 @@ impl RealtimeActor {
             .keys
             .as_ref()
             .map(|keys| &keys.read)
-            .filter(|read| !read.is_empty());
+            .filter(|read| self.takes && !read.is_empty());
         if let (true, Some(authors)) = (line.connected(), authors) {
             let history = Filter::new()
                 .kinds([ENVELOPE, DELETION])

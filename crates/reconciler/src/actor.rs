@@ -29,7 +29,7 @@ use crate::walk::PAGE_EVENTS_MAX;
 /// answers a pass, states of links, and commands of people.
 const MAILBOX_MAX: usize = 256;
 /// The value of the store that keeps [`NegMemory`].
-const NEG_MEMORY: &str = "neg-memory";
+pub(crate) const NEG_MEMORY: &str = "neg-memory";
 /// One prefix for everything the reconciler opens, so that a NOTICE arrives once per connection.
 const SUB_PREFIX: &str = "compare";
 

@@ -51,6 +51,7 @@ mod actor;
 mod cadence;
 mod engine;
 mod errands;
+mod forget;
 mod handle;
 pub mod messages;
 mod neg_memory;
@@ -60,6 +61,7 @@ pub mod session;
 mod subs;
 pub mod walk;
 
+pub use forget::forget;
 pub use handle::{Reconciler, ReconcilerParts};
 pub use messages::{
     Compare, HaveIds, Method, NeedIds, PageArrived, PassChanged, PassReport, Phase, Settle, Settled, Side,

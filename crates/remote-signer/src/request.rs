@@ -138,6 +138,7 @@ impl Request {
             Self::Encrypt { .. } if is_payload(&result) => Ok(Answer::Text(result)),
             // Published as it is, it might be the text itself.
             Self::Encrypt { .. } => Err(bad("it answered with something that is not encrypted by NIP-44")),
+            Self::Decrypt { .. } if result.is_empty() => Err(bad("it answered with nothing")),
             Self::Decrypt { .. } => Ok(Answer::Text(result)),
             Self::SwitchRelays => read_relays(&result),
         }

@@ -51,6 +51,8 @@ struct Waiting {
     wanted: Option<PublicKey>,
     request: Request,
     since: Instant,
+    /// Sent again after the signer was asked whose key it holds.
+    checked: bool,
 }
 
 /// What a session starts with.
@@ -122,6 +124,7 @@ impl Session {
             wanted,
             request,
             since: now,
+            checked: false,
         });
         self.match_account();
         self.dispatch(now);
@@ -279,25 +282,23 @@ impl Session {
             return;
         };
         match (request.asker, request.request.forgive(outcome)) {
-            (Asker::Ticket(ticket), Err(SignerError::Undecryptable | SignerError::BadAnswer { .. }))
-                if self.trusting && self.account.is_some() =>
+            (Asker::Ticket(ticket), Err(SignerError::Undecryptable))
+                if !request.checked && request.wanted.is_some() =>
             {
-                // The key of another account gives such answers too.
-                let wanted = self.doubt();
+                // The key of another account gives this answer too.
+                self.doubt();
                 self.waiting.push_front(Waiting {
                     ticket,
-                    wanted,
+                    wanted: request.wanted,
                     request: request.request,
                     since: now,
+                    checked: true,
                 });
             }
             (Asker::Ticket(ticket), outcome) => {
-                if outcome.is_err() && self.trusting {
+                if outcome.is_err() {
+                    // The person may have switched the account, or switch it back.
                     self.doubt();
-                }
-                if matches!(outcome, Err(SignerError::WrongAccount { .. })) {
-                    // The person may switch back.
-                    self.account = None;
                 }
                 self.answer(ticket, outcome);
             }
@@ -321,16 +322,22 @@ impl Session {
         self.dispatch(now);
     }
 
-    /// Has the signer asked whose key it holds before anything else. Returns whose it was taken for.
-    fn doubt(&mut self) -> Option<PublicKey> {
+    /// Has the signer asked whose key it holds before anything else.
+    fn doubt(&mut self) {
         self.trusting = false;
-        self.account.take()
+        self.account = None;
     }
 
-    /// Takes the signer for the one that let this client in earlier, when a request is meant for an account.
+    /// Takes the signer for the one that let this client in earlier, for a request whose answer shows whose key it is.
+    /// What a wrong account encrypts does not show it.
     fn trust(&mut self) -> bool {
+        let shows = |waiting: &&Waiting| !matches!(waiting.request, Request::Encrypt { .. });
         if self.trusting {
-            self.account = self.waiting.front().and_then(|waiting| waiting.wanted);
+            self.account = self
+                .waiting
+                .front()
+                .filter(shows)
+                .and_then(|waiting| waiting.wanted);
         }
         self.account.is_some()
     }
@@ -395,6 +402,7 @@ impl Session {
     fn send_next(&mut self, now: Instant) -> bool {
         self.asked += 1;
         let id = format!("{}-{}", self.prefix, self.asked);
+        let (mut wanted, mut checked) = (None, false);
         let (asker, request) = if !self.accepted {
             let secret = self.secret.clone();
             let remote = self.remote;
@@ -405,6 +413,7 @@ impl Session {
             let Some(waiting) = self.waiting.pop_front() else {
                 return false;
             };
+            (wanted, checked) = (waiting.wanted, waiting.checked);
             (Asker::Ticket(waiting.ticket), waiting.request)
         };
         let json = match (request.encode(&id), asker) {
@@ -421,7 +430,8 @@ impl Session {
             json: json.clone(),
         };
         self.outputs.push_back(output);
-        let in_flight = InFlight::new(request, asker, json, self.patience.answer, now);
+        let mut in_flight = InFlight::new(request, asker, json, self.patience.answer, now);
+        (in_flight.wanted, in_flight.checked) = (wanted, checked);
         self.in_flight.insert(id, in_flight);
         true
     }

@@ -153,7 +153,9 @@ impl Board {
         };
         // What came or left after the last comparison is not known to be everywhere.
         let proven = self.proven >= self.counts.messages;
-        let complete = !relays.is_empty() && relays.iter().all(passed) && proven && self.counts.waiting == 0;
+        let closed = self.keys.as_ref().map_or(0, |keys| keys.closed);
+        let level = relays.iter().all(passed) && proven && self.counts.waiting == 0 && closed == 0;
+        let complete = !relays.is_empty() && level;
         let write = self.keys.as_ref().and_then(|keys| keys.write);
         Status {
             account: AccountStatus {
@@ -162,6 +164,7 @@ impl Board {
                 write_key: write.map(|write| write.public),
                 write_ready: write.is_some_and(|write| write.ready),
                 asking: self.asking(),
+                closed,
                 page: self.page.clone().filter(|_| self.asking()),
                 read_keys: self.keys.as_ref().map_or(0, |keys| keys.read.len()),
             },
@@ -178,8 +181,7 @@ impl Board {
     }
 
     fn asking(&self) -> bool {
-        let state = self.keys.as_ref().map(|keys| &keys.state);
-        matches!(state, Some(KeyState::Asking { .. }))
+        self.keys.as_ref().is_some_and(|keys| keys.asking)
     }
 
     fn account_state(&self) -> AccountState {

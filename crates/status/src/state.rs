@@ -44,6 +44,8 @@ pub struct AccountStatus {
     pub write_ready: bool,
     /// The signer was asked and has not answered yet.
     pub asking: bool,
+    /// Keyrings that only the signer can open, and has not: what is sealed with them is not read.
+    pub closed: usize,
     /// A page that the signer wants a person to open in a browser before it answers.
     pub page: Option<String>,
     /// How many history keys are read.

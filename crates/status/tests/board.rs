@@ -201,6 +201,8 @@ fn the_account_says_why_it_is_not_ready() {
     let mut board = Board::new(account(), [relay(1)]);
     assert_eq!(board.status(now(), UNIX).account.state, AccountState::Loading);
     let keys = |state| KeysChanged {
+        asking: false,
+        closed: 0,
         account: account(),
         read: BTreeSet::new(),
         rumor_authors: BTreeSet::new(),
@@ -250,6 +252,8 @@ fn an_agreement_about_other_keys_says_nothing() {
     );
     assert!(board.status(now(), UNIX).complete);
     board.keys(KeysChanged {
+        asking: false,
+        closed: 0,
         account: account(),
         read: [account(), Keys::generate().public_key()].into(),
         rumor_authors: BTreeSet::new(),

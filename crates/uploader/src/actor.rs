@@ -8,7 +8,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use event_index::EventIndex;
 use nostr::prelude::PublicKey;
-use pns_keys::keeper::{KeysChanged, SealBatch};
+use pns_keys::keeper::{KeysChanged, SealBatch, WriteKey};
 use reconciler::{Settled, Side};
 use relay_link::{ClientFrame, RelayUrl};
 use supervision::{Env, Lifeline, Outlet};
@@ -54,6 +54,9 @@ pub struct UploaderParts {
     pub account: PublicKey,
     /// The configured relays: each message goes to every one of them.
     pub relays: Vec<RelayUrl>,
+    /// Whether anything may leave. When not, drafts stay drafts, and what a comparison names as held here only is passed
+    /// over.
+    pub sends: bool,
     /// Drafts, envelopes, deliveries.
     pub index: EventIndex,
     /// Seals.
@@ -62,6 +65,10 @@ pub struct UploaderParts {
     pub facts: Facts,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact about the sealing that goes on"
+)]
 /// The uploader's actor. Its memory can be lost at any moment: rows and drafts are on disk.
 pub struct UploaderActor {
     pub(crate) env: Env,
@@ -69,6 +76,7 @@ pub struct UploaderActor {
     pub(crate) index: EventIndex,
     pub(crate) account: PublicKey,
     pub(crate) facts: Facts,
+    pub(crate) sends: bool,
     handle: Uploader,
     sealer: Sealer,
     keys: Option<KeysChanged>,
@@ -87,6 +95,7 @@ impl UploaderActor {
         let UploaderParts {
             account,
             relays,
+            sends,
             index,
             keeper,
             facts,
@@ -103,6 +112,7 @@ impl UploaderActor {
             index,
             account,
             facts,
+            sends,
             handle,
             sealer,
             keys: None,
@@ -120,10 +130,8 @@ impl UploaderActor {
 
     /// No envelope leaves before its keyring was read back from a relay (DESIGN 3).
     fn may_send(&self) -> bool {
-        self.keys
-            .as_ref()
-            .and_then(|keys| keys.write)
-            .is_some_and(|write| write.ready)
+        let ready = |write: WriteKey| write.ready;
+        self.sends && self.keys.as_ref().and_then(|keys| keys.write).is_some_and(ready)
     }
 
     /// Sends what this relay may be sent now, then arms one timer for the next step.
@@ -262,10 +270,9 @@ impl UploaderActor {
     fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
         let sealing = self.sealing || self.window_full;
-        let unread_keyring = self
-            .keys
-            .as_ref()
-            .is_some_and(|keys| keys.write.is_some_and(|write| !write.ready));
+        let (sends, may_send) = (self.sends, self.may_send());
+        let has_key = self.keys.as_ref().is_some_and(|keys| keys.write.is_some());
+        let unread_keyring = sends && has_key && !may_send;
         let Some(relay) = self.relays.get_mut(url) else {
             return;
         };
@@ -279,11 +286,7 @@ impl UploaderActor {
         if relay.busy() || sealing {
             return;
         }
-        let moving = relay.connected()
-            && self
-                .keys
-                .as_ref()
-                .is_some_and(|keys| keys.write.is_some_and(|w| w.ready));
+        let moving = relay.connected() && may_send;
         if moving && relay.outbox.settled(now).is_none() {
             return;
         }
@@ -339,7 +342,7 @@ impl UploaderActor {
             self.seal_again = true;
             return;
         }
-        if !self.relays.values().any(Relay::connected) {
+        if !self.sends || !self.relays.values().any(Relay::connected) {
             return;
         }
         if let Some(timer) = self.seal_timer.take() {

@@ -22,7 +22,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Login(args) => login::run(context, args).await,
         Command::Whoami => whoami::run(context).await,
         Command::Logout(args) => logout::run(context, &args),
-        Command::Sync => sync::run(context).await,
+        Command::Sync(args) => sync::run(context, &args).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Chats(chats) => chats::run(context, chats).await,
         Command::Key(key) => key::run(context, key).await,

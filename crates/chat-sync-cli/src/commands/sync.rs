@@ -1,10 +1,11 @@
 //! `sync`: one full comparison with every relay.
 
-use chat_sync::{AccountState, Handle, RelayReport, Status, SyncReport};
+use chat_sync::{AccountState, Config, Handle, RelayReport, Status, SyncReport};
 use event_index::Basis;
 use futures_util::StreamExt;
 use reconciler::Method;
 
+use crate::cli::SyncArgs;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural};
@@ -12,9 +13,16 @@ use crate::progress::RelayBars;
 use crate::shapes;
 use crate::signer_notice::SignerNotice;
 
-pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
     let account = context.account()?;
-    let engine = context.engine(&account, true)?;
+    if args.full {
+        account.forget_comparisons()?;
+    }
+    let engine = context.engine_with(Config {
+        uploads: !args.dry_run && !args.down,
+        downloads: !args.dry_run && !args.up,
+        ..account.config(true)
+    })?;
     let bars = context.output.moves().then(|| RelayBars::new(&account.relays));
     let notice = SignerNotice::new(context.output, account.remote.is_some());
     let report = compare(&engine, bars, notice).await?;
@@ -23,7 +31,30 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     } else {
         print(context.output, &report)?;
     }
+    if args.dry_run && !report.offline() && report.locked.is_none() {
+        return dry_verdict(context.output, &report);
+    }
     verdict(&report, &engine.status())
+}
+
+/// Done when every relay was compared; equal or not is what was asked.
+fn dry_verdict(output: Output, report: &SyncReport) -> Result<(), Failure> {
+    if let Some(failed) = report.relays.iter().find(|relay| relay.error.is_some()) {
+        return Err(Failure::Partly(format!(
+            "{} was not compared: {}",
+            failed.url,
+            one_line(failed.error.as_deref().unwrap_or_default())
+        )));
+    }
+    if !output.is_json() {
+        let most = |count: fn(&RelayReport) -> u64| report.relays.iter().map(count).max().unwrap_or(0);
+        output.line(&format!(
+            "Would send {} and fetch {}.",
+            plural(report.counts.drafts + most(|relay| relay.have), "message"),
+            plural(most(|relay| relay.need), "message")
+        ))?;
+    }
+    Ok(())
 }
 
 async fn compare(

@@ -103,6 +103,7 @@ fn a_remote_signer_and_a_raw_key_of_one_account_share_one_history_and_one_keyrin
             "connect",
             "get_public_key",
             "switch_relays",
+            "get_public_key",
             "nip44_encrypt",
             "sign_event"
         ],
@@ -197,6 +198,21 @@ fn a_login_that_fails_says_what_to_do_and_leaves_nothing() {
     home.run_with(&["login", "-q"], &WORDS.replace("bean", "beam"))
         .refused(2, "misspelled");
     nothing();
+}
+
+#[test]
+fn what_is_pasted_at_the_wrong_place_is_told_the_right_one() {
+    let home = Home::new();
+    for (pasted, said) in [
+        ("chatkeys1qqqq", "chat-sync key restore"),
+        (" BUNKER://abcd?relay=wss://one", "chat-sync login --bunker -"),
+        ("nostrconnect://abcd?secret=once", "chat-sync login --qr"),
+    ] {
+        let login = home.run_with(&["login", "-q"], pasted);
+        login.refused(2, said);
+        assert!(!login.stderr.contains("once"), "what was pasted is not repeated");
+    }
+    assert!(!home.data().exists(), "nothing was created");
 }
 
 #[test]
@@ -339,4 +355,24 @@ fn a_history_under_nip_pns_is_read_by_a_device_that_writes_the_other_way() {
     }
     let write_key = |home: &Home| home.run(&["whoami", "--json"]).succeeded().json()["write_key"].clone();
     assert_ne!(write_key(&one), write_key(&two));
+}
+
+#[test]
+fn sending_before_the_first_sync_costs_no_prompt_whose_answer_is_lost() {
+    let (runtime, relay) = (runtime(), relay());
+    let signer = signer(&relay, &runtime);
+    let laptop = Home::new();
+    laptop.log_in(SECRET, &[&relay.url()]);
+    laptop.run(&["sync"]).succeeded();
+    let phone = Home::new();
+    phone
+        .run(&["login", "--bunker", &signer.bunker_uri(), "--relay", &relay.url()])
+        .succeeded();
+    // A person takes a few seconds to approve.
+    signer.set_behaviour(Behaviour::AnswersAfter(Duration::from_secs(12)));
+    phone.run(&["chats", "send", "talk", "hello"]).succeeded();
+    phone.run(&["sync", "-q"]).succeeded();
+    let asked = signer.requests();
+    let prompts = asked.iter().filter(|method| *method == "nip44_decrypt").count();
+    assert_eq!(prompts, 1, "{asked:?}");
 }

@@ -8,6 +8,7 @@ mod keys;
 mod logins;
 mod mistakes;
 mod relays;
+mod switches;
 mod syncing;
 
 /// The secret key of a test account, and the same as nsec.

@@ -448,3 +448,38 @@ proptest! {
         prop_assert_eq!(sealed_with.unwrap_or(key), key);
     }
 }
+
+/// Takes what it is given, and says so too late.
+#[derive(Debug, Default)]
+struct LateVault(Mutex<Vec<String>>);
+
+impl Vault for LateVault {
+    fn put(&self, _: &str, secret: &str) -> Result<(), VaultError> {
+        self.0.lock().unwrap().push(secret.to_owned());
+        let waited = std::time::Duration::from_secs(60);
+        Err(VaultError::NoAnswer { waited })
+    }
+
+    fn get(&self, _: &str) -> Result<Option<Zeroizing<String>>, VaultError> {
+        Err(VaultError::Busy)
+    }
+
+    fn erase(&self, _: &str) -> Result<(), VaultError> {
+        Err(VaultError::Busy)
+    }
+}
+
+#[test]
+fn a_key_that_a_late_os_keyring_holds_opens_nothing() {
+    let bench = Bench::new();
+    let vault = Arc::new(LateVault::default());
+    let home = KeyHome::new(bench.folder.path(), Arc::clone(&vault) as Arc<dyn Vault>);
+    let key = home.open_or_create(&bench.store(), &bench.entropy).unwrap();
+    bench.make_store();
+    home.erase().unwrap();
+    let left = vault.0.lock().unwrap().clone();
+    assert!(
+        !left.contains(&key.to_hex()),
+        "after a logout the store's key is still in the OS keyring, and nothing names it"
+    );
+}

@@ -32,7 +32,7 @@ const MAILBOX_MAX: usize = 256;
 const SUB_PREFIX: &str = "keys";
 /// A signer has its own deadlines, five minutes at most for each of the three requests that one of ours can cost a remote
 /// one (`connect`, `get_public_key`, itself; field guide S-1); this is for a signer that forgot them.
-pub const SIGNER_WAIT: Duration = Duration::from_secs(16 * 60);
+pub const SIGNER_WAIT: Duration = Duration::from_secs(22 * 60);
 /// The pause after the store could not be read.
 const LOAD_PAUSE: Duration = Duration::from_secs(2);
 /// The pause after a creation that the signer did not answer doubles from the first to the second of these.
@@ -173,6 +173,9 @@ impl KeeperActor {
     }
 
     fn publish(&mut self, now: Instant) {
+        if !self.parts.publishes {
+            return;
+        }
         while let Some(output) = self.publisher.poll_output(now) {
             let (relay, id, sent) = match output {
                 publish::Output::Send(relay, id) => {
@@ -226,6 +229,13 @@ impl KeeperActor {
     }
 
     fn create(&mut self, ctx: &mut Context<Self>) {
+        if let Err(why) = &self.parts.creates {
+            self.trouble = Some(why.clone());
+            if let Some(discovery) = &mut self.discovery {
+                discovery.creation_failed();
+            }
+            return;
+        }
         tracing::info!("no relay holds a keyring of this account; creating the first one");
         let device = loop {
             // Nearly every draw is a secret key.
@@ -285,7 +295,7 @@ impl KeeperActor {
         }
     }
 
-    fn is_creating(&self) -> bool {
+    pub(super) fn is_creating(&self) -> bool {
         self.discovery.as_ref().is_some_and(Discovery::is_creating)
     }
 

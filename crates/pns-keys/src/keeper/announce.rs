@@ -40,12 +40,15 @@ impl KeeperActor {
             rumor_author: writing.key.rumor_author(self.account),
             ready: self.shelf.is_ready(&writing.keyring),
         });
+        let state = self.state();
         KeysChanged {
             account: self.account,
             read: self.keys.read(),
             rumor_authors: self.keys.rumor_authors(),
             write,
-            state: self.state(),
+            asking: matches!(state, KeyState::Asking { .. }) || self.shelf.is_opening() || self.is_creating(),
+            state,
+            closed: self.shelf.closed(),
         }
     }
 

@@ -26,6 +26,10 @@ pub struct KeysChanged {
     pub write: Option<WriteKey>,
     /// How far the keeper is.
     pub state: KeyState,
+    /// The signer has been asked for something and has not answered yet.
+    pub asking: bool,
+    /// Keyrings that the signer has not opened. What is sealed with them is not read.
+    pub closed: usize,
 }
 
 /// The key new messages are sealed with: that of the oldest keyring.

@@ -75,6 +75,11 @@ pub struct KeeperParts {
     pub signer: Arc<dyn Signer>,
     /// What new envelopes are sealed under; both ways of writing are read.
     pub profile: Profile,
+    /// Whether keyrings are sent to relays.
+    pub publishes: bool,
+    /// Whether a first keyring may be created. When not, the account is locked until somebody else made one, for this
+    /// reason.
+    pub creates: Result<(), String>,
     /// Where keyrings are saved and read.
     pub index: EventIndex,
     /// Who is told about keys.

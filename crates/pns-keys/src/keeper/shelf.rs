@@ -140,13 +140,12 @@ impl Shelf {
 
     /// A person wants the signer asked again, now.
     pub(super) fn unlock(&mut self) {
-        self.open_at = None;
-        for known in self
-            .known
-            .values_mut()
-            .filter(|known| matches!(known.inside, Inside::Refused(_)))
-        {
-            known.inside = Inside::Closed;
+        (self.open_at, self.failure) = (None, None);
+        for known in self.known.values_mut() {
+            if matches!(known.inside, Inside::Refused(_)) {
+                known.inside = Inside::Closed;
+            }
+            known.attempts = 0;
         }
     }
 
@@ -192,6 +191,17 @@ impl Shelf {
         let open_at = self.open_at.filter(|_| closed && self.opening.is_none());
         let save_at = self.save_at.filter(|_| unsaved && self.saving.is_none());
         open_at.into_iter().chain(save_at).filter(|at| *at > now).min()
+    }
+
+    /// Whether the signer has one of them in its hands.
+    pub(super) fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
+    /// How many only the signer can open, which it has not done yet.
+    pub(super) fn closed(&self) -> usize {
+        let closed = |known: &&Known| matches!(known.inside, Inside::Closed | Inside::Refused(_));
+        self.known.values().filter(closed).count()
     }
 
     /// Whether any event of the account is known.

@@ -97,6 +97,8 @@ impl Device {
         let keeper = Keeper::new(urls.clone());
         let parts = KeeperParts {
             profile: pns_keys::Profile::Routstr,
+            publishes: true,
+            creates: Ok(()),
             signer: Arc::<TestSigner>::clone(&signer),
             index: index.clone(),
             facts: vec![outlet],

@@ -8,3 +8,6 @@ mod keyrings;
 mod relay;
 mod signer;
 mod signing;
+
+/// Authors of one keyring: it is read under both profiles that devices write.
+const PER_KEYRING: usize = 2;

@@ -103,6 +103,15 @@ impl Handler<FrameArrived> for RealtimeActor {
     }
 }
 
+impl RealtimeActor {
+    /// Counts what is not taken as not delivered.
+    fn pass_over(&mut self, relay: &RelayUrl, events: usize) {
+        if let Some(line) = self.lines.get_mut(relay) {
+            line.fetches.lost(events as u64);
+        }
+    }
+}
+
 impl Handler<PageArrived> for RealtimeActor {
     type Result = ResponseActFuture<Self, ()>;
 
@@ -112,6 +121,10 @@ impl Handler<PageArrived> for RealtimeActor {
         _: &mut Self::Context,
     ) -> Self::Result {
         self.step();
+        if !self.takes {
+            self.pass_over(&relay, events.len());
+            return Box::pin(actix::fut::ready(()));
+        }
         self.take_in(relay, events)
     }
 }
@@ -121,7 +134,9 @@ impl Handler<NeedIds> for RealtimeActor {
 
     fn handle(&mut self, NeedIds { relay, ids, .. }: NeedIds, ctx: &mut Self::Context) {
         self.step();
-        if let Some(line) = self.lines.get_mut(&relay) {
+        if !self.takes {
+            self.pass_over(&relay, ids.len());
+        } else if let Some(line) = self.lines.get_mut(&relay) {
             line.fetches.want(ids);
         }
         self.pump(&relay, ctx);

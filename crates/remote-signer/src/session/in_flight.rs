@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nostr::event::EventId;
+use nostr::key::PublicKey;
 use zeroize::Zeroizing;
 
 use crate::request::Request;
@@ -50,6 +51,10 @@ pub(crate) struct InFlight {
     /// A relay took it, or why none did.
     pub(crate) taken: bool,
     pub(crate) refusal: Option<String>,
+    /// The account it is meant for.
+    pub(crate) wanted: Option<PublicKey>,
+    /// The signer named that account just before it was sent.
+    pub(crate) checked: bool,
     cooldown: Duration,
 }
 
@@ -79,6 +84,8 @@ impl InFlight {
             copies: 0,
             taken: false,
             refusal: None,
+            wanted: None,
+            checked: false,
             cooldown: COOLDOWN_FIRST,
         }
     }

@@ -268,3 +268,91 @@ fn a_relay_that_refuses_is_asked_again_after_a_pause_until_the_deadline() {
     }
     assert_eq!((at, sendings), (deadline, 6), "after 2, 4, 8, 16 and 30 s");
 }
+
+/// A session whose account was once in doubt and was confirmed; the time at which it may send again.
+fn confirmed() -> (Session, Instant) {
+    let now = start();
+    let mut session = session(now);
+    session.connected(now);
+    session.ask(1, Some(account()), decrypt(), now);
+    let id = sent(&mut session);
+    // A person said no: the next request has the account asked for first, and then it is allowed.
+    let no = Response {
+        id,
+        result: None,
+        error: Some("rejected by the user".into()),
+    };
+    session.handle_response(no, now);
+    outputs(&mut session);
+    let now = now + SPACING;
+    session.handle_timeout(now);
+    session.ask(2, Some(account()), decrypt(), now);
+    let id = sent(&mut session);
+    session.handle_response(result(&id, ACCOUNT), now);
+    let now = now + SPACING;
+    session.handle_timeout(now);
+    let id = sent(&mut session);
+    session.handle_response(result(&id, "a keyring"), now);
+    assert!(matches!(
+        outputs(&mut session)[..],
+        [Output::Answer {
+            ticket: 2,
+            outcome: Ok(Answer::Text(_))
+        }]
+    ));
+    (session, now + SPACING)
+}
+
+#[test]
+fn a_payload_is_not_given_up_before_the_account_is_asked_for_in_a_later_doubt_either() {
+    let (mut session, now) = confirmed();
+    session.handle_timeout(now);
+    session.ask(3, Some(account()), decrypt(), now);
+    let id = sent(&mut session);
+    // Meanwhile the person switched the signer to another account, whose key cannot open the payload.
+    let junk = Response {
+        id,
+        result: None,
+        error: Some("invalid MAC".into()),
+    };
+    session.handle_response(junk, now);
+    let now = now + SPACING;
+    session.handle_timeout(now);
+    let out = outputs(&mut session);
+    assert!(
+        !out.iter().any(|output| matches!(
+            output,
+            Output::Answer {
+                ticket: 3,
+                outcome: Err(SignerError::Undecryptable)
+            }
+        )),
+        "the payload was given up unasked: {out:?}"
+    );
+}
+
+#[test]
+fn of_two_requests_in_flight_the_second_is_not_given_up_once_the_first_raised_a_doubt() {
+    let now = start();
+    let mut session = session(now);
+    session.connected(now);
+    session.ask(1, Some(account()), decrypt(), now);
+    session.ask(2, Some(account()), decrypt(), now);
+    let first = sent(&mut session);
+    let now = now + SPACING;
+    session.handle_timeout(now);
+    let second = sent(&mut session);
+    for id in [first, second] {
+        let junk = Response {
+            id,
+            result: None,
+            error: Some("invalid MAC".into()),
+        };
+        session.handle_response(junk, now);
+    }
+    let out = outputs(&mut session);
+    assert!(
+        !out.iter().any(|output| matches!(output, Output::Answer { .. })),
+        "a payload was given up before the account was asked for: {out:?}"
+    );
+}

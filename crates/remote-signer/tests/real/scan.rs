@@ -105,7 +105,12 @@ fn a_signer_that_changed_its_account_after_the_scan_is_noticed() {
             wanted: bench.phone.account(),
             found: other.public_key(),
         };
-        assert_eq!(error, expected);
+        assert_eq!(
+            error, expected,
+            "nothing is encrypted before it is known by whose key"
+        );
         assert_eq!(bench.phone.requests(), ["get_public_key"]);
+        let account = bench.phone.account();
+        assert_eq!(signer.sign(unsigned(account)).await.unwrap_err(), expected);
     });
 }

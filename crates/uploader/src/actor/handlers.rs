@@ -78,6 +78,9 @@ impl Handler<HaveIds> for UploaderActor {
 
     fn handle(&mut self, HaveIds { relay: url, ids, .. }: HaveIds, ctx: &mut Self::Context) {
         self.step();
+        if !self.sends {
+            return;
+        }
         let Some(relay) = self.relays.get_mut(&url) else {
             return;
         };

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use chat_sync::{AccountState, EngineError, NewMessage, RelayState, Status};
+use chat_sync::{AccountState, EngineError, NewMessage, RelayState, Status, history_keys};
 
 use crate::cli::Send;
 use crate::context::{Context, settled_status};
@@ -29,7 +29,9 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
         return Err(EngineError::Empty.into());
     }
     let account = context.account()?;
-    let engine = context.engine(&account, true)?;
+    // The approval of a signer takes a person longer than this command; `sync` waits for it.
+    let keyless = account.remote.is_some() && history_keys(&account)?.iter().all(|key| key.public.is_none());
+    let engine = context.engine(&account, !keyless)?;
     if args.conversation == "latest" {
         // Without any, this is a mistake, and not the name of a new one.
         engine.conversation("latest").await?;
@@ -44,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
             parent: args.parent,
         })
         .await?;
-    if !account.relays.is_empty() {
+    if !account.relays.is_empty() && !keyless {
         let keyless = settled_status(&engine).await.account.write_key.is_none();
         let patience = if keyless { FIRST_PATIENCE } else { FLUSH_PATIENCE };
         engine.flush(patience).await?;

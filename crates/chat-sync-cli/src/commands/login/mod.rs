@@ -4,7 +4,7 @@ mod key;
 mod signer;
 
 use chat_sync::{Login, npub};
-use pns_keys::AccountKey;
+use pns_keys::{AccountKey, KEY_CARD_PREFIX};
 
 use super::whoami;
 use crate::cli;
@@ -31,19 +31,20 @@ pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failu
     } else {
         (key::by_key(&args).await?, None)
     };
-    login.profile = args.profile.into();
+    login.profile = args.profile.map(Into::into);
     expect_account(context, &login)?;
     let before = context.data_dir.accounts().unwrap_or_default();
-    let account = context
-        .data_dir
-        .login(&login, &context.relays, context.entropy())?;
     if let Some(secret) = made {
+        // Before anything is kept under it: a key that nobody saw could never be used elsewhere.
         context.output.insist(&format!(
             "Your secret key, shown this once: {}  (keep it in a password manager; it is the only way to log in \
              elsewhere, and whoever has it can read everything)",
             secret.to_nsec().as_str()
         ))?;
     }
+    let account = context
+        .data_dir
+        .login(&login, &context.relays, context.entropy())?;
     for other in before.iter().filter(|other| **other != account.public_key) {
         context.output.talk(&format!(
             "{} is logged in too; use it with --account",
@@ -68,5 +69,23 @@ fn expect_account(context: &Context, login: &Login) -> Result<(), Failure> {
 
 /// Reads a pasted key in any of its forms.
 fn recognise(text: &str) -> Result<AccountKey, Failure> {
-    AccountKey::recognise(text).map_err(|error| Failure::Usage(error.to_string()))
+    AccountKey::recognise(text).map_err(|error| {
+        Failure::Usage(meant_elsewhere(text).map_or_else(|| error.to_string(), str::to_owned))
+    })
+}
+
+/// Where something goes that is pasted here and is no key.
+fn meant_elsewhere(text: &str) -> Option<&'static str> {
+    let text = text.trim().to_ascii_lowercase();
+    if text.starts_with(KEY_CARD_PREFIX) {
+        Some("this is a key card, not a secret key; run `chat-sync key restore`")
+    } else if text.starts_with("bunker://") {
+        Some("this is a signer's address, not a secret key; run `chat-sync login --bunker -` and paste it")
+    } else if text.starts_with("nostrconnect://") {
+        Some(
+            "a nostrconnect:// address is for the signer: paste it there, or scan the code of `chat-sync login --qr`",
+        )
+    } else {
+        None
+    }
 }

@@ -3,8 +3,10 @@
 use std::io::IsTerminal;
 
 use chat_sync::{
-    BunkerUri, ConnectOffer, Login, Patience, RelayUrl, log_in_with_bunker, log_in_with_offer, new_client_key,
+    BunkerUri, ConnectOffer, Login, Patience, RelayUrl, SignerLoginError, log_in_with_bunker,
+    log_in_with_offer, new_client_key,
 };
+use pns_keys::SignerError;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -16,11 +18,15 @@ use crate::signer_notice::page_words;
 /// Where a signer is met when nobody named a relay: the one most signers use, and a second for when it is away.
 const MEETING_POINTS: [&str; 2] = ["wss://relay.nsec.app", "wss://nos.lol"];
 
-/// With the address that the signer hands out; `-` reads it from stdin.
+/// With the address that the signer hands out; `-` asks for it, or reads it from stdin.
 pub(super) async fn by_address(context: &Context, address: &str) -> Result<Login, Failure> {
     let typed;
     let address = if address == "-" {
-        typed = secret_prompt::read_stdin().await?;
+        typed = if std::io::stdin().is_terminal() {
+            secret_prompt::ask("Signer's address (bunker://…): ").await?
+        } else {
+            secret_prompt::read_stdin().await?
+        };
         typed.as_str()
     } else {
         address
@@ -47,7 +53,7 @@ pub(super) async fn by_address(context: &Context, address: &str) -> Result<Login
     if let Some(bar) = waiting {
         bar.finish_and_clear();
     }
-    Ok(outcome?)
+    outcome.map_err(at_login)
 }
 
 /// A page is worth interrupting anybody for: without it the signer does not answer.
@@ -83,7 +89,22 @@ pub(super) async fn by_scan(context: &Context, relays: &[RelayUrl]) -> Result<Lo
     if let Some(bar) = waiting {
         bar.finish_and_clear();
     }
-    Ok(login?)
+    login.map_err(at_login)
+}
+
+/// A signer that is away is usually answered with a sync; but nobody is logged in who could sync.
+fn at_login(error: SignerLoginError) -> Failure {
+    match error {
+        SignerLoginError::Signer(SignerError::NoAnswer { signer, waited }) => Failure::Locked(format!(
+            "{signer} did not answer in {} s; log in again and approve the request there",
+            waited.as_secs()
+        )),
+        SignerLoginError::Signer(SignerError::Unreachable { signer, reason }) => Failure::Locked(format!(
+            "{signer} cannot be reached: {reason}; check the connection and that the signer is running, then log in \
+             again"
+        )),
+        other => other.into(),
+    }
 }
 
 fn meeting_points() -> Vec<RelayUrl> {
@@ -97,5 +118,28 @@ mod tests {
     #[test]
     fn every_meeting_point_is_an_address() {
         assert_eq!(meeting_points().len(), MEETING_POINTS.len());
+    }
+    #[test]
+    fn who_is_not_logged_in_is_told_to_log_in_and_not_to_sync() {
+        let signer = || "the signer at wss://one".to_owned();
+        let waited = std::time::Duration::from_secs(65);
+        for error in [
+            SignerError::NoAnswer {
+                signer: signer(),
+                waited,
+            },
+            SignerError::Unreachable {
+                signer: signer(),
+                reason: "refused".to_owned(),
+            },
+        ] {
+            let failure = at_login(error.into());
+            let said = failure.to_string();
+            assert!(
+                said.contains("log in again") && !said.contains("chat-sync sync"),
+                "{said}"
+            );
+            assert_eq!(failure.code(), 5);
+        }
     }
 }

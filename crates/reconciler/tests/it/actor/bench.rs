@@ -316,6 +316,8 @@ impl Bench {
             KeyState::Searching { why }
         };
         let fact = KeysChanged {
+            asking: false,
+            closed: 0,
             account: author(),
             read,
             rumor_authors: BTreeSet::new(),
