@@ -22,7 +22,9 @@ impl Sum {
     /// The sum of these items.
     pub(crate) fn of(items: &[Item]) -> Self {
         let mut sum = Self::default();
-        items.iter().for_each(|item| sum.add(item.id.as_bytes()));
+        for item in items {
+            sum.add(item.id.as_bytes());
+        }
         sum
     }
 
@@ -145,7 +147,9 @@ mod tests {
     fn what_was_added_can_be_taken_out_in_any_order_and_survives_its_bytes() {
         let ids: [[u8; 32]; 4] = [[0xff; 32], [0x01; 32], [0xfe; 32], [0x80; 32]];
         let mut sum = Sum::default();
-        ids.iter().for_each(|id| sum.add(id));
+        for id in &ids {
+            sum.add(id);
+        }
         assert_eq!(Sum::from_bytes(&sum.to_bytes()), sum);
         assert_eq!(sum.without(&sum), Some(Sum::default()));
         for n in [2, 0, 3, 1] {

@@ -7,13 +7,13 @@ use crate::fingerprint::Sum;
 use crate::fingerprint_index::{Total, read_blocks};
 use crate::superblocks::{SUPERBLOCK_BLOCKS_MAX, Superblock};
 use crate::tables::{BLOCKS, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
-use crate::writer::Counted;
+use crate::writer::{Counted, Writer};
 use crate::{IndexError, Item, Store};
 
 impl Store {
     /// Computes the fingerprint index again from the items, in one transaction. Cost: all items are read.
     pub fn rebuild_index(&self) -> Result<(), IndexError> {
-        self.write(|writer| writer.rebuild_index())
+        self.write(rebuild)
     }
 
     /// Proves that the fingerprint index is that of the items. Cost: all items are read, no envelopes.
@@ -43,6 +43,10 @@ impl Store {
         tracing::info!(items, "the fingerprint index is computed anew");
         self.rebuild_index()
     }
+}
+
+fn rebuild(writer: &mut Writer<'_>) -> Result<(), IndexError> {
+    writer.rebuild_index()
 }
 
 /// The total, when all tables of the index are there.
