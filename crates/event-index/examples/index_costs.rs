@@ -125,6 +125,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 })
                 .collect::<Result<Vec<_>, _>>()
         })?;
+        fresh("view, and 4,096 buckets cut where it is cheap", &path, |store| {
+            let view = store.view()?;
+            let mut bounds = Vec::new();
+            for n in 0..=4_096 {
+                bounds.push(view.cheap_cut(view.len() * n / 4_096)?);
+            }
+            bounds.dedup();
+            let buckets = bounds
+                .windows(2)
+                .map(|pair| Ok((view.item(pair[1] - 1)?, view.sum(pair[0]..pair[1])?)));
+            buckets.collect::<Result<Vec<_>, _>>()
+        })?;
+        fresh("view, and 4,096 equal buckets", &path, |store| {
+            let view = store.view()?;
+            let bound = |n: u64| view.len() * n / 4_096;
+            let buckets =
+                (0..4_096).map(|n| Ok((view.item(bound(n + 1) - 1)?, view.sum(bound(n)..bound(n + 1))?)));
+            buckets.collect::<Result<Vec<_>, _>>()
+        })?;
         fresh("snapshot", &path, Store::snapshot)?;
         fresh("snapshot, and the sum of all", &path, |store| {
             let snapshot = store.snapshot()?;
@@ -145,10 +164,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (done, time) = timed(|| store.ingest(backdated));
         done?;
         line("ingest of 1,000 anywhere in one commit", vec![time]);
-        let one = arrivals(size..size + 1);
-        let (done, time) = timed(|| store.ingest(one));
-        done?;
-        line("ingest of 1 newer one", vec![time]);
+        let mut times = Vec::new();
+        for number in size..size + 20 {
+            let one = arrivals(number..number + 1);
+            let (done, time) = timed(|| store.ingest(one));
+            done?;
+            times.push(time);
+        }
+        line("ingest of 1 newer one", times);
     }
     Ok(())
 }

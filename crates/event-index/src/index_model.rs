@@ -7,6 +7,7 @@ use nostr::event::EventId;
 use proptest::prelude::*;
 use supervision::{Entropy, SeededEntropy};
 
+use crate::blocks::BLOCK_ITEMS_MAX;
 use crate::fingerprint::Sum;
 use crate::{IndexError, Item, MemoryDisk, Store, StoreKey, View};
 
@@ -115,6 +116,11 @@ fn compare(store: &Store, set: &Set, entropy: &SeededEntropy) -> Result<(), Test
             prop_assert_eq!(view.item(range.start as u64).unwrap(), *item);
             prop_assert_eq!(view.lower_bound(item).unwrap(), range.start as u64);
         }
+        let cut = view.cheap_cut(range.end as u64).unwrap();
+        prop_assert!(cut.abs_diff(range.end as u64) <= BLOCK_ITEMS_MAX / 2);
+        prop_assert_eq!(view.sum(0..cut).unwrap(), Sum::of(&items[..cut as usize]));
+        let last = cut.checked_sub(1).map(|rank| view.item(rank).unwrap());
+        prop_assert_eq!(last.as_ref(), items[..cut as usize].last());
         let bound = Item {
             created_at: draw(400) as u64,
             id: EventId::from_byte_array(if one % 2 == 0 { [0; 32] } else { entropy.draw_32() }),

@@ -15,8 +15,9 @@ use crate::tables::{BLOCKS, Bytes32, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
 use crate::writer::Counted;
 use crate::{IndexError, Item, Store, View};
 
-/// Neighbouring ranges end in the same block, and a frame touches few blocks at a time. 64 blocks are 640 KiB.
-const BLOCKS_KEPT: usize = 64;
+/// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for. 256 blocks
+/// are 2.5 MiB.
+const BLOCKS_KEPT: usize = 256;
 
 /// Every item at one moment, and the sums over them. It stays still while commits go on.
 ///
@@ -25,8 +26,8 @@ const BLOCKS_KEPT: usize = 64;
 ///
 /// Cost: making one reads the superblocks, one row for up to 65,536 items. A rank or a bound leads to one superblock,
 /// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (at most 256 rows) are kept
-/// until 64 other blocks were read. What is read is checked against its sum, so damage is
-/// [`IndexError::Index`], never a wrong answer.
+/// until 256 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
+/// superblocks are checked against their sums when they are read: damage is [`IndexError::Index`], no wrong answer.
 pub struct IndexView {
     items: ReadOnlyTable<(u64, Bytes32), u64>,
     blocks: ReadOnlyTable<(u64, Bytes32), &'static [u8; 40]>,
@@ -86,8 +87,18 @@ impl View for IndexView {
     }
 
     fn item(&self, rank: u64) -> Result<Item, IndexError> {
-        let place = self.at_rank(rank)?;
-        Ok(place.items[(rank - place.before.count()) as usize])
+        let (superblock, block) = self.block_at(rank)?;
+        let Before { before, row } = self.blocks_of(superblock)?[block];
+        if rank == before.count() {
+            return Ok(row.first);
+        }
+        if rank + 1 == before.count() + row.sum.count()
+            && let Some(item) = self.item_before(self.first_after(superblock, block)?)?
+        {
+            return Ok(item);
+        }
+        let place = self.place(superblock, block)?;
+        Ok(place.items[(rank - before.count()) as usize])
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
@@ -95,11 +106,29 @@ impl View for IndexView {
         let Some(superblock) = superblock.checked_sub(1) else {
             return Ok(0);
         };
-        let block = self
-            .blocks_of(superblock)?
-            .partition_point(|at| at.row.first <= *bound);
-        let place = self.place(superblock, block - 1)?;
+        let blocks = self.blocks_of(superblock)?;
+        let block = blocks.partition_point(|at| at.row.first <= *bound) - 1;
+        let Before { before, row } = blocks[block];
+        if *bound == row.first {
+            return Ok(before.count());
+        }
+        // A bound that was made at the seam behind this block: one lookup spares its items.
+        let last = self.item_before(self.first_after(superblock, block)?)?;
+        if last.is_some_and(|last| last < *bound) {
+            return Ok(before.count() + row.sum.count());
+        }
+        let place = self.place(superblock, block)?;
         Ok(place.before.count() + place.items.partition_point(|item| item < bound) as u64)
+    }
+
+    fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
+        if rank == self.len() {
+            return Ok(rank);
+        }
+        let (superblock, block) = self.block_at(rank)?;
+        let Before { before, row } = self.blocks_of(superblock)?[block];
+        let (start, end) = (before.count(), before.count() + row.sum.count());
+        Ok(if rank - start <= end - rank { start } else { end })
     }
 
     fn sum(&self, range: Range<u64>) -> Result<Sum, IndexError> {
@@ -178,6 +207,21 @@ impl IndexView {
         Ok(self.opened[superblock].get_or_init(|| blocks))
     }
 
+    /// Where a block ends: the first item behind it.
+    fn first_after(&self, superblock: usize, block: usize) -> Result<Option<Item>, IndexError> {
+        let next = self.blocks_of(superblock)?.get(block + 1).map(|at| at.row.first);
+        Ok(next.or_else(|| self.superblocks.get(superblock + 1).map(|at| at.row.first)))
+    }
+
+    /// The last item below `end`, or of all.
+    fn item_before(&self, end: Option<Item>) -> Result<Option<Item>, IndexError> {
+        let row = match &end {
+            Some(end) => self.items.range(..end.key())?.next_back().transpose()?,
+            None => self.items.last()?,
+        };
+        Ok(row.map(|(key, _)| Item::at(key.value())))
+    }
+
     /// The items of a block, read or kept from before.
     fn place(&self, superblock: usize, block: usize) -> Result<Place, IndexError> {
         let blocks = self.blocks_of(superblock)?;
@@ -189,8 +233,7 @@ impl IndexView {
             let items = Arc::clone(items);
             return Ok(Place { before, items });
         }
-        let end = blocks.get(block + 1).map(|next| next.row.first);
-        let end = end.or_else(|| self.superblocks.get(superblock + 1).map(|next| next.row.first));
+        let end = self.first_after(superblock, block)?;
         let items: Arc<[Item]> = items_between(&self.items, row.first, end)?.into();
         if Sum::of(&items) != row.sum {
             return Err(row.damaged());

@@ -14,6 +14,7 @@ use common::{arrivals, deletion, event, key, message, open};
 
 type Key = (u64, &'static [u8; 32]);
 const ITEMS: TableDefinition<Key, u64> = TableDefinition::new("items-1");
+const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
 const BLOCKS: TableDefinition<Key, &[u8; 40]> = TableDefinition::new("blocks-1");
 const SUPERBLOCKS: TableDefinition<Key, &[u8; 44]> = TableDefinition::new("superblocks-1");
 const TOTALS: TableDefinition<&str, &[u8; 48]> = TableDefinition::new("totals-1");
@@ -61,16 +62,24 @@ fn a_store_written_before_the_index_was_known_gets_one_when_it_is_opened() {
 
 #[test]
 fn an_index_that_an_older_program_left_behind_is_computed_anew() {
-    let (_directory, path) = closed_store();
-    let first = message(0);
-    behind_its_back(&path, |transaction| {
-        let mut items = transaction.open_table(ITEMS).unwrap();
-        let key = (first.created_at.as_secs(), first.id.as_bytes());
-        assert!(items.remove(key).unwrap().is_some());
-    });
-    let store = open_file(&path);
-    agrees_with_its_items(&store);
-    assert_eq!(store.view().unwrap().len(), 1_999);
+    for also_added in [false, true] {
+        let (_directory, path) = closed_store();
+        let (first, new) = (message(0), message(5_000));
+        behind_its_back(&path, |transaction| {
+            let mut items = transaction.open_table(ITEMS).unwrap();
+            let key = (first.created_at.as_secs(), first.id.as_bytes());
+            assert!(items.remove(key).unwrap().is_some());
+            if also_added {
+                let mut counters = transaction.open_table(COUNTERS).unwrap();
+                counters.insert("seq", 2_001).unwrap();
+                let key = (new.created_at.as_secs(), new.id.as_bytes());
+                items.insert(key, 2_001).unwrap();
+            }
+        });
+        let store = open_file(&path);
+        agrees_with_its_items(&store);
+        assert_eq!(store.view().unwrap().len(), 1_999 + u64::from(also_added));
+    }
 }
 
 #[test]
