@@ -172,6 +172,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             times.push(time);
         }
         line("ingest of 1 newer one", times);
+        store.verify_index()?;
     }
     Ok(())
 }
