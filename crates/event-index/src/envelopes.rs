@@ -3,6 +3,7 @@
 use nostr::event::{Event, EventId};
 use redb::{ReadableTable, ReadableTableMetadata};
 
+use crate::index_check;
 use crate::tables::{ENVELOPES, IDS, ITEMS, TOMBSTONES};
 use crate::{IndexError, Store};
 
@@ -80,8 +81,8 @@ impl Store {
         Ok(self.read()?.open_table(TOMBSTONES)?.get(id.as_bytes())?.is_some())
     }
 
-    /// Reads everything and checks that items, ids and envelopes name the same events and that each envelope is
-    /// intact. Returns how many there are. Cost: the whole file.
+    /// Reads everything and checks that items, ids and envelopes name the same events, that each envelope is intact,
+    /// and that the fingerprint index is that of the items. Returns how many there are. Cost: the whole file.
     pub fn verify(&self) -> Result<u64, IndexError> {
         let transaction = self.read()?;
         let items = transaction.open_table(ITEMS)?;
@@ -107,6 +108,7 @@ impl Store {
                 "the list of events (items, ids and envelopes differ in number)",
             ));
         }
+        index_check::check(&transaction)?;
         Ok(count)
     }
 }

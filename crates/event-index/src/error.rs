@@ -39,6 +39,12 @@ pub enum IndexError {
         /// Its sequence number when it is an envelope, so that a reader can go on behind it.
         seq: Option<u64>,
     },
+    /// The fingerprint index does not agree with the items. The items themselves may be whole.
+    #[error("the fingerprint index is damaged at {what}; compute it again with `chat-sync store rebuild`")]
+    Index {
+        /// The row: its table and its key.
+        what: String,
+    },
     /// A sealed value does not open under the store's key: damaged, or moved from another place.
     #[error(
         "the sealed value {what} does not open under this store's key; it is damaged; restore a backup, or fetch what relays hold with `chat-sync logout --force`, `login` and `sync`"

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::Item;
+
 /// A count and the sum of ids mod 2^256, read as little-endian numbers. Sums of disjoint sets add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -15,6 +17,48 @@ impl Sum {
     pub fn add(&mut self, id: &[u8; 32]) {
         self.count += 1;
         self.add_limbs(limbs_of(id));
+    }
+
+    /// The sum of these items.
+    pub(crate) fn of(items: &[Item]) -> Self {
+        let mut sum = Self::default();
+        for item in items {
+            sum.add(item.id.as_bytes());
+        }
+        sum
+    }
+
+    /// Takes one id out again, which must be in the set.
+    pub(crate) fn remove(&mut self, id: &[u8; 32]) -> Option<()> {
+        self.count = self.count.checked_sub(1)?;
+        self.subtract_limbs(limbs_of(id));
+        Some(())
+    }
+
+    /// This set without `part`, which must be a part of it.
+    pub(crate) fn without(mut self, part: &Self) -> Option<Self> {
+        self.count = self.count.checked_sub(part.count)?;
+        self.subtract_limbs(part.limbs);
+        Some(self)
+    }
+
+    /// The sum as the tables of the fingerprint index keep it: count (8, LE) ‖ sum (32, LE).
+    pub(crate) fn to_bytes(self) -> [u8; 40] {
+        let mut bytes = [0; 40];
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        words[0] = self.count.to_le_bytes();
+        for (word, limb) in words[1..].iter_mut().zip(self.limbs) {
+            *word = limb.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// The sum that [`Sum::to_bytes`] wrote.
+    pub(crate) fn from_bytes(bytes: &[u8; 40]) -> Self {
+        let [count, limbs @ ..] = std::array::from_fn::<u64, 5, _>(|n| {
+            u64::from_le_bytes(std::array::from_fn(|byte| bytes[8 * n + byte]))
+        });
+        Self { count, limbs }
     }
 
     /// Adds another set, which must share no id with this one.
@@ -49,6 +93,17 @@ impl Sum {
             carry = over || over_again;
         }
         // A carry out of the last limb is the modulus.
+    }
+
+    fn subtract_limbs(&mut self, limbs: [u64; 4]) {
+        let mut borrow = false;
+        for (limb, taken) in self.limbs.iter_mut().zip(limbs) {
+            let (rest, under) = limb.overflowing_sub(taken);
+            let (rest, under_again) = rest.overflowing_sub(u64::from(borrow));
+            *limb = rest;
+            borrow = under || under_again;
+        }
+        // A borrow from beyond the last limb is the modulus.
     }
 }
 
@@ -86,6 +141,22 @@ mod tests {
         sum.add(&one);
         assert_eq!(sum.limbs, [0; 4]);
         assert_eq!(sum.count(), 2);
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_out_in_any_order_and_survives_its_bytes() {
+        let ids: [[u8; 32]; 4] = [[0xff; 32], [0x01; 32], [0xfe; 32], [0x80; 32]];
+        let mut sum = Sum::default();
+        for id in &ids {
+            sum.add(id);
+        }
+        assert_eq!(Sum::from_bytes(&sum.to_bytes()), sum);
+        assert_eq!(sum.without(&sum), Some(Sum::default()));
+        for n in [2, 0, 3, 1] {
+            assert_eq!(sum.remove(&ids[n]), Some(()));
+        }
+        assert_eq!(sum, Sum::default());
+        assert_eq!(sum.remove(&ids[0]), None);
     }
 
     #[test]

@@ -12,6 +12,23 @@ pub struct Item {
 }
 
 impl Item {
+    /// Below or equal to every other.
+    pub(crate) const LOWEST: Self = Self {
+        created_at: 0,
+        id: EventId::from_byte_array([0; 32]),
+    };
+
+    /// The item with this key in a table.
+    pub(crate) fn at((created_at, id): (u64, &[u8; 32])) -> Self {
+        let id = EventId::from_byte_array(*id);
+        Self { created_at, id }
+    }
+
+    /// Its key in a table.
+    pub(crate) fn key(&self) -> (u64, &[u8; 32]) {
+        (self.created_at, self.id.as_bytes())
+    }
+
     /// The item that `event` is.
     pub fn of(event: &Event) -> Self {
         Self {

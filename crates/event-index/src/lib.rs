@@ -3,6 +3,8 @@
 //! - [`Store`] is the core: one redb file, blocking calls. [`EventIndex`] is what other crates hold: the store for
 //!   reading, and the one writer (an actor) for writing.
 //! - An [`Item`] is `(created_at, id)`. A [`Snapshot`] is every item at one moment, with NIP-77 fingerprints.
+//! - The *fingerprint index* holds sums of the items, block by block; an [`IndexView`] reads it, so that a comparison
+//!   costs what it touches. Both are a [`View`].
 //! - A *draft* is a message without an event id. [`Store::commit_sealed`] turns drafts into items.
 //! - A [`Delivery`] is an event on its way to one relay; an [`Agreement`] is a comparison that matched.
 //!
@@ -46,6 +48,7 @@
 mod actor;
 mod agreements;
 mod backend;
+mod blocks;
 mod counts;
 mod deliveries;
 mod delivery_rows;
@@ -53,8 +56,13 @@ mod drafts;
 mod envelopes;
 mod error;
 mod fingerprint;
+mod fingerprint_index;
 mod handle;
 mod header;
+mod index_check;
+#[cfg(test)]
+mod index_model;
+mod index_view;
 mod ingest;
 mod item;
 mod keyrings;
@@ -67,6 +75,7 @@ mod snapshot;
 mod sources;
 mod store;
 mod store_key;
+mod superblocks;
 mod tables;
 mod values;
 mod view;
@@ -81,6 +90,7 @@ pub use drafts::{DRAFT_BYTES_MAX, Draft, DraftOutcome, DraftPage, NewDraft, Seal
 pub use error::IndexError;
 pub use fingerprint::Sum;
 pub use handle::EventIndex;
+pub use index_view::IndexView;
 pub use ingest::{Arrival, Ingested};
 pub use item::Item;
 pub use keyrings::KeyringRow;

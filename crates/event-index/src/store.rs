@@ -91,6 +91,7 @@ impl Store {
         if !has_header {
             store.write(header::write)?;
         }
+        store.update_index()?;
         Ok(store)
     }
 

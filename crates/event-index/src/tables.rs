@@ -17,6 +17,28 @@ pub(crate) type Blob = &'static [u8];
 /// Value: `u64`              # sequence number in [`ENVELOPES`]
 pub(crate) const ITEMS: TableDefinition<(u64, Bytes32), u64> = TableDefinition::new("items-1");
 
+/// The fingerprint index: [`ITEMS`] cut into runs of 1 to 256, without gaps. Changed in every transaction that changes
+/// `items-1`, as the two tables after it.
+///
+/// Key:   `(u64, [u8; 32])`  # the first item of the block; the block reaches up to the next one's key
+/// Value: `[u8; 40]`         # items (8, LE) ‖ sum of their ids as little-endian numbers mod 2^256 (32, LE)
+pub(crate) const BLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 40]> =
+    TableDefinition::new("blocks-1");
+
+/// [`BLOCKS`] cut into runs of 1 to 256, without gaps.
+///
+/// Key:   `(u64, [u8; 32])`  # the key of its first block; it reaches up to the next one's key
+/// Value: `[u8; 44]`         # blocks (4, LE) ‖ items (8, LE) ‖ sum of their ids (32, LE)
+pub(crate) const SUPERBLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 44]> =
+    TableDefinition::new("superblocks-1");
+
+/// The whole of [`ITEMS`]; no row while nothing was ever stored. The number shows that a program without these tables
+/// wrote to the file: the index is computed again then.
+///
+/// Key:   `str`        # `items`
+/// Value: `[u8; 48]`   # items (8, LE) ‖ sum of their ids (32, LE) ‖ `seq` of [`COUNTERS`] (8, LE)
+pub(crate) const TOTALS: TableDefinition<&str, &'static [u8; 48]> = TableDefinition::new("totals-1");
+
 /// Key:   `[u8; 32]`  # event id
 /// Value: `u64`       # sequence number in [`ENVELOPES`]
 pub(crate) const IDS: TableDefinition<Bytes32, u64> = TableDefinition::new("ids-1");

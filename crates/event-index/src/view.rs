@@ -25,6 +25,12 @@ pub trait View {
     /// Count and sum of the items with these ranks, which lie within `0..len()`.
     fn sum(&self, range: Range<u64>) -> Result<Sum, IndexError>;
 
+    /// A rank near `rank`, which is at most [`View::len`], where a range begins or ends at little cost: its sum, its item
+    /// and the one before are found without reading a block's items. For whoever is free to choose where to cut.
+    fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
+        Ok(rank)
+    }
+
     /// Hands the items with these ranks to `take`, in order.
     fn each(&self, range: Range<u64>, take: &mut dyn FnMut(Item)) -> Result<(), IndexError>;
 }

@@ -6,18 +6,19 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use supervision::Entropy;
 
 use crate::envelopes::{decode_event, encode_event};
+use crate::fingerprint_index::FingerprintIndex;
 use crate::sealing::Keys;
 use crate::tables::{
     AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS, DRAFTS,
     ENVELOPES, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONES, VALUES,
 };
-use crate::{IndexError, MESSAGE_KIND};
+use crate::{IndexError, Item, MESSAGE_KIND};
 
 /// The tables of one write transaction.
 pub(crate) struct Writer<'t> {
     pub(crate) keys: &'t Keys,
     pub(crate) entropy: &'t dyn Entropy,
-    pub(crate) items: Table<'t, (u64, Bytes32), u64>,
+    items: Table<'t, (u64, Bytes32), u64>,
     pub(crate) ids: Table<'t, Bytes32, u64>,
     pub(crate) envelopes: Table<'t, u64, Blob>,
     pub(crate) others: Table<'t, u64, u16>,
@@ -34,6 +35,7 @@ pub(crate) struct Writer<'t> {
     pub(crate) agreements: Table<'t, Bytes16, Blob>,
     pub(crate) meta: Table<'t, &'static str, Blob>,
     pub(crate) values: Table<'t, &'static str, Blob>,
+    pub(crate) index: FingerprintIndex<'t>,
     counters: Table<'t, &'static str, u64>,
     counted: Counted,
     counted_before: Counted,
@@ -93,6 +95,7 @@ impl<'t> Writer<'t> {
             agreements: transaction.open_table(AGREEMENTS)?,
             meta: transaction.open_table(META)?,
             values: transaction.open_table(VALUES)?,
+            index: FingerprintIndex::open(transaction)?,
             counters,
             counted,
             counted_before: counted,
@@ -106,8 +109,11 @@ impl<'t> Writer<'t> {
         self.changed = false;
     }
 
-    /// Writes the counters and closes the tables; true when there is something to commit.
+    /// Writes the fingerprint index and the counters and closes the tables; true when there is something to commit.
     pub(crate) fn finish(mut self) -> Result<bool, IndexError> {
+        if self.changed {
+            self.index.settle(&self.items, self.counted.seq)?;
+        }
         if self.changed && self.counted != self.counted_before {
             let Counted {
                 seq,
@@ -146,8 +152,7 @@ impl<'t> Writer<'t> {
     pub(crate) fn insert_event(&mut self, event: &Event) -> Result<u64, IndexError> {
         self.counted.seq += 1;
         let seq = self.counted.seq;
-        self.items
-            .insert((event.created_at.as_secs(), event.id.as_bytes()), seq)?;
+        self.set_item(Item::of(event), Some(seq))?;
         self.ids.insert(event.id.as_bytes(), seq)?;
         self.envelopes.insert(seq, encode_event(event).as_slice())?;
         let kind = u16::from(event.kind);
@@ -159,12 +164,31 @@ impl<'t> Writer<'t> {
 
     /// Removes a held event with its deliveries. Aliases and sources stay: replies and imports still name it.
     pub(crate) fn remove_event(&mut self, event: &Event, seq: u64) -> Result<(), IndexError> {
-        self.items
-            .remove((event.created_at.as_secs(), event.id.as_bytes()))?;
+        self.set_item(Item::of(event), None)?;
         self.ids.remove(event.id.as_bytes())?;
         self.envelopes.remove(seq)?;
         self.others.remove(seq)?;
         self.remove_deliveries_of(seq)
+    }
+
+    /// Puts an item in, under its number, or takes it out. Nothing else writes `items`: the fingerprint index follows
+    /// from here.
+    pub(crate) fn set_item(&mut self, item: Item, seq: Option<u64>) -> Result<(), IndexError> {
+        let before = match seq {
+            Some(seq) => self.items.insert(item.key(), seq)?.is_some(),
+            None => self.items.remove(item.key())?.is_some(),
+        };
+        match (before, seq.is_some()) {
+            (false, true) => self.index.added(item),
+            (true, false) => self.index.removed(item),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Computes the fingerprint index again from the items.
+    pub(crate) fn rebuild_index(&mut self) -> Result<(), IndexError> {
+        self.index.rebuild(&self.items, self.counted.seq)
     }
 
     /// Who deleted `id`; empty when nobody did.

@@ -3,7 +3,7 @@
 mod common;
 
 use event_index::{
-    Agreement, Basis, DeliveryState, IndexError, KeyringRow, MemoryDisk, SealedDraft, Store, StoreKey,
+    Agreement, Basis, DeliveryState, IndexError, KeyringRow, MemoryDisk, SealedDraft, Store, StoreKey, View,
 };
 
 use common::{arrivals, deletion, draft, event, key, local, message, open};
@@ -83,6 +83,10 @@ const STEPS: [Step; 9] = [
 /// Everything a store can tell, as text.
 fn state(store: &Store) -> String {
     assert_eq!(store.verify().unwrap(), store.counts().unwrap().items);
+    let (view, snapshot) = (store.view().unwrap(), store.snapshot().unwrap());
+    for range in [0..view.len(), 0..view.len() / 3, view.len() / 2..view.len()] {
+        assert_eq!(view.sum(range.clone()).unwrap(), snapshot.sum(range).unwrap());
+    }
     for number in 0..6 {
         let is_draft = store
             .drafts(0, 99)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event_index::{
     Agreement, Basis, Counts, Delivery, DeliveryState, DraftOutcome, Item, LocalId, MemoryDisk, MessageRef,
-    NewDraft, SealedDraft, SourceId, Standing, Store,
+    NewDraft, SealedDraft, SourceId, Standing, Store, View,
 };
 use nostr::event::{Event, EventId, Kind};
 use nostr::key::PublicKey;
@@ -320,6 +320,22 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
     Ok(())
 }
 
+/// The sums on disk and those that are added up from the items answer every question alike.
+fn same_views(view: &dyn View, items: &dyn View) -> Result<(), TestCaseError> {
+    prop_assert_eq!(view.len(), items.len());
+    for start in 0..=view.len() {
+        for end in start..=view.len() {
+            prop_assert_eq!(view.sum(start..end).unwrap(), items.sum(start..end).unwrap());
+        }
+    }
+    for rank in 0..view.len() {
+        let item = items.item(rank).unwrap();
+        prop_assert_eq!(view.item(rank).unwrap(), item);
+        prop_assert_eq!(view.lower_bound(&item).unwrap(), rank);
+    }
+    Ok(())
+}
+
 fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCaseError> {
     prop_assert_eq!(store.counts().unwrap(), model.counts());
     prop_assert_eq!(store.verify().unwrap(), model.live.len() as u64);
@@ -327,6 +343,9 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
     let items: BTreeSet<Item> = model.live.values().map(|(_, event)| Item::of(event)).collect();
     prop_assert!(snapshot.items().iter().eq(items.iter()));
     prop_assert_eq!(snapshot.last_seq(), model.last_seq);
+    let view = store.view().unwrap();
+    prop_assert_eq!(view.last_seq(), model.last_seq);
+    same_views(&view, &snapshot)?;
     let by_seq: BTreeMap<u64, Event> = model.live.values().cloned().collect();
     prop_assert_eq!(
         store.events_after(0, 99).unwrap(),

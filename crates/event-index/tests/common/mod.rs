@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test binary uses another part")]
 
+pub(crate) mod adapter;
+
 use event_index::{Arrival, LocalId, MemoryDisk, NewDraft, Store, StoreKey};
 use nostr::event::{Event, EventId, Kind, Signature, Tag, Tags};
 use nostr::key::PublicKey;
