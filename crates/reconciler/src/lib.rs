@@ -35,6 +35,7 @@
 //!     sub: "compare-1".parse()?,
 //!     proven: false,
 //!     frame_bytes_max: FRAME_BYTES_MAX,
+//!     agreed_at: None,
 //! };
 //! let mut session = Session::open(Arc::new(Snapshot::of(vec![held], 1)), opening, now);
 //! let Some(Output::Send(ClientFrame::NegOpen { sub, .. })) = session.poll_output() else { panic!() };
@@ -53,6 +54,7 @@ mod engine;
 mod errands;
 mod handle;
 pub mod messages;
+pub mod neg;
 mod neg_memory;
 pub mod pass;
 mod relay;

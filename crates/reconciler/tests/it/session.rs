@@ -18,6 +18,7 @@ pub(crate) fn opening(frame_bytes_max: u64) -> Opening {
         sub: sub(),
         proven: false,
         frame_bytes_max,
+        agreed_at: None,
     }
 }
 

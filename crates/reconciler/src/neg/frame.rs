@@ -1,0 +1,138 @@
+//! One answer while it is written: ranges of the peer's message are worked through in order until the frame is full.
+
+use std::ops::{ControlFlow, Range};
+
+use event_index::View;
+
+use super::bound::Bound;
+use super::codec::Writer;
+use super::error::NegError;
+use super::frame_limit::FrameLimit;
+use super::message::{Ranges, Says, VERSION};
+use super::strategy::split;
+
+/// Both sides work a message through alike, except for a list of the peer's ids.
+pub(super) struct Frame<'v, V: View + ?Sized> {
+    pub(super) view: &'v V,
+    limit: FrameLimit,
+    writer: Writer,
+    /// Ranges since the last one written need no word, which has to be said before the next one is written.
+    skipping: bool,
+    /// The rank behind the last range written: where the peer takes the next one to begin.
+    written: u64,
+}
+
+/// A range of the peer's message, on this side.
+pub(super) struct Place {
+    /// Where it begins.
+    pub(super) begin: Bound,
+    /// Where it ends.
+    pub(super) end: Bound,
+    /// What lies there.
+    pub(super) ranks: Range<u64>,
+}
+
+impl<'v, V: View + ?Sized> Frame<'v, V> {
+    pub(super) fn new(view: &'v V, limit: FrameLimit) -> Self {
+        Self {
+            view,
+            limit,
+            writer: Writer::new(VERSION),
+            skipping: false,
+            written: 0,
+        }
+    }
+
+    /// Works through a message; `list` answers each list of ids, and may end it.
+    pub(super) fn answer(
+        &mut self,
+        mut ranges: Ranges<'_>,
+        mut list: impl FnMut(&mut Self, Place, &[[u8; 32]]) -> Result<ControlFlow<()>, NegError>,
+    ) -> Result<(), NegError> {
+        let mut begin = Bound::START;
+        let mut rank = 0;
+        while let Some(range) = ranges.next()? {
+            let upper = self.view.lower_bound(&range.end.item)?.max(rank);
+            let place = Place {
+                begin,
+                end: range.end,
+                ranks: rank..upper,
+            };
+            let flow = match range.says {
+                Says::Skip => self.skip(),
+                Says::Fingerprint(theirs) if theirs == self.view.sum(rank..upper)?.fingerprint() => {
+                    self.skip()
+                }
+                Says::Fingerprint(_) => self.split(&place)?,
+                Says::Ids(ids) => list(self, place, ids)?,
+            };
+            if flow.is_break() {
+                break;
+            }
+            (begin, rank) = (range.end, upper);
+        }
+        Ok(())
+    }
+
+    /// Nothing is to be said of a range.
+    pub(super) fn skip(&mut self) -> ControlFlow<()> {
+        self.skipping = true;
+        ControlFlow::Continue(())
+    }
+
+    /// Cuts a range whose fingerprints differ, or the frame when it does not fit.
+    fn split(&mut self, place: &Place) -> Result<ControlFlow<()>, NegError> {
+        let mark = self.writer.mark();
+        self.catch_up(&place.begin);
+        split(&mut self.writer, self.view, place.ranks.clone(), &place.end)?;
+        if self.limit.exceeded_by(self.writer.len()) {
+            self.writer.rewind(mark);
+            return self.cut();
+        }
+        self.written = place.ranks.end;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Lists this side's ids of a range, or as many as fit, in which case the frame is cut behind them.
+    pub(super) fn list(&mut self, place: &Place) -> Result<ControlFlow<()>, NegError> {
+        let Range { start, end } = place.ranks;
+        let count = self.limit.ids_behind(self.writer.len(), end - start);
+        self.catch_up(&place.begin);
+        let (behind, bound) = match start + count {
+            behind if behind < end => (behind, Bound::before(self.view.item(behind)?)),
+            _ => (end, place.end),
+        };
+        self.writer.ids(&bound, count);
+        let writer = &mut self.writer;
+        self.view
+            .each(start..behind, &mut |item| writer.raw(item.id.as_bytes()))?;
+        self.written = behind;
+        if self.limit.exceeded_by(self.writer.len()) {
+            return self.cut();
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn catch_up(&mut self, begin: &Bound) {
+        if std::mem::take(&mut self.skipping) {
+            self.writer.skip(begin);
+        }
+    }
+
+    /// Ends the frame with the fingerprint of everything behind what is written. That is where the peer takes it to
+    /// begin: fingerprinted from the current range on, it would hide what lies between (as in older references).
+    fn cut(&mut self) -> Result<ControlFlow<()>, NegError> {
+        let rest = self.view.sum(self.written..self.view.len())?;
+        self.writer.fingerprint(&Bound::INFINITY, rest.fingerprint());
+        Ok(ControlFlow::Break(()))
+    }
+
+    /// Whether nothing but the version is written.
+    pub(super) fn is_blank(&self) -> bool {
+        self.writer.len() == 1
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.writer.into_bytes()
+    }
+}
