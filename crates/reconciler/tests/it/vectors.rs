@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::session::{exchange, opening};
 use crate::world::{noon, snapshot};
 
-fn vectors() -> Value {
+pub(crate) fn vectors() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/negentropy.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn bytes(hex: &Value) -> Vec<u8> {
+pub(crate) fn bytes(hex: &Value) -> Vec<u8> {
     let hex = hex.as_str().unwrap();
     (0..hex.len())
         .step_by(2)
@@ -25,7 +25,7 @@ fn bytes(hex: &Value) -> Vec<u8> {
         .collect()
 }
 
-fn id(hex: &Value) -> EventId {
+pub(crate) fn id(hex: &Value) -> EventId {
     EventId::from_hex(hex.as_str().unwrap()).unwrap()
 }
 
@@ -49,7 +49,7 @@ fn literal(items: &Value) -> Option<Vec<Item>> {
 }
 
 /// One side's items: literal, or a universe less what the side skips.
-fn side(case: &Value, name: &str) -> Vec<Item> {
+pub(crate) fn side(case: &Value, name: &str) -> Vec<Item> {
     if let Some(items) = case.get(name).and_then(literal) {
         return items;
     }
