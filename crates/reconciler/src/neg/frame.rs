@@ -9,12 +9,13 @@ use super::codec::Writer;
 use super::error::NegError;
 use super::frame_limit::FrameLimit;
 use super::message::{Ranges, Says, VERSION};
-use super::strategy::split;
+use super::strategy::Cut;
 
 /// Both sides work a message through alike, except for a list of the peer's ids.
 pub(super) struct Frame<'v, V: View + ?Sized> {
     pub(super) view: &'v V,
     limit: FrameLimit,
+    cut: Cut,
     writer: Writer,
     /// Ranges since the last one written need no word, which has to be said before the next one is written.
     skipping: bool,
@@ -33,10 +34,11 @@ pub(super) struct Place {
 }
 
 impl<'v, V: View + ?Sized> Frame<'v, V> {
-    pub(super) fn new(view: &'v V, limit: FrameLimit) -> Self {
+    pub(super) fn new(view: &'v V, limit: FrameLimit, cut: Cut) -> Self {
         Self {
             view,
             limit,
+            cut,
             writer: Writer::new(VERSION),
             skipping: false,
             written: 0,
@@ -84,10 +86,11 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     fn split(&mut self, place: &Place) -> Result<ControlFlow<()>, NegError> {
         let mark = self.writer.mark();
         self.catch_up(&place.begin);
-        split(&mut self.writer, self.view, place.ranks.clone(), &place.end)?;
+        self.cut
+            .write(&mut self.writer, self.view, place.ranks.clone(), &place.end)?;
         if self.limit.exceeded_by(self.writer.len()) {
             self.writer.rewind(mark);
-            return self.cut();
+            return self.close();
         }
         self.written = place.ranks.end;
         Ok(ControlFlow::Continue(()))
@@ -108,7 +111,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
             .each(start..behind, &mut |item| writer.raw(item.id.as_bytes()))?;
         self.written = behind;
         if self.limit.exceeded_by(self.writer.len()) {
-            return self.cut();
+            return self.close();
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -121,7 +124,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
 
     /// Ends the frame with the fingerprint of everything behind what is written. That is where the peer takes it to
     /// begin: fingerprinted from the current range on, it would hide what lies between (as in older references).
-    fn cut(&mut self) -> Result<ControlFlow<()>, NegError> {
+    fn close(&mut self) -> Result<ControlFlow<()>, NegError> {
         let rest = self.view.sum(self.written..self.view.len())?;
         self.writer.fingerprint(&Bound::INFINITY, rest.fingerprint());
         Ok(ControlFlow::Break(()))

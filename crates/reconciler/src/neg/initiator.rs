@@ -10,7 +10,7 @@ use super::error::NegError;
 use super::frame::{Frame, Place};
 use super::frame_limit::FrameLimit;
 use super::message::{self, VERSION};
-use super::strategy::Strategy;
+use super::strategy::{Cut, Strategy};
 
 /// Ids one step names before it stops: 8 MiB. A relay that lists nothing for everything makes a client name all it has.
 pub const NAMED_MAX: usize = 250_000;
@@ -22,6 +22,7 @@ const STRIDE: u64 = 4_096;
 pub struct Initiator<V: View + ?Sized> {
     view: Arc<V>,
     limit: FrameLimit,
+    cut: Cut,
 }
 
 /// What one message of the other side told.
@@ -50,7 +51,8 @@ impl<V: View + ?Sized> Initiator<V> {
     /// Begins a comparison; the bytes are the first message. Cost: the sums of all items, which the view may know.
     pub fn open(view: Arc<V>, strategy: Strategy, limit: FrameLimit) -> Result<(Self, Vec<u8>), NegError> {
         let opening = strategy.open(&*view, limit)?;
-        Ok((Self { view, limit }, opening))
+        let cut = strategy.cut();
+        Ok((Self { view, limit, cut }, opening))
     }
 
     /// Works through one answer. An error names nothing and ends the comparison.
@@ -59,7 +61,7 @@ impl<V: View + ?Sized> Initiator<V> {
         if version != VERSION {
             return Err(NegError::Version { theirs: version });
         }
-        let mut frame = Frame::new(&*self.view, self.limit);
+        let mut frame = Frame::new(&*self.view, self.limit, self.cut);
         let (mut have, mut need, mut full) = (Vec::new(), Vec::new(), false);
         frame.answer(ranges, |frame, place, theirs| {
             compare(frame.view, &place, theirs, &mut have, &mut need)?;

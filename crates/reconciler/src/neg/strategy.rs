@@ -14,6 +14,8 @@ use super::message::VERSION;
 const BUCKETS: u64 = 16;
 /// Ranges with fewer items are listed: their fingerprints would be hardly shorter, and take a round more.
 const LIST_BELOW: u64 = 2 * BUCKETS;
+/// Items that one fingerprint of [`Cut::Sparing`] stands for: it takes 20 bytes, each id of an answer 32.
+const HANDFUL: u64 = 5;
 /// Items after an agreement that an opening lists: 4 KiB. More are cut into buckets.
 pub const RECENT_LIST_MAX: u64 = 128;
 /// Version, headers and the bound in the middle of a recent-first opening.
@@ -25,7 +27,7 @@ pub enum Strategy {
     /// Sixteen buckets, or a list of fewer than 32 items: byte for byte what the reference sends.
     Plain,
     /// One fingerprint for everything before the last agreement and a list of what came after: when all that differs
-    /// is new, one round trip names it. Old differences are found by halving, as by [`Strategy::Plain`].
+    /// is new, one round trip names it. Old differences are found as by [`Strategy::Plain`], with fewer bytes.
     RecentFirst {
         /// The first item after the agreement; ids may be all zeros. Without one it opens as [`Strategy::Plain`].
         agreed: Option<Item>,
@@ -33,6 +35,14 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// How it goes on.
+    pub(super) fn cut(self) -> Cut {
+        match self {
+            Self::Plain => Cut::Reference,
+            Self::RecentFirst { .. } => Cut::Sparing,
+        }
+    }
+
     /// The first message.
     pub(super) fn open<V: View + ?Sized>(self, view: &V, limit: FrameLimit) -> Result<Vec<u8>, NegError> {
         let mut writer = Writer::new(VERSION);
@@ -49,39 +59,65 @@ impl Strategy {
                 if count <= limit.ids_behind(OPENING_OVERHEAD, RECENT_LIST_MAX) {
                     list(&mut writer, view, recent, &Bound::INFINITY)?;
                 } else {
-                    split(&mut writer, view, recent, &Bound::INFINITY)?;
+                    Cut::Reference.write(&mut writer, view, recent, &Bound::INFINITY)?;
                 }
             }
-            Self::Plain | Self::RecentFirst { .. } => split(&mut writer, view, all, &Bound::INFINITY)?,
+            Self::Plain | Self::RecentFirst { .. } => {
+                Cut::Reference.write(&mut writer, view, all, &Bound::INFINITY)?;
+            }
         }
         Ok(writer.into_bytes())
     }
 }
 
-/// Writes the items of a range that ends at `end` as buckets, or as a list when they are few.
-pub(super) fn split<V: View + ?Sized>(
-    writer: &mut Writer,
-    view: &V,
-    range: Range<u64>,
-    end: &Bound,
-) -> Result<(), NegError> {
-    let count = range.end - range.start;
-    if count < LIST_BELOW {
-        return list(writer, view, range, end);
+/// How a range is cut whose fingerprints differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// As the reference does: into sixteen, or listed when there are fewer than 32.
+    Reference,
+    /// A few items are cut into fingerprints of [`HANDFUL`] instead of listed: the responder lists those that differ,
+    /// so that ids travel one way only, and only those next to a difference. It takes no round more.
+    Sparing,
+}
+
+impl Cut {
+    /// Into how many parts; one is listed.
+    fn parts(self, count: u64) -> u64 {
+        match (self, count) {
+            (_, LIST_BELOW..) => BUCKETS,
+            // Two at least, so that each answer gets closer whatever the responder does.
+            (Self::Sparing, 2..) => count.div_ceil(HANDFUL).max(2),
+            _ => 1,
+        }
     }
-    let mut from = range.start;
-    for bucket in 0..BUCKETS {
-        // The first ones take one more each, until the remainder is used up.
-        let to = from + count / BUCKETS + u64::from(bucket < count % BUCKETS);
-        let bound = if to == range.end {
-            *end
-        } else {
-            Bound::between(&view.item(to - 1)?, &view.item(to)?)
-        };
-        writer.fingerprint(&bound, view.sum(from..to)?.fingerprint());
-        from = to;
+
+    /// Writes the items of a range that ends at `end` as parts, or as a list when they are few.
+    pub(super) fn write<V: View + ?Sized>(
+        self,
+        writer: &mut Writer,
+        view: &V,
+        range: Range<u64>,
+        end: &Bound,
+    ) -> Result<(), NegError> {
+        let count = range.end - range.start;
+        let parts = self.parts(count);
+        if parts == 1 {
+            return list(writer, view, range, end);
+        }
+        let mut from = range.start;
+        for part in 0..parts {
+            // The first ones take one more each, until the remainder is used up.
+            let to = from + count / parts + u64::from(part < count % parts);
+            let bound = if to == range.end {
+                *end
+            } else {
+                Bound::between(&view.item(to - 1)?, &view.item(to)?)
+            };
+            writer.fingerprint(&bound, view.sum(from..to)?.fingerprint());
+            from = to;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn list<V: View + ?Sized>(
