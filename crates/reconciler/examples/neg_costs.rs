@@ -102,7 +102,7 @@ struct Cost {
 fn ours(view: &Arc<Summed>, relay: &NegentropyStorageVector, strategy: Strategy) -> Cost {
     let (mut cost, mut named) = (Cost::default(), BTreeSet::new());
     let limit = FrameLimit::of(FRAME_BYTES_MAX);
-    let ((client, mut message), nanos) =
+    let ((mut client, mut message), nanos) =
         timed(|| Initiator::open(Arc::clone(view), strategy, limit).expect("memory does not fail"));
     cost.compare += nanos;
     loop {

@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// Works through one reply. Ids may repeat those of earlier replies (N-14).
-    pub(crate) fn answer(&self, message: &[u8]) -> Result<Step, NegError> {
+    pub(crate) fn answer(&mut self, message: &[u8]) -> Result<Step, NegError> {
         self.0.handle(message)
     }
 }

@@ -24,12 +24,13 @@
 //! let ours = Arc::new(Snapshot::of(vec![item(1), item(2)], 2));
 //! let relay = Responder::new(Arc::new(Snapshot::of(vec![item(2), item(3)], 2)), FrameLimit::NONE);
 //!
-//! let (client, opening) = Initiator::open(ours, Strategy::Plain, FrameLimit::NONE)?;
+//! let (mut client, opening) = Initiator::open(ours, Strategy::Plain, FrameLimit::NONE)?;
 //! let step = client.handle(&relay.answer(&opening)?)?;
 //! assert_eq!((step.have, step.need, step.next), (vec![item(1).id], vec![item(3).id], Next::Done));
 //! # Ok::<(), reconciler::neg::NegError>(())
 //! ```
 
+mod agenda;
 mod bound;
 mod codec;
 mod error;
@@ -37,12 +38,15 @@ mod frame;
 mod frame_limit;
 mod initiator;
 mod message;
+mod named;
+mod place;
 mod responder;
 mod strategy;
 
 pub use error::{Malformed, NegError};
 pub use frame_limit::FrameLimit;
-pub use initiator::{Initiator, NAMED_MAX, Next, Step};
+pub use initiator::{Initiator, Next, Step};
 pub use message::{MESSAGE_BYTES_MAX, VERSION};
+pub use named::NAMED_MAX;
 pub use responder::Responder;
 pub use strategy::{RECENT_LIST_MAX, Strategy};

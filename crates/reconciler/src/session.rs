@@ -250,7 +250,7 @@ impl Session {
     }
 
     fn round(&mut self, message: &[u8], now: Instant) {
-        let Some(engine) = &self.engine else { return };
+        let Some(engine) = &mut self.engine else { return };
         let answer = engine.answer(message);
         self.rounds += 1;
         match answer {

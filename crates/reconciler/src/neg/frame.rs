@@ -8,14 +8,14 @@ use super::bound::Bound;
 use super::codec::Writer;
 use super::error::NegError;
 use super::frame_limit::FrameLimit;
-use super::message::{Ranges, Says, VERSION};
+use super::message::{Says, VERSION};
+use super::place::{Place, Places};
 use super::strategy::Cut;
 
 /// Both sides work a message through alike, except for a list of the peer's ids.
 pub(super) struct Frame<'v, V: View + ?Sized> {
-    pub(super) view: &'v V,
+    view: &'v V,
     limit: FrameLimit,
-    cut: Cut,
     writer: Writer,
     /// Ranges since the last one written need no word, which has to be said before the next one is written.
     skipping: bool,
@@ -23,22 +23,11 @@ pub(super) struct Frame<'v, V: View + ?Sized> {
     written: u64,
 }
 
-/// A range of the peer's message, on this side.
-pub(super) struct Place {
-    /// Where it begins.
-    pub(super) begin: Bound,
-    /// Where it ends.
-    pub(super) end: Bound,
-    /// What lies there.
-    pub(super) ranks: Range<u64>,
-}
-
 impl<'v, V: View + ?Sized> Frame<'v, V> {
-    pub(super) fn new(view: &'v V, limit: FrameLimit, cut: Cut) -> Self {
+    pub(super) fn new(view: &'v V, limit: FrameLimit) -> Self {
         Self {
             view,
             limit,
-            cut,
             writer: Writer::new(VERSION),
             skipping: false,
             written: 0,
@@ -48,30 +37,18 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     /// Works through a message; `list` answers each list of ids, and may end it.
     pub(super) fn answer(
         &mut self,
-        mut ranges: Ranges<'_>,
+        mut places: Places<'_, '_, V>,
         mut list: impl FnMut(&mut Self, Place, &[[u8; 32]]) -> Result<ControlFlow<()>, NegError>,
     ) -> Result<(), NegError> {
-        let mut begin = Bound::START;
-        let mut rank = 0;
-        while let Some(range) = ranges.next()? {
-            let upper = self.view.lower_bound(&range.end.item)?.max(rank);
-            let place = Place {
-                begin,
-                end: range.end,
-                ranks: rank..upper,
-            };
-            let flow = match range.says {
+        while let Some((place, says)) = places.next()? {
+            let flow = match says {
                 Says::Skip => self.skip(),
-                Says::Fingerprint(theirs) if theirs == self.view.sum(rank..upper)?.fingerprint() => {
-                    self.skip()
-                }
                 Says::Fingerprint(_) => self.split(&place)?,
                 Says::Ids(ids) => list(self, place, ids)?,
             };
             if flow.is_break() {
                 break;
             }
-            (begin, rank) = (range.end, upper);
         }
         Ok(())
     }
@@ -86,8 +63,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     fn split(&mut self, place: &Place) -> Result<ControlFlow<()>, NegError> {
         let mark = self.writer.mark();
         self.catch_up(&place.begin);
-        self.cut
-            .write(&mut self.writer, self.view, place.ranks.clone(), &place.end)?;
+        Cut::Reference.write(&mut self.writer, self.view, place, &mut Vec::new())?;
         if self.limit.exceeded_by(self.writer.len()) {
             self.writer.rewind(mark);
             return self.close();
@@ -130,11 +106,13 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
         Ok(ControlFlow::Break(()))
     }
 
-    /// Whether nothing but the version is written.
-    pub(super) fn is_blank(&self) -> bool {
-        self.writer.len() == 1
+    /// The answer, unless there is nothing to say.
+    pub(super) fn into_answer(self) -> Option<Vec<u8>> {
+        let blank = self.writer.len() == 1;
+        (!blank).then(|| self.writer.into_bytes())
     }
 
+    /// The answer, which is the version alone when there is nothing to say.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.writer.into_bytes()
     }

@@ -8,7 +8,7 @@ use super::error::NegError;
 use super::frame::Frame;
 use super::frame_limit::FrameLimit;
 use super::message::{self, VERSION};
-use super::strategy::Cut;
+use super::place::Places;
 
 /// The side that answers. Each message alone says what to answer, so one responder serves any number of comparisons.
 #[derive(Debug)]
@@ -31,9 +31,11 @@ impl<V: View + ?Sized> Responder<V> {
             0x60..=0x6f => return Ok(vec![VERSION]),
             theirs => return Err(NegError::Version { theirs }),
         }
-        let mut frame = Frame::new(&*self.view, self.limit, Cut::Reference);
+        let mut frame = Frame::new(&*self.view, self.limit);
         // The count of the peer's ids is checked; the ids themselves are for the peer to compare.
-        frame.answer(ranges, |frame, place, _| frame.list(&place))?;
+        frame.answer(Places::new(&*self.view, ranges), |frame, place, _| {
+            frame.list(&place)
+        })?;
         Ok(frame.into_bytes())
     }
 }

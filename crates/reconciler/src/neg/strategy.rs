@@ -1,7 +1,5 @@
 //! How ranges are cut: the opening message, and the answer to a fingerprint that differs.
 
-use std::ops::Range;
-
 use event_index::{Item, View};
 
 use super::bound::Bound;
@@ -9,6 +7,7 @@ use super::codec::Writer;
 use super::error::NegError;
 use super::frame_limit::FrameLimit;
 use super::message::VERSION;
+use super::place::Place;
 
 /// Parts that a range is cut into. With 16, a hundred million items take six cuts.
 const BUCKETS: u64 = 16;
@@ -27,7 +26,8 @@ pub enum Strategy {
     /// Sixteen buckets, or a list of fewer than 32 items: byte for byte what the reference sends.
     Plain,
     /// One fingerprint for everything before the last agreement and a list of what came after: when all that differs
-    /// is new, one round trip names it. Old differences are found as by [`Strategy::Plain`], with fewer bytes.
+    /// is new, one round trip names it. Old differences are found by halving, with fewer bytes than by
+    /// [`Strategy::Plain`]: few items are not listed here, and what a full frame left out is remembered.
     RecentFirst {
         /// The first item after the agreement; ids may be all zeros. Without one it opens as [`Strategy::Plain`].
         agreed: Option<Item>,
@@ -35,98 +35,114 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// How it goes on.
-    pub(super) fn cut(self) -> Cut {
-        match self {
-            Self::Plain => Cut::Reference,
-            Self::RecentFirst { .. } => Cut::Sparing,
-        }
-    }
-
-    /// The first message.
-    pub(super) fn open<V: View + ?Sized>(self, view: &V, limit: FrameLimit) -> Result<Vec<u8>, NegError> {
-        let mut writer = Writer::new(VERSION);
-        let all = 0..view.len();
-        match self {
-            Self::RecentFirst { agreed: Some(agreed) } if agreed.created_at < u64::MAX => {
-                let recent = view.lower_bound(&agreed)?.min(all.end)..all.end;
-                // A list of everything needs no fingerprint of nothing before it.
-                if recent.start > 0 {
-                    let known = view.sum(0..recent.start)?.fingerprint();
-                    writer.fingerprint(&Bound::shortest(agreed), known);
-                }
-                let count = recent.end - recent.start;
-                if count <= limit.ids_behind(OPENING_OVERHEAD, RECENT_LIST_MAX) {
-                    list(&mut writer, view, recent, &Bound::INFINITY)?;
-                } else {
-                    Cut::Reference.write(&mut writer, view, recent, &Bound::INFINITY)?;
-                }
+    /// The first message, and the places it asks for.
+    pub(super) fn open<V: View + ?Sized>(
+        self,
+        view: &V,
+        limit: FrameLimit,
+    ) -> Result<(Vec<u8>, Vec<Place>), NegError> {
+        let (mut writer, mut asked) = (Writer::new(VERSION), Vec::new());
+        let mut rest = Place {
+            begin: Bound::START,
+            end: Bound::INFINITY,
+            ranks: 0..view.len(),
+        };
+        let mut cut = Cut::Reference;
+        if let Self::RecentFirst { agreed: Some(agreed) } = self
+            && agreed.created_at < u64::MAX
+        {
+            let rank = view.lower_bound(&agreed)?.min(rest.ranks.end);
+            // A list of everything needs no fingerprint of nothing before it.
+            if rank > 0 {
+                let known = Place {
+                    end: Bound::shortest(agreed),
+                    ranks: 0..rank,
+                    ..rest
+                };
+                (rest.begin, rest.ranks.start) = (known.end, rank);
+                fingerprint(&mut writer, view, known, &mut asked)?;
             }
-            Self::Plain | Self::RecentFirst { .. } => {
-                Cut::Reference.write(&mut writer, view, all, &Bound::INFINITY)?;
+            if rest.count() <= limit.ids_behind(OPENING_OVERHEAD, RECENT_LIST_MAX) {
+                cut = Cut::List;
             }
         }
-        Ok(writer.into_bytes())
+        cut.write(&mut writer, view, &rest, &mut asked)?;
+        Ok((writer.into_bytes(), asked))
     }
 }
 
-/// How a range is cut whose fingerprints differ.
+/// How a place is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// As the reference does: into sixteen, or listed when there are fewer than 32.
+    /// As the reference does where fingerprints differ: cut into sixteen, or listed when there are fewer than 32 items.
     Reference,
     /// A few items are cut into fingerprints of [`HANDFUL`] instead of listed: the responder lists those that differ,
     /// so that ids travel one way only, and only those next to a difference. It takes no round more.
     Sparing,
+    /// Not cut: by one fingerprint.
+    Whole,
+    /// Listed.
+    List,
 }
 
 impl Cut {
-    /// Into how many parts; one is listed.
+    /// How many fingerprints; 0 for a list.
     fn parts(self, count: u64) -> u64 {
         match (self, count) {
-            (_, LIST_BELOW..) => BUCKETS,
+            (Self::Whole, 2..) => 1,
+            (Self::Reference | Self::Sparing, LIST_BELOW..) => BUCKETS,
             // Two at least, so that each answer gets closer whatever the responder does.
             (Self::Sparing, 2..) => count.div_ceil(HANDFUL).max(2),
-            _ => 1,
+            // A list of one item is hardly longer than its fingerprint, and always answered by a list.
+            _ => 0,
         }
     }
 
-    /// Writes the items of a range that ends at `end` as parts, or as a list when they are few.
+    /// Writes what asks for a place, and adds the parts to `asked`.
     pub(super) fn write<V: View + ?Sized>(
         self,
         writer: &mut Writer,
         view: &V,
-        range: Range<u64>,
-        end: &Bound,
+        place: &Place,
+        asked: &mut Vec<Place>,
     ) -> Result<(), NegError> {
-        let count = range.end - range.start;
+        let count = place.count();
         let parts = self.parts(count);
-        if parts == 1 {
-            return list(writer, view, range, end);
+        if parts == 0 {
+            writer.ids(&place.end, count);
+            view.each(place.ranks.clone(), &mut |item| writer.raw(item.id.as_bytes()))?;
+            asked.push(place.clone());
+            return Ok(());
         }
-        let mut from = range.start;
+        let (mut begin, mut from) = (place.begin, place.ranks.start);
         for part in 0..parts {
             // The first ones take one more each, until the remainder is used up.
             let to = from + count / parts + u64::from(part < count % parts);
-            let bound = if to == range.end {
-                *end
+            let end = if to == place.ranks.end {
+                place.end
             } else {
                 Bound::between(&view.item(to - 1)?, &view.item(to)?)
             };
-            writer.fingerprint(&bound, view.sum(from..to)?.fingerprint());
-            from = to;
+            let part = Place {
+                begin,
+                end,
+                ranks: from..to,
+            };
+            fingerprint(writer, view, part, asked)?;
+            (begin, from) = (end, to);
         }
         Ok(())
     }
 }
 
-fn list<V: View + ?Sized>(
+fn fingerprint<V: View + ?Sized>(
     writer: &mut Writer,
     view: &V,
-    range: Range<u64>,
-    end: &Bound,
+    place: Place,
+    asked: &mut Vec<Place>,
 ) -> Result<(), NegError> {
-    writer.ids(end, range.end - range.start);
-    view.each(range, &mut |item| writer.raw(item.id.as_bytes()))?;
+    let sum = view.sum(place.ranks.clone())?;
+    writer.fingerprint(&place.end, sum.fingerprint());
+    asked.push(place);
     Ok(())
 }

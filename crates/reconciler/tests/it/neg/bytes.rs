@@ -51,7 +51,7 @@ impl Spoilt {
 fn swallow(message: &[u8], items: u64) {
     let view = view(&history(items, 3));
     for limit in [0, 4_096] {
-        let (client, _) = Initiator::open(view.clone(), Opening::Plain, FrameLimit::of(limit)).unwrap();
+        let (mut client, _) = Initiator::open(view.clone(), Opening::Plain, FrameLimit::of(limit)).unwrap();
         let server = Responder::new(view.clone(), FrameLimit::of(limit));
         let step = client.handle(message).ok();
         if let Some(step) = &step {
@@ -133,7 +133,7 @@ proptest! {
 
 #[test]
 fn another_version_is_an_error_of_its_own_and_is_answered_with_ours() {
-    let (client, _) = Initiator::open(view(&[]), Opening::Plain, FrameLimit::NONE).unwrap();
+    let (mut client, _) = Initiator::open(view(&[]), Opening::Plain, FrameLimit::NONE).unwrap();
     let server = Responder::new(view(&[]), FrameLimit::NONE);
     for theirs in [0x60, 0x62, 0x6f] {
         let error = client.handle(&[theirs]).unwrap_err();
@@ -180,7 +180,7 @@ fn a_message_longer_than_any_frame_is_refused_unread() {
 #[test]
 fn a_step_stops_when_it_named_enough() {
     let held = crate::world::many(NAMED_MAX as u64 + 50_000);
-    let (client, _) = Initiator::open(view(&held), Opening::Plain, FrameLimit::NONE).unwrap();
+    let (mut client, _) = Initiator::open(view(&held), Opening::Plain, FrameLimit::NONE).unwrap();
     let step = client.handle(&[0x61, 0, 0, 2, 0]).unwrap();
     assert_eq!(step.next, Next::Full);
     assert!(

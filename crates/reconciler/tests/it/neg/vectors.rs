@@ -120,7 +120,7 @@ fn malformed_messages_are_taken_as_the_vectors_say() {
         let (name, message) = (&case["name"], bytes(&case["message_hex"]));
         let expect = case["expect"].as_str().unwrap();
         let fine = if case["to"] == "client" {
-            let (client, _) = Initiator::open(view(&items), Opening::Plain, FrameLimit::NONE).unwrap();
+            let (mut client, _) = Initiator::open(view(&items), Opening::Plain, FrameLimit::NONE).unwrap();
             let step = client.handle(&message);
             if expect == "done" {
                 assert_eq!(step.as_ref().unwrap().next, Next::Done, "{name}");

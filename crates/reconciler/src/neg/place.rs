@@ -1,0 +1,86 @@
+//! A range of a message, on this side.
+
+use std::ops;
+
+use event_index::View;
+
+use super::bound::Bound;
+use super::error::NegError;
+use super::message::{Ranges, Says};
+
+/// From one bound up to another, which it excludes, and what lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) begin: Bound,
+    pub(super) end: Bound,
+    pub(super) ranks: ops::Range<u64>,
+}
+
+impl Place {
+    /// How many items there are.
+    pub(super) fn count(&self) -> u64 {
+        self.ranks.end - self.ranks.start
+    }
+
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        self.begin.item <= other.begin.item && other.end.item <= self.end.item
+    }
+
+    /// What lies in both, which must overlap.
+    pub(super) fn within(&self, other: &Self) -> Self {
+        let later = |a: &Self, b: &Self| {
+            if a.begin.item < b.begin.item {
+                b.begin
+            } else {
+                a.begin
+            }
+        };
+        let sooner = |a: &Self, b: &Self| if b.end.item < a.end.item { b.end } else { a.end };
+        let start = self.ranks.start.max(other.ranks.start);
+        Self {
+            begin: later(self, other),
+            end: sooner(self, other),
+            ranks: start..self.ranks.end.min(other.ranks.end).max(start),
+        }
+    }
+}
+
+/// The places a message speaks of, one after the other, with what it says of them.
+pub(super) struct Places<'v, 'm, V: View + ?Sized> {
+    view: &'v V,
+    ranges: Ranges<'m>,
+    begin: Bound,
+    rank: u64,
+}
+
+impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
+    pub(super) fn new(view: &'v V, ranges: Ranges<'m>) -> Self {
+        Self {
+            view,
+            ranges,
+            begin: Bound::START,
+            rank: 0,
+        }
+    }
+
+    /// The next one, or `None` at the end of the message. What it says is [`Says::Skip`] where fingerprints are equal.
+    pub(super) fn next(&mut self) -> Result<Option<(Place, Says<'m>)>, NegError> {
+        let Some(range) = self.ranges.next()? else {
+            return Ok(None);
+        };
+        let upper = self.view.lower_bound(&range.end.item)?.max(self.rank);
+        let place = Place {
+            begin: self.begin,
+            end: range.end,
+            ranks: self.rank..upper,
+        };
+        (self.begin, self.rank) = (range.end, upper);
+        let says = match range.says {
+            Says::Fingerprint(theirs) if theirs == self.view.sum(place.ranks.clone())?.fingerprint() => {
+                Says::Skip
+            }
+            says => says,
+        };
+        Ok(Some((place, says)))
+    }
+}
