@@ -1,11 +1,12 @@
 //! Negentropy protocol 0x61 (NIP-77, appendix) over any [`View`](event_index::View): bytes in, bytes and ids out.
 //!
 //! - [`Initiator`] is the client's side of one comparison, [`Responder`] the relay's, which keeps nothing between
-//!   messages. [`Strategy`] is how the initiator opens.
+//!   messages. [`Strategy`] is how the initiator opens and goes on.
 //! - A fingerprint is one [`View::sum`](event_index::View::sum), ranges are ranks: what a comparison costs is decided
 //!   by the view, and by how much differs.
 //!
 //! What a reader can rely on:
+//! - Two sides that keep still are told apart exactly, whatever they hold and however small frames are.
 //! - With [`Strategy::Plain`] every message is byte for byte that of the `negentropy` crate 0.5.3, in both roles and
 //!   under every [`FrameLimit`].
 //! - Bytes from the network never panic, and nothing is allocated for a count that the message cannot hold: the

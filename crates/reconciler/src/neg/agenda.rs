@@ -136,3 +136,95 @@ impl Agenda {
         Ok((!self.asked.is_empty()).then(|| writer.into_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use event_index::Snapshot;
+
+    use super::super::message;
+    use super::*;
+
+    fn hear(agenda: &mut Agenda, view: &Snapshot, message: &[u8]) {
+        let (_, ranges) = message::open(message).unwrap();
+        let mut named = Named::default();
+        agenda.hear(view, Places::new(view, ranges), &mut named).unwrap();
+    }
+
+    fn places(ends: &[Bound]) -> Vec<Place> {
+        let begins = [Bound::START].into_iter().chain(ends.iter().copied());
+        let place = |(begin, end): (Bound, &Bound)| Place {
+            begin,
+            end: *end,
+            ranks: 0..0,
+        };
+        begins.zip(ends).map(place).collect()
+    }
+
+    fn open(agenda: &Agenda) -> Vec<(u64, u64, bool)> {
+        let times = |question: &Question| {
+            let Place { begin, end, .. } = &question.place;
+            (begin.item.created_at, end.item.created_at, question.differs)
+        };
+        agenda.open.iter().map(times).collect()
+    }
+
+    /// A relay that cannot be believed makes a client keep a bounded list, and ask for all of it.
+    #[test]
+    fn however_much_differs_the_questions_are_bounded_and_reach_to_the_end() {
+        let view = Snapshot::default();
+        let mut writer = Writer::new(VERSION);
+        for second in 1..=2 * QUESTIONS_MAX as u64 {
+            writer.fingerprint(&Bound::time(second), [7; 16]);
+        }
+        let mut agenda = Agenda::opened(places(&[Bound::INFINITY]));
+        hear(&mut agenda, &view, &writer.into_bytes());
+        let questions = open(&agenda);
+        assert_eq!(questions.len(), QUESTIONS_MAX);
+        assert_eq!(questions[0], (0, 1, true));
+        let max = QUESTIONS_MAX as u64;
+        assert_eq!(questions.last(), Some(&(max - 1, 2 * max, true)));
+        assert!(agenda.ask(&view, FrameLimit::NONE).unwrap().is_some());
+        assert!(open(&agenda).is_empty() && agenda.asked.len() == QUESTIONS_MAX);
+    }
+
+    #[test]
+    fn a_full_answer_leaves_open_what_was_asked_behind_it() {
+        let view = Snapshot::default();
+        let [a, b, c, d] = [10, 20, 30, 40].map(Bound::time);
+        let mut agenda = Agenda::opened(places(&[a, b, c, d]));
+        // Up to 10 they differ; from 15 on the relay had no more room.
+        let mut writer = Writer::new(VERSION);
+        writer.fingerprint(&a, [7; 16]);
+        writer.skip(&Bound::time(15));
+        writer.fingerprint(&Bound::INFINITY, [7; 16]);
+        hear(&mut agenda, &view, &writer.into_bytes());
+        // Nothing behind 40 was asked for, so it is no question.
+        let expected = [(0, 10, true), (15, 20, false), (20, 30, false), (30, 40, false)];
+        assert_eq!(open(&agenda), expected);
+    }
+
+    #[test]
+    fn what_did_not_fit_follows_what_the_answer_brought() {
+        let view = Snapshot::default();
+        let [a, b, c] = [10, 20, 30].map(Bound::time);
+        let mut agenda = Agenda::opened(places(&[a]));
+        let waiting = Place {
+            begin: b,
+            end: c,
+            ranks: 0..0,
+        };
+        agenda.open.push_back(Question {
+            place: waiting,
+            differs: true,
+        });
+        let mut writer = Writer::new(VERSION);
+        writer.skip(&Bound::time(4));
+        writer.fingerprint(&a, [7; 16]);
+        hear(&mut agenda, &view, &writer.into_bytes());
+        assert_eq!(open(&agenda), [(4, 10, true), (20, 30, true)]);
+        // Skip to 4, nothing held up to 10, skip to 20, nothing held up to 30.
+        let message = agenda.ask(&view, FrameLimit::NONE).unwrap().unwrap();
+        assert_eq!(message, [0x61, 5, 0, 0, 7, 0, 2, 0, 11, 0, 0, 11, 0, 2, 0]);
+        assert_eq!(agenda.asked.len(), 2);
+    }
+}

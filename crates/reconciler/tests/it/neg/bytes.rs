@@ -112,6 +112,28 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// A client that keeps questions takes one spoilt answer after the other, and stays within its frames.
+    #[test]
+    fn a_conversation_of_spoilt_answers_stays_small(
+        (client, server) in sets(), spoilt in proptest::collection::vec(Spoilt::any(), 30),
+    ) {
+        let opening = Opening::RecentFirst { agreed: None };
+        let (mut client, mut message) = Initiator::open(view(&client), opening, FrameLimit::of(4_096)).unwrap();
+        let server = Responder::new(view(&server), FrameLimit::of(5_000));
+        for spoilt in spoilt {
+            let mut answer = server.answer(&message).unwrap();
+            spoilt.apply(&mut answer);
+            match client.handle(&answer) {
+                Ok(step) => match step.next {
+                    Next::Send(next) => message = next,
+                    Next::Done | Next::Full => break,
+                },
+                Err(error) => prop_assert!(!matches!(error, NegError::View(_))),
+            }
+            prop_assert!(message.len() <= 4_096);
+        }
+    }
+
     /// Messages of real comparisons, spoilt in up to four places.
     #[test]
     fn spoilt_messages_end((client, server) in sets(), spoilt in proptest::collection::vec(Spoilt::any(), 1..5)) {

@@ -118,3 +118,40 @@ fn old_differences_are_found_by_halving() {
     assert_eq!(played.have, [id(777)].into());
     assert!(played.rounds() <= 3, "{} rounds", played.rounds());
 }
+
+/// Each full frame makes the reference halve the rest again; ours goes on where it stopped, in half the rounds.
+#[test]
+fn full_frames_cost_no_rounds_but_their_own() {
+    let client = history(20_000, 3);
+    let lost = |n: usize| n % 61 == 7;
+    let server: Vec<Item> = (0..)
+        .zip(&client)
+        .filter(|(n, _)| !lost(*n))
+        .map(|(_, item)| *item)
+        .collect();
+    for limit in [4_096, 8_000] {
+        let play = |players, opening| {
+            let limits = (limit, limit);
+            let table = Table {
+                client: &client,
+                server: &server,
+                players,
+                opening,
+                limits,
+            };
+            let played = play(&table);
+            assert_eq!(played.have, &ids(&client) - &ids(&server));
+            let bytes: usize = played.messages.iter().map(Vec::len).sum();
+            (played.rounds(), bytes)
+        };
+        let reference = play((Player::Reference, Player::Reference), Opening::Plain);
+        let ours = play(
+            (Player::Ours, Player::Reference),
+            Opening::RecentFirst { agreed: None },
+        );
+        assert!(
+            ours.0 * 2 <= reference.0 && ours.1 * 2 <= reference.1,
+            "{ours:?} {reference:?}"
+        );
+    }
+}
