@@ -84,3 +84,30 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         Ok(Some((place, says)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(from: u64, to: u64) -> Place {
+        Place {
+            begin: Bound::time(from),
+            end: Bound::time(to),
+            ranks: from * 10..to * 10,
+        }
+    }
+
+    #[test]
+    fn what_lies_in_both_is_bounded_by_the_inner_ends() {
+        for (one, other, both) in [
+            (place(1, 5), place(3, 9), place(3, 5)),
+            (place(1, 9), place(3, 5), place(3, 5)),
+            (place(3, 5), place(3, 5), place(3, 5)),
+        ] {
+            assert_eq!(one.within(&other), both);
+            assert_eq!(other.within(&one), both);
+        }
+        assert!(place(1, 5).contains(&place(1, 5)) && place(1, 5).contains(&place(2, 3)));
+        assert!(!place(1, 5).contains(&place(1, 6)) && !place(1, 5).contains(&place(0, 5)));
+    }
+}
