@@ -12,7 +12,7 @@ use super::bound::Bound;
 use super::codec::Writer;
 use super::error::NegError;
 use super::frame_limit::FrameLimit;
-use super::message::{Says, VERSION};
+use super::message::{Ranges, Says, VERSION};
 use super::named::Named;
 use super::place::{Place, Places};
 use super::strategy::Cut;
@@ -49,10 +49,11 @@ impl Agenda {
     pub(super) fn hear<V: View + ?Sized>(
         &mut self,
         view: &V,
-        mut places: Places<'_, '_, V>,
+        ranges: Ranges<'_>,
         named: &mut Named,
     ) -> Result<(), NegError> {
         let mut found = Vec::new();
+        let mut places = Places::new(view, ranges, &self.asked);
         while let Some((place, says)) = places.next()? {
             match says {
                 Says::Skip => {}
@@ -147,7 +148,7 @@ mod tests {
     fn hear(agenda: &mut Agenda, view: &Snapshot, message: &[u8]) {
         let (_, ranges) = message::open(message).unwrap();
         let mut named = Named::default();
-        agenda.hear(view, Places::new(view, ranges), &mut named).unwrap();
+        agenda.hear(view, ranges, &mut named).unwrap();
     }
 
     fn places(ends: &[Bound]) -> Vec<Place> {

@@ -65,14 +65,13 @@ impl<V: View + ?Sized> Initiator<V> {
             return Err(NegError::Version { theirs: version });
         }
         let view = &*self.view;
-        let places = Places::new(view, ranges);
         let mut named = Named::default();
         let message = if let Some(agenda) = &mut self.agenda {
-            agenda.hear(view, places, &mut named)?;
+            agenda.hear(view, ranges, &mut named)?;
             agenda.ask(view, self.limit)?
         } else {
             let mut frame = Frame::new(view, self.limit);
-            frame.answer(places, |frame, place, theirs| {
+            frame.answer(Places::new(view, ranges, &[]), |frame, place, theirs| {
                 named.compare(view, &place, theirs)?;
                 Ok(if named.is_full() {
                     ControlFlow::Break(())

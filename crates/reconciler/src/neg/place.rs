@@ -48,15 +48,18 @@ impl Place {
 /// The places a message speaks of, one after the other, with what it says of them.
 pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     view: &'v V,
+    /// Bounds whose ranks are known, in order: an answer repeats those of the question, and the view is spared.
+    known: &'v [Place],
     ranges: Ranges<'m>,
     begin: Bound,
     rank: u64,
 }
 
 impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
-    pub(super) fn new(view: &'v V, ranges: Ranges<'m>) -> Self {
+    pub(super) fn new(view: &'v V, ranges: Ranges<'m>, known: &'v [Place]) -> Self {
         Self {
             view,
+            known,
             ranges,
             begin: Bound::START,
             rank: 0,
@@ -68,7 +71,7 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         let Some(range) = self.ranges.next()? else {
             return Ok(None);
         };
-        let upper = self.view.lower_bound(&range.end.item)?.max(self.rank);
+        let upper = self.rank_of(&range.end)?.max(self.rank);
         let place = Place {
             begin: self.begin,
             end: range.end,
@@ -82,6 +85,15 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
             says => says,
         };
         Ok(Some((place, says)))
+    }
+
+    fn rank_of(&self, bound: &Bound) -> Result<u64, NegError> {
+        let at = self.known.partition_point(|known| known.end.item < bound.item);
+        match self.known.get(at) {
+            Some(known) if known.end.item == bound.item => Ok(known.ranks.end),
+            Some(known) if known.begin.item == bound.item => Ok(known.ranks.start),
+            _ => Ok(self.view.lower_bound(&bound.item)?),
+        }
     }
 }
 
