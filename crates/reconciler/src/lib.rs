@@ -11,8 +11,8 @@
 //! - *Complete* is never a guess. It says that the last comparison found no difference and that nothing is left to
 //!   transfer; the [`PassReport::basis`] says whether fingerprints prove it or pages claim it. The agreement is on
 //!   disk before the end of the pass is told.
-//! - Comparing equal sets costs one round trip and less than a kilobyte each way; after an agreement so does finding
-//!   what is new.
+//! - Comparing equal sets costs one round trip and less than a kilobyte each way. After an agreement one round
+//!   trip also names what is new, up to 128 items here.
 //! - Every id is named once per comparison, and none that is deleted here is asked for.
 //! - A relay that is silent, chatty, forgetful or lying ends its own pass with an error, and nobody else's. Every
 //!   wait has a deadline that only useful frames move.
