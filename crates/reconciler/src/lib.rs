@@ -2,6 +2,7 @@
 //!
 //! - [`session::Session`] is one NIP-77 comparison, [`walk::Walk`] reads a relay page by page where NIP-77 is not
 //!   spoken, [`pass::Pass`] is the order of things around them. All three perform no I/O: they take frames and `now`.
+//! - [`neg`] is the set arithmetic of NIP-77 in both roles, over any [`event_index::View`].
 //! - [`Reconciler`] is what other crates hold; its actor runs one pass per relay, on every new connection, when the
 //!   set of read keys changes, on [`Compare`], and at least once a day.
 //! - [`messages`] is what is said: ids for the uploader and realtime, [`PassChanged`] for whoever waits or watches.
@@ -10,7 +11,8 @@
 //! - *Complete* is never a guess. It says that the last comparison found no difference and that nothing is left to
 //!   transfer; the [`PassReport::basis`] says whether fingerprints prove it or pages claim it. The agreement is on
 //!   disk before the end of the pass is told.
-//! - Comparing equal sets costs one round trip and less than a kilobyte each way.
+//! - Comparing equal sets costs one round trip and less than a kilobyte each way. After an agreement one round
+//!   trip also names what is new, up to 128 items here.
 //! - Every id is named once per comparison, and none that is deleted here is asked for.
 //! - A relay that is silent, chatty, forgetful or lying ends its own pass with an error, and nobody else's. Every
 //!   wait has a deadline that only useful frames move.
@@ -35,6 +37,7 @@
 //!     sub: "compare-1".parse()?,
 //!     proven: false,
 //!     frame_bytes_max: FRAME_BYTES_MAX,
+//!     agreed_at: None,
 //! };
 //! let mut session = Session::open(Arc::new(Snapshot::of(vec![held], 1)), opening, now);
 //! let Some(Output::Send(ClientFrame::NegOpen { sub, .. })) = session.poll_output() else { panic!() };
@@ -54,6 +57,7 @@ mod errands;
 mod forget;
 mod handle;
 pub mod messages;
+pub mod neg;
 mod neg_memory;
 pub mod pass;
 mod relay;

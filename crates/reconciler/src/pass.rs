@@ -16,11 +16,11 @@
 mod report;
 mod steps;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_index::Snapshot;
+use event_index::{Agreement, Snapshot};
 use nostr::event::{Event, EventId};
 use nostr::filter::Filter;
 use relay_link::{ClientFrame, RelayFrame, RelayUrl, Traffic};
@@ -145,6 +145,8 @@ pub struct Pass {
     neg: NegChance,
     stage: Stage,
     snapshot: Option<Arc<Snapshot>>,
+    /// When the relay last agreed on the set that is compared, Unix seconds.
+    agreed_at: Option<u64>,
     traffic: Traffic,
     tally: Tally,
     epoch: u32,
@@ -164,6 +166,7 @@ impl Pass {
             start,
             stage: Stage::Snapshotting,
             snapshot: None,
+            agreed_at: None,
             tally: Tally::default(),
             epoch: 0,
             sifting: 0,
@@ -184,6 +187,13 @@ impl Pass {
     /// The link's counters, to be told before any other call: the report counts bytes from the start.
     pub fn observe(&mut self, traffic: Traffic) {
         self.traffic = traffic;
+    }
+
+    /// The agreement with the relay that is on record; one about other authors is about another set. To be told before
+    /// [`Pass::snapshot_taken`]: it decides what is compared first.
+    pub fn agreement_found(&mut self, agreement: &Agreement) {
+        let authors = self.start.filter.authors.as_ref().map_or(0, BTreeSet::len);
+        self.agreed_at = (agreement.authors as usize == authors).then_some(agreement.at);
     }
 
     /// The store as it is now. Cost: one pass over its items.

@@ -12,12 +12,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_index::Snapshot;
+use event_index::View;
 use nostr::event::EventId;
 use nostr::filter::Filter;
 use relay_link::{ClientFrame, Refusal, RelayFrame, SubId};
 
-use crate::engine::{Answer, Engine, EngineError};
+use crate::engine::Engine;
+use crate::neg::{NAMED_MAX, NegError, Next, Step};
 
 /// The longest message sent: N-15, strfry takes 131,072 bytes of frame, and hex doubles these.
 pub const FRAME_BYTES_MAX: u64 = 60_000;
@@ -30,7 +31,7 @@ pub const NEXT_REPLY: Duration = Duration::from_secs(15);
 /// Rounds in a row that name no new id; halving a range by sixteen needs six for a hundred million items.
 pub const IDLE_ROUNDS_MAX: u32 = 64;
 /// Ids one session names before its transfers come first: 8 MiB of memory each way (DESIGN 5).
-pub const IDS_MAX: usize = 250_000;
+pub const IDS_MAX: usize = NAMED_MAX;
 
 /// What the caller carries out after each call, in order.
 #[expect(clippy::large_enum_variant, reason = "three of them exist at a time")]
@@ -103,6 +104,9 @@ pub struct Opening {
     pub proven: bool,
     /// Bound of every message sent, in bytes before hex; 0 for none. [`FRAME_BYTES_MAX`] is what relays take.
     pub frame_bytes_max: u64,
+    /// When the relay last held the same, Unix seconds: what came since is compared first. A wrong time costs rounds,
+    /// never ids.
+    pub agreed_at: Option<u64>,
 }
 
 /// One comparison with one relay.
@@ -119,8 +123,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens a session. Cost: one pass over the snapshot's items.
-    pub fn open(snapshot: Arc<Snapshot>, opening: Opening, now: Instant) -> Self {
+    /// Opens a session. Cost: the sums of all items, which the view may know.
+    pub fn open<V>(view: Arc<V>, opening: Opening, now: Instant) -> Self
+    where
+        V: View + Send + Sync + 'static,
+    {
         let mut session = Self {
             sub: opening.sub.clone(),
             engine: None,
@@ -133,7 +140,7 @@ impl Session {
             outputs: VecDeque::new(),
         };
         let filter = opening.filter.remove_limit();
-        match Engine::open(snapshot, opening.frame_bytes_max) {
+        match Engine::open(view, opening.frame_bytes_max, opening.agreed_at) {
             Ok((engine, message)) => {
                 session.engine = Some(engine);
                 session.send(ClientFrame::NegOpen {
@@ -157,8 +164,11 @@ impl Session {
 
     /// Opens it again after [`Outcome::Reopen`]; ids this one named are not named again, and rounds count on.
     #[must_use]
-    pub fn reopen(self, snapshot: Arc<Snapshot>, opening: Opening, now: Instant) -> Self {
-        let mut session = Self::open(snapshot, opening, now);
+    pub fn reopen<V>(self, view: Arc<V>, opening: Opening, now: Instant) -> Self
+    where
+        V: View + Send + Sync + 'static,
+    {
+        let mut session = Self::open(view, opening, now);
         (session.have, session.need) = (self.have, self.need);
         session.rounds_before = self.rounds_before + self.rounds;
         session
@@ -244,16 +254,16 @@ impl Session {
         let answer = engine.answer(message);
         self.rounds += 1;
         match answer {
-            Ok(answer) => self.advance(answer, now),
+            Ok(step) => self.advance(step, now),
             Err(error) => {
                 self.send(ClientFrame::NegClose {
                     sub: self.sub.clone(),
                 });
                 self.end(match error {
-                    EngineError::Version => Outcome::Unavailable {
+                    NegError::Version { .. } => Outcome::Unavailable {
                         why: error.to_string(),
                     },
-                    EngineError::Malformed(_) => Outcome::Failed {
+                    NegError::Malformed(_) | NegError::View(_) => Outcome::Failed {
                         why: error.to_string(),
                     },
                 });
@@ -261,9 +271,9 @@ impl Session {
         }
     }
 
-    fn advance(&mut self, answer: Answer, now: Instant) {
-        let have = keep_new(answer.have, &mut self.have);
-        let need = keep_new(answer.need, &mut self.need);
+    fn advance(&mut self, step: Step, now: Instant) {
+        let have = keep_new(step.have, &mut self.have);
+        let need = keep_new(step.need, &mut self.need);
         self.idle_rounds = if have.is_empty() && need.is_empty() {
             self.idle_rounds + 1
         } else {
@@ -275,24 +285,28 @@ impl Session {
         if !need.is_empty() {
             self.outputs.push_back(Output::Need(need));
         }
-        let Some(message) = answer.next else {
-            self.send(ClientFrame::NegClose {
-                sub: self.sub.clone(),
-            });
-            return self.end(Outcome::Reconciled {
-                rounds: self.rounds(),
-                have: self.have.len(),
-                need: self.need.len(),
-            });
+        let full = self.have.len() + self.need.len() >= IDS_MAX;
+        let message = match step.next {
+            Next::Done => {
+                self.send(ClientFrame::NegClose {
+                    sub: self.sub.clone(),
+                });
+                return self.end(Outcome::Reconciled {
+                    rounds: self.rounds(),
+                    have: self.have.len(),
+                    need: self.need.len(),
+                });
+            }
+            Next::Send(message) if !full => message,
+            Next::Send(_) | Next::Full => {
+                self.send(ClientFrame::NegClose {
+                    sub: self.sub.clone(),
+                });
+                return self.end(Outcome::Full {
+                    rounds: self.rounds(),
+                });
+            }
         };
-        if self.have.len() + self.need.len() >= IDS_MAX {
-            self.send(ClientFrame::NegClose {
-                sub: self.sub.clone(),
-            });
-            return self.end(Outcome::Full {
-                rounds: self.rounds(),
-            });
-        }
         if self.idle_rounds >= IDLE_ROUNDS_MAX {
             self.send(ClientFrame::NegClose {
                 sub: self.sub.clone(),

@@ -107,10 +107,18 @@ impl ReconcilerActor {
 
     fn take_snapshot(&self, url: RelayUrl, number: u64, ctx: &mut Context<Self>) {
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
-        let taking = async move { workers.run(move || store.snapshot()).await };
+        let name = url.to_string();
+        let take =
+            move || Ok::<_, event_index::IndexError>((store.agreements()?.remove(&name), store.snapshot()?));
+        let taking = async move { workers.run(take).await };
         ctx.spawn(taking.into_actor(self).map(move |taken, actor, ctx| {
             actor.with_pass(&url, number, ctx, |pass, now| match taken {
-                Ok(snapshot) => pass.snapshot_taken(Arc::new(snapshot), now),
+                Ok((agreement, snapshot)) => {
+                    if let Some(agreement) = agreement {
+                        pass.agreement_found(&agreement);
+                    }
+                    pass.snapshot_taken(Arc::new(snapshot), now);
+                }
                 Err(error) => pass.fail(format!("the store could not be read: {error}")),
             });
         }));

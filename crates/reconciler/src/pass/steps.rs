@@ -34,6 +34,7 @@ impl Pass {
             sub: self.start.subs.fresh(),
             proven: self.neg == NegChance::Proven,
             frame_bytes_max: FRAME_BYTES_MAX,
+            agreed_at: self.agreed_at,
         };
         let session = match before {
             Some(before) => before.reopen(snapshot, opening, now),

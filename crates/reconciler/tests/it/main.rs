@@ -2,6 +2,7 @@
 
 mod actor;
 mod fake_relay;
+mod neg;
 mod pass;
 mod refusals;
 mod session;

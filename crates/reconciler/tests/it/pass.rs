@@ -4,7 +4,7 @@ mod bench;
 
 use std::time::Duration;
 
-use event_index::Basis;
+use event_index::{Agreement, Basis};
 use reconciler::messages::{Method, Phase};
 use reconciler::pass::{AUTH_PAUSE, NegChance, Output, Pass, REOPENS_MAX, Start, TRANSFER_SILENCE};
 use relay_link::{ClientFrame, RelayFrame, Traffic};
@@ -357,4 +357,40 @@ fn what_moved_while_it_compared_is_confirmed() {
         (2, 1, 0, 10)
     );
     assert_eq!(agreed.unwrap().count, 100);
+}
+
+/// The agreement on record decides what is compared first, unless it was about other authors.
+#[test]
+fn a_pass_opens_after_the_last_agreement() {
+    let items = history(3_000, 5);
+    let opening = |authors: Option<u32>| {
+        let mut pass = Pass::start(Start {
+            relay: "ws://relay.example".parse().unwrap(),
+            filter: filter(),
+            subs: subs(),
+            neg: NegChance::Proven,
+            page_limit: 500,
+            traffic: Traffic::default(),
+        });
+        if let Some(authors) = authors {
+            pass.agreement_found(&Agreement {
+                at: 1_800_000_000,
+                count: 3_000,
+                fingerprint: [0; 16],
+                last_seq: 3_000,
+                basis: Basis::Fingerprint,
+                authors,
+            });
+        }
+        pass.snapshot_taken(snapshot(&items), noon());
+        std::iter::from_fn(|| pass.poll_output())
+            .find_map(|output| match output {
+                Output::Send(ClientFrame::NegOpen { message, .. }) => Some(message.len()),
+                _ => None,
+            })
+            .unwrap()
+    };
+    assert_eq!(opening(Some(1)), 28);
+    assert_eq!(opening(Some(2)), opening(None));
+    assert!(opening(None) > 300);
 }

@@ -18,6 +18,7 @@ pub(crate) fn opening(frame_bytes_max: u64) -> Opening {
         sub: sub(),
         proven: false,
         frame_bytes_max,
+        agreed_at: None,
     }
 }
 
@@ -145,6 +146,36 @@ fn equal_sets_take_one_round_and_under_a_kilobyte_each_way() {
         assert!(message.len() < 1024, "{} bytes for {count} items", message.len());
         assert!(Responder::new(&items, 0).answer(&message).len() < 1024);
     }
+}
+
+/// When the relay agreed yesterday, what is new is compared first: one round names it, whichever side has it.
+#[test]
+fn a_session_after_an_agreement_names_what_is_new_in_one_round() {
+    let mut items = history(5_000, 1);
+    for item in &mut items {
+        item.created_at *= 10;
+    }
+    let (ours, theirs) = (&items[..4_995], [&items[..4_990], &items[4_995..]].concat());
+    let mut session = Session::open(
+        snapshot(ours),
+        Opening {
+            // The clocks differ by less than the overlap, so the new items may even be older than the agreement.
+            agreed_at: Some(items[4_990].created_at + 60),
+            ..opening(FRAME_BYTES_MAX)
+        },
+        noon(),
+    );
+    let Some(Output::Send(frame)) = session.poll_output() else {
+        panic!()
+    };
+    let reply = Responder::new(&theirs, 0).hear(&frame).unwrap();
+    session.handle_frame(reply, noon());
+    let expected = Outcome::Reconciled {
+        rounds: 1,
+        have: 5,
+        need: 5,
+    };
+    assert_eq!(outcome(&mut session), Some(expected));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use event_index::Item;
 use nostr::event::EventId;
-use reconciler::session::{Opening, Outcome, Output, Session};
+use reconciler::session::{Outcome, Output, Session};
 use relay_link::{ClientFrame, RelayFrame};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::session::{exchange, opening};
 use crate::world::{noon, snapshot};
 
-fn vectors() -> Value {
+pub(crate) fn vectors() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/negentropy.json");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn bytes(hex: &Value) -> Vec<u8> {
+pub(crate) fn bytes(hex: &Value) -> Vec<u8> {
     let hex = hex.as_str().unwrap();
     (0..hex.len())
         .step_by(2)
@@ -25,7 +25,7 @@ fn bytes(hex: &Value) -> Vec<u8> {
         .collect()
 }
 
-fn id(hex: &Value) -> EventId {
+pub(crate) fn id(hex: &Value) -> EventId {
     EventId::from_hex(hex.as_str().unwrap()).unwrap()
 }
 
@@ -49,7 +49,7 @@ fn literal(items: &Value) -> Option<Vec<Item>> {
 }
 
 /// One side's items: literal, or a universe less what the side skips.
-fn side(case: &Value, name: &str) -> Vec<Item> {
+pub(crate) fn side(case: &Value, name: &str) -> Vec<Item> {
     if let Some(items) = case.get(name).and_then(literal) {
         return items;
     }
@@ -75,74 +75,22 @@ fn side(case: &Value, name: &str) -> Vec<Item> {
     items
 }
 
-/// Plays the server's half of an exchange; returns our messages and what was named.
-fn replay(case: &Value, client: &[Item], limit: u64) -> (Vec<Vec<u8>>, BTreeSet<EventId>, BTreeSet<EventId>) {
-    let now = noon();
-    let mut replies = case["messages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|message| message["from"] == "server");
-    let mut session = Session::open(
-        snapshot(client),
-        Opening {
-            frame_bytes_max: limit,
-            ..opening(0)
-        },
-        now,
-    );
-    let (mut sent, mut have, mut need) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    while let Some(output) = session.poll_output() {
-        match output {
-            Output::Send(
-                ClientFrame::NegOpen { sub, message, .. } | ClientFrame::NegMsg { sub, message },
-            ) => {
-                sent.push(message);
-                if let Some(reply) = replies.next() {
-                    session.handle_frame(
-                        RelayFrame::NegMsg {
-                            sub,
-                            message: bytes(&reply["hex"]),
-                        },
-                        now,
-                    );
-                }
-            }
-            Output::Have(ids) => have.extend(ids),
-            Output::Need(ids) => need.extend(ids),
-            Output::Send(_) => {}
-            Output::Ended(outcome) => assert!(matches!(outcome, Outcome::Reconciled { .. }), "{outcome:?}"),
-        }
-    }
-    (sent, have, need)
-}
-
 fn named(case: &Value, what: &str) -> BTreeSet<EventId> {
     case[what].as_array().unwrap().iter().map(id).collect()
 }
 
+/// Without an agreement a session opens as the reference does; `neg::vectors` plays the exchanges to their ends.
 #[test]
-fn golden_exchanges_come_out_the_same() {
+fn a_session_opens_with_the_golden_bytes() {
     let vectors = vectors();
-    let mut played = 0;
     for case in vectors["cases"].as_array().unwrap() {
-        if case["rust_crate"] != "same bytes" {
-            continue;
-        }
         let limit = case["client_frame_limit"].as_u64().unwrap_or(0);
-        let (sent, have, need) = replay(case, &side(case, "client"), limit);
-        let golden = case["messages"].as_array().unwrap().iter();
-        let golden: Vec<Vec<u8>> = golden
-            .filter(|message| message["from"] == "client")
-            .map(|message| bytes(&message["hex"]))
-            .collect();
-        let name = &case["name"];
-        assert_eq!(sent, golden, "{name}");
-        assert_eq!(have, named(case, "have"), "{name}");
-        assert_eq!(need, named(case, "need"), "{name}");
-        played += 1;
+        let mut session = Session::open(snapshot(&side(case, "client")), opening(limit), noon());
+        let Some(Output::Send(ClientFrame::NegOpen { message, .. })) = session.poll_output() else {
+            panic!()
+        };
+        assert_eq!(message, bytes(&case["messages"][0]["hex"]), "{}", case["name"]);
     }
-    assert!(played >= 25, "only {played} cases were played");
 }
 
 /// Also those the reference itself gets wrong under frame limits.

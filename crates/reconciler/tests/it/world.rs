@@ -77,3 +77,16 @@ pub(crate) fn events(count: u64, per_second: u64) -> Vec<Event> {
 pub(crate) fn subs() -> SubIds {
     SubIds::from_stem(SubId::fresh("compare", &SeededEntropy::new(1)))
 }
+
+/// `count` items with cheap ids, one a second.
+pub(crate) fn many(count: u64) -> Vec<Item> {
+    let item = |n: u64| {
+        let mut id = [1; 32];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        Item {
+            created_at: 1_700_000_000 + n,
+            id: EventId::from_byte_array(id),
+        }
+    };
+    (0..count).map(item).collect()
+}

@@ -1,0 +1,231 @@
+//! What an initiator still has to find out, in order.
+//!
+//! The reference forgets what a full frame left out and halves the rest of the universe again, on both sides of the
+//! wire. Here the questions that did not fit are put in the next message, and those that a full answer left open are
+//! put again. A responder cannot tell: it answers each message by itself.
+
+use std::collections::VecDeque;
+
+use event_index::View;
+
+use super::bound::Bound;
+use super::codec::Writer;
+use super::error::NegError;
+use super::frame_limit::FrameLimit;
+use super::message::{Ranges, Says, VERSION};
+use super::named::Named;
+use super::place::{Place, Places};
+use super::strategy::Cut;
+
+/// Questions kept, and parts in one message: 4 MiB each. What lies behind becomes one question, to be cut anew.
+const QUESTIONS_MAX: usize = 32_768;
+
+/// Places whose contents are not known to be equal, in order and apart from each other.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// What the last message put.
+    asked: Vec<Place>,
+    /// What it had no room for, which lies behind all of that.
+    open: VecDeque<Question>,
+}
+
+#[derive(Debug)]
+struct Question {
+    place: Place,
+    /// The sides are known to differ there, so that it is cut; otherwise its fingerprint is asked for first.
+    differs: bool,
+}
+
+impl Agenda {
+    /// After an opening that put these.
+    pub(super) fn opened(asked: Vec<Place>) -> Self {
+        Self {
+            asked,
+            open: VecDeque::new(),
+        }
+    }
+
+    /// Takes in an answer. What it says nothing of is equal, or was listed.
+    pub(super) fn hear<V: View + ?Sized>(
+        &mut self,
+        view: &V,
+        ranges: Ranges<'_>,
+        named: &mut Named,
+    ) -> Result<(), NegError> {
+        let mut found = Vec::new();
+        let mut places = Places::new(view, ranges, &self.asked);
+        while let Some((place, says)) = places.next()? {
+            match says {
+                Says::Skip => {}
+                Says::Fingerprint(_) => self.differs(place, &mut found),
+                Says::Ids(theirs) => named.compare(view, &place, theirs)?,
+            }
+            if named.is_full() {
+                break;
+            }
+        }
+        self.asked.clear();
+        for question in found.into_iter().rev() {
+            self.open.push_front(question);
+        }
+        self.bound();
+        Ok(())
+    }
+
+    /// A place inside of one that was asked for is that one, cut. Otherwise the answer was full, and its last
+    /// fingerprint is about everything behind: of that, only what was asked for is still in question.
+    fn differs(&self, place: Place, found: &mut Vec<Question>) {
+        let first = self
+            .asked
+            .partition_point(|asked| asked.end.item <= place.begin.item);
+        let touched = self.asked[first..]
+            .iter()
+            .take_while(|asked| asked.begin.item < place.end.item);
+        for asked in touched {
+            if asked.contains(&place) {
+                found.push(Question { place, differs: true });
+                return;
+            }
+            found.push(Question {
+                place: asked.within(&place),
+                differs: false,
+            });
+        }
+    }
+
+    fn bound(&mut self) {
+        if self.open.len() <= QUESTIONS_MAX {
+            return;
+        }
+        let last = self.open.pop_back();
+        self.open.truncate(QUESTIONS_MAX);
+        if let (Some(last), Some(rest)) = (last, self.open.back_mut()) {
+            rest.place.end = last.place.end;
+            rest.place.ranks.end = last.place.ranks.end;
+        }
+    }
+
+    /// The next message, or `None` when no question is left. The first question always fits.
+    pub(super) fn ask<V: View + ?Sized>(
+        &mut self,
+        view: &V,
+        limit: FrameLimit,
+    ) -> Result<Option<Vec<u8>>, NegError> {
+        let mut writer = Writer::new(VERSION);
+        let mut written = Bound::START;
+        while let Some(question) = self.open.front() {
+            let (mark, asked) = (writer.mark(), self.asked.len());
+            let place = &question.place;
+            if place.begin.item != written.item {
+                writer.skip(&place.begin);
+            }
+            let cut = if question.differs {
+                Cut::Sparing
+            } else {
+                Cut::Whole
+            };
+            cut.write(&mut writer, view, place, &mut self.asked)?;
+            let full = limit.exceeded_by(writer.len()) || self.asked.len() > QUESTIONS_MAX;
+            if full && asked > 0 {
+                writer.rewind(mark);
+                self.asked.truncate(asked);
+                break;
+            }
+            written = place.end;
+            self.open.pop_front();
+        }
+        Ok((!self.asked.is_empty()).then(|| writer.into_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_index::Snapshot;
+
+    use super::super::message;
+    use super::*;
+
+    fn hear(agenda: &mut Agenda, view: &Snapshot, message: &[u8]) {
+        let (_, ranges) = message::open(message).unwrap();
+        let mut named = Named::default();
+        agenda.hear(view, ranges, &mut named).unwrap();
+    }
+
+    fn places(ends: &[Bound]) -> Vec<Place> {
+        let begins = [Bound::START].into_iter().chain(ends.iter().copied());
+        let place = |(begin, end): (Bound, &Bound)| Place {
+            begin,
+            end: *end,
+            ranks: 0..0,
+        };
+        begins.zip(ends).map(place).collect()
+    }
+
+    fn open(agenda: &Agenda) -> Vec<(u64, u64, bool)> {
+        let times = |question: &Question| {
+            let Place { begin, end, .. } = &question.place;
+            (begin.item.created_at, end.item.created_at, question.differs)
+        };
+        agenda.open.iter().map(times).collect()
+    }
+
+    /// A relay that cannot be believed makes a client keep a bounded list, and ask for all of it.
+    #[test]
+    fn however_much_differs_the_questions_are_bounded_and_reach_to_the_end() {
+        let view = Snapshot::default();
+        let mut writer = Writer::new(VERSION);
+        for second in 1..=2 * QUESTIONS_MAX as u64 {
+            writer.fingerprint(&Bound::time(second), [7; 16]);
+        }
+        let mut agenda = Agenda::opened(places(&[Bound::INFINITY]));
+        hear(&mut agenda, &view, &writer.into_bytes());
+        let questions = open(&agenda);
+        assert_eq!(questions.len(), QUESTIONS_MAX);
+        assert_eq!(questions[0], (0, 1, true));
+        let max = QUESTIONS_MAX as u64;
+        assert_eq!(questions.last(), Some(&(max - 1, 2 * max, true)));
+        assert!(agenda.ask(&view, FrameLimit::NONE).unwrap().is_some());
+        assert!(open(&agenda).is_empty() && agenda.asked.len() == QUESTIONS_MAX);
+    }
+
+    #[test]
+    fn a_full_answer_leaves_open_what_was_asked_behind_it() {
+        let view = Snapshot::default();
+        let [a, b, c, d] = [10, 20, 30, 40].map(Bound::time);
+        let mut agenda = Agenda::opened(places(&[a, b, c, d]));
+        // Up to 10 they differ; from 15 on the relay had no more room.
+        let mut writer = Writer::new(VERSION);
+        writer.fingerprint(&a, [7; 16]);
+        writer.skip(&Bound::time(15));
+        writer.fingerprint(&Bound::INFINITY, [7; 16]);
+        hear(&mut agenda, &view, &writer.into_bytes());
+        // Nothing behind 40 was asked for, so it is no question.
+        let expected = [(0, 10, true), (15, 20, false), (20, 30, false), (30, 40, false)];
+        assert_eq!(open(&agenda), expected);
+    }
+
+    #[test]
+    fn what_did_not_fit_follows_what_the_answer_brought() {
+        let view = Snapshot::default();
+        let [a, b, c] = [10, 20, 30].map(Bound::time);
+        let mut agenda = Agenda::opened(places(&[a]));
+        let waiting = Place {
+            begin: b,
+            end: c,
+            ranks: 0..0,
+        };
+        agenda.open.push_back(Question {
+            place: waiting,
+            differs: true,
+        });
+        let mut writer = Writer::new(VERSION);
+        writer.skip(&Bound::time(4));
+        writer.fingerprint(&a, [7; 16]);
+        hear(&mut agenda, &view, &writer.into_bytes());
+        assert_eq!(open(&agenda), [(4, 10, true), (20, 30, true)]);
+        // Skip to 4, nothing held up to 10, skip to 20, nothing held up to 30.
+        let message = agenda.ask(&view, FrameLimit::NONE).unwrap().unwrap();
+        assert_eq!(message, [0x61, 5, 0, 0, 7, 0, 2, 0, 11, 0, 0, 11, 0, 2, 0]);
+        assert_eq!(agenda.asked.len(), 2);
+    }
+}

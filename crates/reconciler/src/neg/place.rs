@@ -1,0 +1,125 @@
+//! A range of a message, on this side.
+
+use std::ops;
+
+use event_index::View;
+
+use super::bound::Bound;
+use super::error::NegError;
+use super::message::{Ranges, Says};
+
+/// From one bound up to another, which it excludes, and what lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) begin: Bound,
+    pub(super) end: Bound,
+    pub(super) ranks: ops::Range<u64>,
+}
+
+impl Place {
+    /// How many items there are.
+    pub(super) fn count(&self) -> u64 {
+        self.ranks.end - self.ranks.start
+    }
+
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        self.begin.item <= other.begin.item && other.end.item <= self.end.item
+    }
+
+    /// What lies in both, which must overlap.
+    pub(super) fn within(&self, other: &Self) -> Self {
+        let later = |a: &Self, b: &Self| {
+            if a.begin.item < b.begin.item {
+                b.begin
+            } else {
+                a.begin
+            }
+        };
+        let sooner = |a: &Self, b: &Self| if b.end.item < a.end.item { b.end } else { a.end };
+        let start = self.ranks.start.max(other.ranks.start);
+        Self {
+            begin: later(self, other),
+            end: sooner(self, other),
+            ranks: start..self.ranks.end.min(other.ranks.end).max(start),
+        }
+    }
+}
+
+/// The places a message speaks of, one after the other, with what it says of them.
+pub(super) struct Places<'v, 'm, V: View + ?Sized> {
+    view: &'v V,
+    /// Bounds whose ranks are known, in order: an answer repeats those of the question, and the view is spared.
+    known: &'v [Place],
+    ranges: Ranges<'m>,
+    begin: Bound,
+    rank: u64,
+}
+
+impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
+    pub(super) fn new(view: &'v V, ranges: Ranges<'m>, known: &'v [Place]) -> Self {
+        Self {
+            view,
+            known,
+            ranges,
+            begin: Bound::START,
+            rank: 0,
+        }
+    }
+
+    /// The next one, or `None` at the end of the message. What it says is [`Says::Skip`] where fingerprints are equal.
+    pub(super) fn next(&mut self) -> Result<Option<(Place, Says<'m>)>, NegError> {
+        let Some(range) = self.ranges.next()? else {
+            return Ok(None);
+        };
+        let upper = self.rank_of(&range.end)?.max(self.rank);
+        let place = Place {
+            begin: self.begin,
+            end: range.end,
+            ranks: self.rank..upper,
+        };
+        (self.begin, self.rank) = (range.end, upper);
+        let says = match range.says {
+            Says::Fingerprint(theirs) if theirs == self.view.sum(place.ranks.clone())?.fingerprint() => {
+                Says::Skip
+            }
+            says => says,
+        };
+        Ok(Some((place, says)))
+    }
+
+    fn rank_of(&self, bound: &Bound) -> Result<u64, NegError> {
+        let at = self.known.partition_point(|known| known.end.item < bound.item);
+        match self.known.get(at) {
+            Some(known) if known.end.item == bound.item => Ok(known.ranks.end),
+            Some(known) if known.begin.item == bound.item => Ok(known.ranks.start),
+            _ => Ok(self.view.lower_bound(&bound.item)?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(from: u64, to: u64) -> Place {
+        Place {
+            begin: Bound::time(from),
+            end: Bound::time(to),
+            ranks: from * 10..to * 10,
+        }
+    }
+
+    #[test]
+    fn what_lies_in_both_is_bounded_by_the_inner_ends() {
+        for (one, other, both) in [
+            (place(1, 5), place(3, 9), place(3, 5)),
+            (place(1, 9), place(3, 5), place(3, 5)),
+            (place(3, 5), place(3, 5), place(3, 5)),
+        ] {
+            assert_eq!(one.within(&other), both);
+            assert_eq!(other.within(&one), both);
+        }
+        assert!(place(1, 5).contains(&place(1, 5)) && place(1, 5).contains(&place(2, 3)));
+        assert!(!place(1, 5).contains(&place(1, 6)) && !place(1, 5).contains(&place(0, 5)));
+    }
+}

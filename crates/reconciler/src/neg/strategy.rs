@@ -1,0 +1,148 @@
+//! How ranges are cut: the opening message, and the answer to a fingerprint that differs.
+
+use event_index::{Item, View};
+
+use super::bound::Bound;
+use super::codec::Writer;
+use super::error::NegError;
+use super::frame_limit::FrameLimit;
+use super::message::VERSION;
+use super::place::Place;
+
+/// Parts that a range is cut into. With 16, a hundred million items take six cuts.
+const BUCKETS: u64 = 16;
+/// Ranges with fewer items are listed: their fingerprints would be hardly shorter, and take a round more.
+const LIST_BELOW: u64 = 2 * BUCKETS;
+/// Items that one fingerprint of [`Cut::Sparing`] stands for: it takes 20 bytes, each id of an answer 32.
+const HANDFUL: u64 = 5;
+/// Items after an agreement that an opening lists: 4 KiB. More are cut into buckets.
+pub const RECENT_LIST_MAX: u64 = 128;
+/// Version, headers and the bound in the middle of a recent-first opening.
+const OPENING_OVERHEAD: usize = 100;
+
+/// How an initiator opens. It is legal towards every responder, whatever that one prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Sixteen buckets, or a list of fewer than 32 items: byte for byte what the reference sends.
+    Plain,
+    /// One fingerprint for everything before the last agreement and a list of what came after: when all that differs
+    /// is new, one round trip names it. Old differences are found by halving, with fewer bytes than by
+    /// [`Strategy::Plain`]: few items are not listed here, and what a full frame left out is remembered.
+    RecentFirst {
+        /// The first item after the agreement; ids may be all zeros. Without one it opens as [`Strategy::Plain`].
+        agreed: Option<Item>,
+    },
+}
+
+impl Strategy {
+    /// The first message, and the places it asks for.
+    pub(super) fn open<V: View + ?Sized>(
+        self,
+        view: &V,
+        limit: FrameLimit,
+    ) -> Result<(Vec<u8>, Vec<Place>), NegError> {
+        let (mut writer, mut asked) = (Writer::new(VERSION), Vec::new());
+        let mut rest = Place {
+            begin: Bound::START,
+            end: Bound::INFINITY,
+            ranks: 0..view.len(),
+        };
+        let mut cut = Cut::Reference;
+        if let Self::RecentFirst { agreed: Some(agreed) } = self
+            && agreed.created_at < u64::MAX
+        {
+            let rank = view.lower_bound(&agreed)?.min(rest.ranks.end);
+            // A list of everything needs no fingerprint of nothing before it.
+            if rank > 0 {
+                let known = Place {
+                    end: Bound::shortest(agreed),
+                    ranks: 0..rank,
+                    ..rest
+                };
+                (rest.begin, rest.ranks.start) = (known.end, rank);
+                fingerprint(&mut writer, view, known, &mut asked)?;
+            }
+            if rest.count() <= limit.ids_behind(OPENING_OVERHEAD, RECENT_LIST_MAX) {
+                cut = Cut::List;
+            }
+        }
+        cut.write(&mut writer, view, &rest, &mut asked)?;
+        Ok((writer.into_bytes(), asked))
+    }
+}
+
+/// How a place is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// As the reference does where fingerprints differ: cut into sixteen, or listed when there are fewer than 32 items.
+    Reference,
+    /// A few items are cut into fingerprints of [`HANDFUL`] instead of listed: the responder lists those that differ,
+    /// so that ids travel one way only, and only those next to a difference. It takes no round more.
+    Sparing,
+    /// Not cut: by one fingerprint.
+    Whole,
+    /// Listed.
+    List,
+}
+
+impl Cut {
+    /// How many fingerprints; 0 for a list.
+    fn parts(self, count: u64) -> u64 {
+        match (self, count) {
+            (Self::Whole, 2..) => 1,
+            (Self::Reference | Self::Sparing, LIST_BELOW..) => BUCKETS,
+            // Two at least, so that each answer gets closer whatever the responder does.
+            (Self::Sparing, 2..) => count.div_ceil(HANDFUL).max(2),
+            // A list of one item is hardly longer than its fingerprint, and always answered by a list.
+            _ => 0,
+        }
+    }
+
+    /// Writes what asks for a place, and adds the parts to `asked`.
+    pub(super) fn write<V: View + ?Sized>(
+        self,
+        writer: &mut Writer,
+        view: &V,
+        place: &Place,
+        asked: &mut Vec<Place>,
+    ) -> Result<(), NegError> {
+        let count = place.count();
+        let parts = self.parts(count);
+        if parts == 0 {
+            writer.ids(&place.end, count);
+            view.each(place.ranks.clone(), &mut |item| writer.raw(item.id.as_bytes()))?;
+            asked.push(place.clone());
+            return Ok(());
+        }
+        let (mut begin, mut from) = (place.begin, place.ranks.start);
+        for part in 0..parts {
+            // The first ones take one more each, until the remainder is used up.
+            let to = from + count / parts + u64::from(part < count % parts);
+            let end = if to == place.ranks.end {
+                place.end
+            } else {
+                Bound::between(&view.item(to - 1)?, &view.item(to)?)
+            };
+            let part = Place {
+                begin,
+                end,
+                ranks: from..to,
+            };
+            fingerprint(writer, view, part, asked)?;
+            (begin, from) = (end, to);
+        }
+        Ok(())
+    }
+}
+
+fn fingerprint<V: View + ?Sized>(
+    writer: &mut Writer,
+    view: &V,
+    place: Place,
+    asked: &mut Vec<Place>,
+) -> Result<(), NegError> {
+    let sum = view.sum(place.ranks.clone())?;
+    writer.fingerprint(&place.end, sum.fingerprint());
+    asked.push(place);
+    Ok(())
+}
