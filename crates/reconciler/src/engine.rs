@@ -12,7 +12,7 @@ use crate::neg::{FrameLimit, Initiator, NegError, Step, Strategy};
 const OVERLAP_SECS: u64 = 300;
 
 /// A view that any thread may read.
-pub(crate) type SharedView = Arc<dyn View + Send + Sync>;
+pub type SharedView = Arc<dyn View + Send + Sync>;
 
 /// The initiating side of one comparison.
 pub(crate) struct Engine(Initiator<dyn View + Send + Sync>);

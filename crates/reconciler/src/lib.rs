@@ -65,6 +65,7 @@ pub mod session;
 mod subs;
 pub mod walk;
 
+pub use engine::SharedView;
 pub use forget::forget;
 pub use handle::{Reconciler, ReconcilerParts};
 pub use messages::{

@@ -17,16 +17,16 @@ mod report;
 mod steps;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_index::{Agreement, Snapshot};
+use event_index::Agreement;
 use nostr::event::{Event, EventId};
 use nostr::filter::Filter;
 use relay_link::{ClientFrame, RelayFrame, RelayUrl, Traffic};
 
 pub use self::report::Agreed;
-use self::report::Tally;
+use self::report::{Compared, Tally};
+use crate::engine::SharedView;
 use crate::messages::{Method, PassReport, Phase, Side};
 use crate::session::{self, Session};
 use crate::subs::SubIds;
@@ -144,7 +144,10 @@ pub struct Pass {
     start: Start,
     neg: NegChance,
     stage: Stage,
-    snapshot: Option<Arc<Snapshot>>,
+    /// What is compared; let go of before the transfers, since it may hold the disk's state of that moment.
+    view: Option<SharedView>,
+    /// What was compared.
+    compared: Option<Compared>,
     /// When the relay last agreed on the set that is compared, Unix seconds.
     agreed_at: Option<u64>,
     traffic: Traffic,
@@ -165,7 +168,8 @@ impl Pass {
             traffic: start.traffic,
             start,
             stage: Stage::Snapshotting,
-            snapshot: None,
+            view: None,
+            compared: None,
             agreed_at: None,
             tally: Tally::default(),
             epoch: 0,
@@ -196,12 +200,16 @@ impl Pass {
         self.agreed_at = (agreement.authors as usize == authors).then_some(agreement.at);
     }
 
-    /// The store as it is now. Cost: one pass over its items.
-    pub fn snapshot_taken(&mut self, snapshot: Arc<Snapshot>, now: Instant) {
+    /// The store as it is now, and the last sequence number given out before. Cost: that of the sum of all its items.
+    pub fn snapshot_taken(&mut self, view: SharedView, last_seq: u64, now: Instant) {
         if !matches!(self.stage, Stage::Snapshotting) {
             return;
         }
-        self.snapshot = Some(snapshot);
+        match view.sum(0..view.len()) {
+            Ok(sum) => self.compared = Some(Compared { sum, last_seq }),
+            Err(error) => return self.fail(format!("the store could not be read: {error}")),
+        }
+        self.view = Some(view);
         if self.neg == NegChance::Unavailable {
             self.page(now);
         } else {

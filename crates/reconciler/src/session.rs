@@ -9,15 +9,13 @@
 //! - Only this session's NEG-MSG move its deadline (N-3): chatter keeps nobody waiting.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_index::View;
 use nostr::event::EventId;
 use nostr::filter::Filter;
 use relay_link::{ClientFrame, Refusal, RelayFrame, SubId};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, SharedView};
 use crate::neg::{NAMED_MAX, NegError, Next, Step};
 
 /// The longest message sent: N-15, strfry takes 131,072 bytes of frame, and hex doubles these.
@@ -124,10 +122,7 @@ pub struct Session {
 
 impl Session {
     /// Opens a session. Cost: the sums of all items, which the view may know.
-    pub fn open<V>(view: Arc<V>, opening: Opening, now: Instant) -> Self
-    where
-        V: View + Send + Sync + 'static,
-    {
+    pub fn open(view: SharedView, opening: Opening, now: Instant) -> Self {
         let mut session = Self {
             sub: opening.sub.clone(),
             engine: None,
@@ -164,10 +159,7 @@ impl Session {
 
     /// Opens it again after [`Outcome::Reopen`]; ids this one named are not named again, and rounds count on.
     #[must_use]
-    pub fn reopen<V>(self, view: Arc<V>, opening: Opening, now: Instant) -> Self
-    where
-        V: View + Send + Sync + 'static,
-    {
+    pub fn reopen(self, view: SharedView, opening: Opening, now: Instant) -> Self {
         let mut session = Self::open(view, opening, now);
         (session.have, session.need) = (self.have, self.need);
         session.rounds_before = self.rounds_before + self.rounds;

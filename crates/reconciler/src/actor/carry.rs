@@ -109,15 +109,16 @@ impl ReconcilerActor {
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
         let name = url.to_string();
         let take =
-            move || Ok::<_, event_index::IndexError>((store.agreements()?.remove(&name), store.snapshot()?));
+            move || Ok::<_, event_index::IndexError>((store.agreements()?.remove(&name), store.view()?));
         let taking = async move { workers.run(take).await };
         ctx.spawn(taking.into_actor(self).map(move |taken, actor, ctx| {
             actor.with_pass(&url, number, ctx, |pass, now| match taken {
-                Ok((agreement, snapshot)) => {
+                Ok((agreement, view)) => {
                     if let Some(agreement) = agreement {
                         pass.agreement_found(&agreement);
                     }
-                    pass.snapshot_taken(Arc::new(snapshot), now);
+                    let last_seq = view.last_seq();
+                    pass.snapshot_taken(Arc::new(view), last_seq, now);
                 }
                 Err(error) => pass.fail(format!("the store could not be read: {error}")),
             });

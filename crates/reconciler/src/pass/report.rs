@@ -1,6 +1,6 @@
 //! What a pass counts.
 
-use event_index::{Basis, Snapshot};
+use event_index::{Basis, Sum};
 use relay_link::{RelayUrl, Traffic};
 
 use crate::messages::{Method, PassReport};
@@ -18,12 +18,19 @@ pub struct Agreed {
     pub basis: Basis,
 }
 
+/// Our side of a comparison.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compared {
+    pub(super) sum: Sum,
+    pub(super) last_seq: u64,
+}
+
 impl Agreed {
-    pub(super) fn on(snapshot: &Snapshot, method: Method) -> Self {
+    pub(super) fn on(compared: &Compared, method: Method) -> Self {
         Self {
-            count: snapshot.len() as u64,
-            fingerprint: snapshot.fingerprint(0..snapshot.len()),
-            last_seq: snapshot.last_seq(),
+            count: compared.sum.count(),
+            fingerprint: compared.sum.fingerprint(),
+            last_seq: compared.last_seq,
             basis: basis(method),
         }
     }

@@ -25,7 +25,7 @@ impl Pass {
     }
 
     pub(super) fn negotiate(&mut self, before: Option<Session>, now: Instant) {
-        let Some(snapshot) = self.snapshot.clone() else {
+        let Some(view) = self.view.clone() else {
             return;
         };
         self.tally.method = Method::Negentropy;
@@ -37,8 +37,8 @@ impl Pass {
             agreed_at: self.agreed_at,
         };
         let session = match before {
-            Some(before) => before.reopen(snapshot, opening, now),
-            None => Session::open(snapshot, opening, now),
+            Some(before) => before.reopen(view, opening, now),
+            None => Session::open(view, opening, now),
         };
         self.stage = Stage::Negotiating(Box::new(session));
         self.drain(now);
@@ -163,17 +163,20 @@ impl Pass {
             return self.authenticate(WalkError::AuthRequired.to_string(), now);
         }
         self.tally.trouble = outcome.error.map(|error| error.to_string());
-        let Some(snapshot) = self.snapshot.clone() else {
+        let Some(view) = self.view.clone() else {
             return;
         };
         let mut need = outcome.seen;
         let mut have = Vec::new();
-        for item in snapshot.items() {
+        let read = view.each(0..view.len(), &mut |item| {
             // What an unread second hides, and what lies below an unread page, is not missing there for certain.
             let unread = !outcome.proven || outcome.unproven_seconds.contains(&item.created_at);
             if !need.remove(&item.id) && !unread {
                 have.push(item.id);
             }
+        });
+        if let Err(error) = read {
+            return self.fail(format!("the store could not be read: {error}"));
         }
         self.tally.unproven_seconds = outcome.unproven_seconds;
         self.name_have(&have);
@@ -205,6 +208,7 @@ impl Pass {
         if self.tally.differs() {
             self.outputs.push_back(Output::Phase(Phase::Transferring));
         }
+        self.view = None;
         self.outputs.push_back(Output::Settle);
         let frames = self.traffic.frames_in + self.traffic.frames_out;
         self.stage = Stage::Transferring {
@@ -222,7 +226,7 @@ impl Pass {
             Method::Paging => (self.tally.have > 0, up.0),
         };
         if !differed && moved > 0 && self.tally.trouble.is_none() {
-            let after = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.last_seq());
+            let after = self.compared.as_ref().map_or(0, |compared| compared.last_seq);
             self.outputs.push_back(Output::Look { after });
             self.stage = Stage::Looking { up, down };
             return;
@@ -245,10 +249,10 @@ impl Pass {
         let trouble = self.tally.trouble.take();
         let complete = trouble.is_none() && left == 0 && self.tally.agrees();
         let agreed = self
-            .snapshot
+            .compared
             .as_ref()
             .filter(|_| complete)
-            .map(|snapshot| Agreed::on(snapshot, self.tally.method));
+            .map(|compared| Agreed::on(compared, self.tally.method));
         let report = self.report(complete, trouble);
         self.outputs.push_back(Output::Done { report, agreed });
     }

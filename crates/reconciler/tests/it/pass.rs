@@ -315,7 +315,7 @@ fn a_failed_pass_closes_what_it_opened() {
             ..Traffic::default()
         },
     });
-    pass.snapshot_taken(snapshot(&items), noon());
+    pass.snapshot_taken(snapshot(&items), snapshot(&items).last_seq(), noon());
     pass.observe(Traffic {
         bytes_in: 103,
         bytes_out: 57,
@@ -382,7 +382,7 @@ fn a_pass_opens_after_the_last_agreement() {
                 authors,
             });
         }
-        pass.snapshot_taken(snapshot(&items), noon());
+        pass.snapshot_taken(snapshot(&items), snapshot(&items).last_seq(), noon());
         std::iter::from_fn(|| pass.poll_output())
             .find_map(|output| match output {
                 Output::Send(ClientFrame::NegOpen { message, .. }) => Some(message.len()),

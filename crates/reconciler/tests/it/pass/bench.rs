@@ -105,7 +105,9 @@ impl Bench {
             };
             match output {
                 Output::Snapshot => {
-                    pass.snapshot_taken(snapshot(&self.ours.iter().copied().collect::<Vec<_>>()), now);
+                    let held = snapshot(&self.ours.iter().copied().collect::<Vec<_>>());
+                    let last_seq = held.last_seq();
+                    pass.snapshot_taken(held, last_seq, now);
                 }
                 Output::Send(frame) => {
                     match &frame {
