@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chat_sync::{Account, DataDir, DataDirError, Engine, Handle, Login, LoginMethod, NewMessage};
+use chat_sync::{
+    Account, DataDir, DataDirError, Engine, Handle, KeyHome, KeyHomeError, Login, LoginMethod, NewMessage,
+    NoVault,
+};
 use event_index::{IndexError, KeyFileError, Storage, Store, StoreKey};
 use hkdf::Hkdf;
 use nostr::prelude::{FromBech32, Keys, Kind, SecretKey, ToBech32};
@@ -201,9 +204,10 @@ fn nothing_in_the_data_directory_can_be_read_and_a_logout_leaves_nothing() {
         assert!(!store.parent().unwrap().exists());
 
         assert_unreadable(&taken, &patterns);
-        let gone = StoreKey::for_store(&taken, &folder.path().join("store.key"), &SystemEntropy).unwrap_err();
+        let home = KeyHome::new(folder.path(), Arc::new(NoVault));
+        let gone = home.open_or_create(&taken, &SystemEntropy).unwrap_err();
         assert!(
-            matches!(gone, KeyFileError::Gone { .. }),
+            matches!(gone, KeyHomeError::File(KeyFileError::Gone { .. })),
             "no new key is made for it: {gone}"
         );
         let any = Store::open(Storage::File(taken.clone()), &StoreKey::draw(&SystemEntropy)).unwrap_err();

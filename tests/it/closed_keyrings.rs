@@ -20,6 +20,19 @@ fn secret() -> DeviceSecret {
     DeviceSecret::parse(SECRET).unwrap()
 }
 
+/// Another device made a keyring of its own and wrote under it; the signer is asked to open that one too.
+async fn second_keyring(relay: &MemoryRelay, signer: &Handheld) {
+    let (event, keyring) = made_elsewhere(9, NOW - 4000).await;
+    relay.put(event);
+    relay.put(written_elsewhere(
+        &keyring,
+        "second",
+        "under the other",
+        NOW - 2000,
+    ));
+    signer.until_asked(|asked| asked.decrypt == 2).await;
+}
+
 #[test]
 fn a_history_whose_second_keyring_waits_for_the_signer_is_not_called_complete() {
     simulate(async move {
@@ -34,15 +47,7 @@ fn a_history_whose_second_keyring_waits_for_the_signer_is_not_called_complete() 
 
         // Another device made one too, while both were apart (F43).
         signer.set(Mood::LooksElsewhere(PATIENCE_OF_SIGNERS));
-        let (two, second) = made_elsewhere(9, NOW - 4000).await;
-        relay.put(two);
-        relay.put(written_elsewhere(
-            &second,
-            "second",
-            "under the other",
-            NOW - 2000,
-        ));
-        signer.until_asked(|asked| asked.decrypt == 2).await;
+        second_keyring(&relay, &signer).await;
         let person = signer.clone();
         actix::spawn(async move {
             tokio::time::sleep(Duration::from_secs(20)).await;
@@ -71,15 +76,7 @@ fn a_refused_second_keyring_is_asked_about_again_by_sync() {
         let engine = start_as(&device, signer.clone(), 1, &[(ONE, &relay)]).await;
         assert!(engine.sync().await.unwrap().complete);
         signer.set(Mood::Denies);
-        let (two, second) = made_elsewhere(9, NOW - 4000).await;
-        relay.put(two);
-        relay.put(written_elsewhere(
-            &second,
-            "second",
-            "under the other",
-            NOW - 2000,
-        ));
-        signer.until_asked(|asked| asked.decrypt == 2).await;
+        second_keyring(&relay, &signer).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         signer.set(Mood::Approves);
         engine.sync().await.unwrap();

@@ -79,29 +79,6 @@ impl StoreKey {
         from_hex(text).map(Self)
     }
 
-    /// The key of `store` that lives in `key_file`: read when the file is there, made when neither the file nor the
-    /// store is. No new key is ever made for an existing store.
-    pub fn for_store(store: &Path, key_file: &Path, entropy: &dyn Entropy) -> Result<Self, KeyFileError> {
-        let exists = |path: &Path| {
-            path.try_exists().map_err(|source| KeyFileError::Io {
-                place: path.to_owned(),
-                source,
-            })
-        };
-        if exists(key_file)? {
-            return Self::read_file(key_file);
-        }
-        if exists(store)? {
-            return Err(KeyFileError::Gone {
-                store: store.to_owned(),
-                key: key_file.to_owned(),
-            });
-        }
-        let key = Self::draw(entropy);
-        key.create_file(key_file)?;
-        Ok(key)
-    }
-
     /// Writes the key to a new file that only its owner can read. The file appears whole or not at all, and is on
     /// disk when this returns.
     pub fn create_file(&self, path: &Path) -> Result<(), KeyFileError> {
@@ -165,7 +142,6 @@ fn readable_by_others(_: &fs::Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use supervision::SeededEntropy;
 
     use super::*;
 
@@ -225,26 +201,6 @@ mod tests {
                 "{text:?}"
             );
         }
-    }
-
-    #[test]
-    fn no_new_key_is_made_for_an_existing_store() {
-        let directory = tempfile::tempdir().unwrap();
-        let (store, key) = (
-            directory.path().join("store.redb"),
-            directory.path().join("store.key"),
-        );
-        let entropy = SeededEntropy::new(1);
-        let first = StoreKey::for_store(&store, &key, &entropy).unwrap();
-        let second = StoreKey::for_store(&store, &key, &entropy).unwrap();
-        assert_eq!(first.as_bytes(), second.as_bytes());
-        fs::write(&store, "x").unwrap();
-        fs::remove_file(&key).unwrap();
-        assert!(matches!(
-            StoreKey::for_store(&store, &key, &entropy),
-            Err(KeyFileError::Gone { .. })
-        ));
-        assert!(!key.exists());
     }
 
     #[test]

@@ -134,3 +134,22 @@ fn an_account_without_history_keys_has_no_card() {
     let table = home.run(&["key", "list"]).succeeded().stdout;
     assert!(table.contains("no history key yet"), "{table}");
 }
+
+#[test]
+fn a_card_gives_a_relay_the_keyring_that_it_lacks() {
+    let (relay, other) = (relay(), relay());
+    let home = device(&relay);
+    let card = home
+        .run_with(&["key", "backup", "-q"], &format!("{PASSPHRASE}\n"))
+        .succeeded()
+        .stdout;
+    let elsewhere = Home::new();
+    let (url, given) = (other.url(), format!("{card}{PASSPHRASE}\n"));
+    elsewhere
+        .run_with(&["key", "restore", "--relay", &url], &given)
+        .succeeded();
+    elsewhere.run(&["sync"]).succeeded();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let keyrings = [nostr::prelude::Kind::Custom(1081)];
+    assert_eq!(runtime.block_on(other.count_events(&keyrings, &[])).unwrap(), 1);
+}

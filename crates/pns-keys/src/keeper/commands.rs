@@ -9,10 +9,10 @@ use supervision::Restarted;
 use super::actor::KeeperActor;
 use super::shelf::Inside;
 use super::{
-    Announce, DeleteError, KeyState, KeyringInfo, KeysLocked, ListKeyrings, OpenBatch, Opened,
-    RestoreKeyrings, SealBatch, SignDeletion, ToSeal, Unlock, UseRelays,
+    Announce, DeleteError, KeyState, KeyringInfo, KeysLocked, ListKeyrings, OpenBatch, Opened, SealBatch,
+    SignDeletion, ToSeal, Unlock, UseRelays,
 };
-use crate::{Profile, SealError, check_keyring, seal, sign_deletion};
+use crate::{Profile, SealError, seal, sign_deletion};
 
 type Sealed = Result<Vec<Result<Event, SealError>>, KeysLocked>;
 
@@ -108,25 +108,6 @@ impl Handler<ListKeyrings> for KeeperActor {
             }
         };
         self.shelf.oldest_first().into_iter().map(one).collect()
-    }
-}
-
-impl Handler<RestoreKeyrings> for KeeperActor {
-    type Result = usize;
-
-    fn handle(&mut self, RestoreKeyrings(events): RestoreKeyrings, ctx: &mut Self::Context) -> Self::Result {
-        self.env.tripwire.step(self.lifeline.role());
-        let account = self.account;
-        let ours: Vec<Event> = events
-            .into_iter()
-            .filter(|event| check_keyring(&account, event).is_ok())
-            .collect();
-        let count = ours.len();
-        for event in ours {
-            self.take(event, false);
-        }
-        self.drive(ctx);
-        count
     }
 }
 

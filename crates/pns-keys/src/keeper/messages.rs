@@ -183,15 +183,9 @@ pub struct KeyringInfo {
     /// Why it is not open, when it is not.
     pub closed: Option<String>,
     /// The signed event, encrypted to the account: a complete backup of the keyring for whoever holds the account's
-    /// key. Give it to [`RestoreKeyrings`] to take it in again.
+    /// key.
     pub event: Event,
 }
-
-/// Command: take keyring events from a backup, as if a relay had sent them. Answers how many belong to this account
-/// and carry a valid signature; they are opened, saved and sent to relays that lack them afterwards.
-#[derive(Debug, Message)]
-#[rtype(result = "usize")]
-pub struct RestoreKeyrings(pub Vec<Event>);
 
 /// Command: send [`KeysChanged`] to everyone again.
 #[derive(Debug, Clone, Copy, Message)]

@@ -32,7 +32,7 @@ use supervision::{Constructor, Env, Lifeline, Outlet, Restarted};
 pub use actor::SIGNER_WAIT;
 pub use messages::{
     Announce, DeleteError, KeyState, KeyringInfo, KeysChanged, KeysLocked, ListKeyrings, OpenBatch, Opened,
-    RestoreKeyrings, SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
+    SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
 };
 pub use saved::{on_card, row_of};
 
@@ -50,8 +50,6 @@ pub struct Keeper {
     pub sign_deletion: Outlet<SignDeletion>,
     /// Names the keyrings.
     pub list: Outlet<ListKeyrings>,
-    /// Takes keyrings from a backup.
-    pub restore: Outlet<RestoreKeyrings>,
     /// Has the signer asked again.
     pub unlock: Outlet<Unlock>,
     /// Has the keys announced again.
@@ -94,7 +92,6 @@ impl Keeper {
             open: Outlet::empty(),
             sign_deletion: Outlet::empty(),
             list: Outlet::empty(),
-            restore: Outlet::empty(),
             unlock: Outlet::empty(),
             announce: Outlet::empty(),
             use_relays: Outlet::empty(),
@@ -113,7 +110,6 @@ impl Keeper {
         self.open.fill(address.clone().recipient());
         self.sign_deletion.fill(address.clone().recipient());
         self.list.fill(address.clone().recipient());
-        self.restore.fill(address.clone().recipient());
         self.unlock.fill(address.clone().recipient());
         self.announce.fill(address.clone().recipient());
         self.use_relays.fill(address.clone().recipient());

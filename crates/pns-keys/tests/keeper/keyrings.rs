@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use event_index::MemoryDisk;
 use nostr::event::Event;
-use pns_keys::keeper::{Announce, ListKeyrings, RestoreKeyrings, Unlock};
+use pns_keys::keeper::{Announce, ListKeyrings, Unlock};
 use pns_keys::{DeviceSecret, PnsKey, Profile};
 
 use crate::PER_KEYRING;
@@ -220,26 +220,6 @@ fn f41_a_refused_creation_is_tried_again_by_a_person_only() {
         assert_eq!(device.signer.asked(), 1);
         device.keeper.unlock.send(Unlock).await.unwrap();
         device.until_ready().await;
-    });
-}
-
-#[test]
-fn a_backup_is_restored_and_reaches_the_relays() {
-    let (relay, backup) = (Relay::new("a"), keyring(1, 9, START - 50));
-    relay.set_online(false);
-    simulate(async {
-        let mut device = Device::boot(1, &MemoryDisk::new(), willing(), from_ref(&relay));
-        device.until("it runs", |_| true).await;
-        let events = vec![keyring(2, 8, START - 60), backup.clone()];
-        assert_eq!(
-            device.keeper.restore.send(RestoreKeyrings(events)).await.unwrap(),
-            1
-        );
-        let keys = device.until("the key", |keys| keys.write.is_some()).await;
-        assert!(!keys.write.unwrap().ready, "no relay has it yet");
-        relay.set_online(true);
-        device.until_ready().await;
-        assert_eq!(relay.held(), [backup]);
     });
 }
 
