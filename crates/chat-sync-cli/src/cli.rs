@@ -79,6 +79,9 @@ pub(crate) enum Command {
     Key(Key),
     /// Take in a history that another program exported
     Import(Import),
+    /// Look after the file that keeps everything here
+    #[command(subcommand)]
+    Store(Store),
     /// Run a relay on this machine
     Relay(Relay),
 }
@@ -248,6 +251,18 @@ pub(crate) struct Restore {
     /// Read the passphrase of the card from this file
     #[arg(long, value_name = "PATH")]
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read all of it, and name what is damaged
+    Verify,
+    /// How large it is, table by table
+    Stats,
+    /// Compute its lists and sums again from the messages in it, and set damaged messages aside
+    Rebuild,
+    /// Make its file as small as it can be
+    Compact,
 }
 
 #[derive(Debug, Args)]

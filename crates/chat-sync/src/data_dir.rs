@@ -375,6 +375,11 @@ impl DataDir {
         KeyHome::new(&self.folder(account), Arc::clone(&self.vault))
     }
 
+    /// The file of an account's store.
+    pub fn store_file(&self, account: &PublicKey) -> PathBuf {
+        self.folder(account).join(STORE)
+    }
+
     fn pointer(&self) -> PathBuf {
         self.root.join("account")
     }

@@ -45,6 +45,7 @@ mod login;
 mod report;
 mod signer_login;
 mod states;
+mod upkeep;
 mod wiring;
 
 pub use chat_model::{ConversationSummary, FindError, Message, MessageId, Role};
@@ -65,3 +66,4 @@ pub use report::{RelayReport, SyncReport};
 pub use signer_login::{ShowPage, SignerLoginError, log_in_with_bunker, log_in_with_offer};
 pub use states::MessageState;
 pub use status::{AccountState, RelayState, Status};
+pub use upkeep::{DAMAGE_NAMED_MAX, Examination, StoreRebuilt, examine_store, rebuild_store};

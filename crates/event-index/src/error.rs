@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use redb::{CommitError, DatabaseError, SetDurabilityError, StorageError, TableError, TransactionError};
+use redb::{
+    CommitError, CompactionError, DatabaseError, SetDurabilityError, StorageError, TableError,
+    TransactionError,
+};
 
 /// Why a call did nothing. Nothing of a failed call is on disk, and a failed read is never an empty answer.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +141,7 @@ macro_rules! from_database {
 
 from_database!(
     CommitError,
+    CompactionError,
     DatabaseError,
     SetDurabilityError,
     StorageError,

@@ -36,7 +36,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) entropy: Arc<dyn Entropy>,
     place: String,
-    database: Database,
+    pub(crate) database: Database,
 }
 
 impl Store {

@@ -171,6 +171,11 @@ impl<'t> Writer<'t> {
         self.remove_deliveries_of(seq)
     }
 
+    /// The items, to be read.
+    pub(crate) fn items(&self) -> &impl ReadableTable<(u64, Bytes32), u64> {
+        &self.items
+    }
+
     /// Puts an item in, under its number, or takes it out. Nothing else writes `items`: the fingerprint index follows
     /// from here.
     pub(crate) fn set_item(&mut self, item: Item, seq: Option<u64>) -> Result<(), IndexError> {

@@ -8,6 +8,7 @@ mod login;
 mod logout;
 mod relay;
 mod status;
+mod store;
 mod sync;
 mod whoami;
 
@@ -27,6 +28,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Chats(chats) => chats::run(context, chats).await,
         Command::Key(key) => key::run(context, key).await,
         Command::Import(args) => import::run(context, &args).await,
+        Command::Store(command) => store::run(context, command).await,
         Command::Relay(args) => relay::run(context, args).await,
     }
 }

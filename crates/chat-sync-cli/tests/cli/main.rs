@@ -8,6 +8,7 @@ mod keys;
 mod logins;
 mod mistakes;
 mod relays;
+mod stores;
 mod switches;
 mod syncing;
 
