@@ -26,6 +26,8 @@ pub(crate) struct Sync<'a> {
     drafts: u64,
     waiting: u64,
     parked: u64,
+    /// Of each relay, if everything was fetched from it.
+    full_download_bytes: u64,
     locked: Option<&'a str>,
     held: Option<&'a str>,
 }
@@ -64,6 +66,7 @@ impl<'a> From<&'a SyncReport> for Sync<'a> {
             drafts: counts.drafts,
             waiting: counts.waiting,
             parked: counts.parked,
+            full_download_bytes: counts.full_download_bytes(),
             locked: report.locked.as_deref(),
             held: report.held.as_deref(),
         }
@@ -102,6 +105,7 @@ pub(crate) struct StatusShape<'a> {
     waiting: u64,
     safe: u64,
     parked: u64,
+    full_download_bytes: u64,
     held: Option<&'a str>,
     failed: &'a [String],
     relays: &'a [RelayStatus],
@@ -136,6 +140,7 @@ impl<'a> From<&'a Status> for StatusShape<'a> {
             waiting: counts.waiting,
             safe: status.safe,
             parked: counts.parked,
+            full_download_bytes: counts.full_download_bytes(),
             held: status.held.as_deref(),
             failed: &status.failed,
             relays: &status.relays,

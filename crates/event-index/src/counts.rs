@@ -1,9 +1,9 @@
 //! How much there is of everything, without counting it.
 
-use redb::ReadableTableMetadata;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use crate::tables::{COUNTERS, DRAFTS, ITEMS, OTHERS, TOMBSTONES};
-use crate::writer::Counted;
+use crate::writer::{Counted, Writer};
 use crate::{IndexError, Store};
 
 /// How much there is of everything, all of one moment.
@@ -21,6 +21,19 @@ pub struct Counts {
     pub parked: u64,
     /// Deleted ids.
     pub tombstones: u64,
+    /// Bytes of the JSON of all live events: what a download of everything would carry.
+    pub event_bytes: u64,
+}
+
+/// What a relay writes around an event: `["EVENT","…",…]` with a subscription id of 16 characters, and the head of a
+/// websocket message.
+const FRAME_BYTES: u64 = 34;
+
+impl Counts {
+    /// Bytes that one relay would send if all of this was fetched from it again, without compression.
+    pub fn full_download_bytes(&self) -> u64 {
+        self.event_bytes + self.items * FRAME_BYTES
+    }
 }
 
 impl Store {
@@ -39,6 +52,30 @@ impl Store {
             waiting: drafts + counted.waiting,
             parked: counted.parked,
             tombstones,
+            event_bytes: counted.event_bytes,
         })
     }
+
+    /// Counts bytes in a file of a program that did not. Cost: one lookup when there is nothing to do, else the whole
+    /// file.
+    pub(crate) fn update_counts(&self) -> Result<(), IndexError> {
+        let transaction = self.read()?;
+        let counted = transaction.open_table(COUNTERS)?.get("bytes")?.is_some();
+        let empty = transaction.open_table(ITEMS)?.is_empty()?;
+        drop(transaction);
+        if counted || empty {
+            return Ok(());
+        }
+        self.write(count_bytes)
+    }
+}
+
+/// Counts the bytes of all envelopes again.
+pub(crate) fn count_bytes(writer: &mut Writer<'_>) -> Result<(), IndexError> {
+    let mut bytes = 0;
+    for row in writer.envelopes.iter()? {
+        bytes += row?.1.value().len() as u64;
+    }
+    writer.counted().event_bytes = bytes;
+    Ok(())
 }

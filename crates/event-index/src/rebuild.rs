@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use redb::ReadableTable;
 
+use crate::counts::count_bytes;
 use crate::envelopes::decode_event;
 use crate::tables::ENVELOPES;
 use crate::writer::Writer;
@@ -71,6 +72,7 @@ fn rebuild(writer: &mut Writer<'_>, damaged: &BTreeSet<u64>) -> Result<Rebuilt, 
     if !stray.is_empty() {
         writer.agreements.retain(|_, _| false)?;
     }
+    count_bytes(writer)?;
     writer.rebuild_index()?;
     Ok(done)
 }

@@ -92,6 +92,7 @@ impl Store {
             store.write(header::write)?;
         }
         store.update_index()?;
+        store.update_counts()?;
         Ok(store)
     }
 

@@ -110,7 +110,8 @@ pub(crate) const AGREEMENTS: TableDefinition<Bytes16, Blob> = TableDefinition::n
 /// Value: `[u8]`   # format number (4, LE); hash of the store key
 pub(crate) const META: TableDefinition<&str, Blob> = TableDefinition::new("meta-1");
 
-/// Key:   `str`   # `seq`, `draft`: last number given out; `waiting`, `parked`: events with such a delivery
+/// Key:   `str`   # `seq`, `draft`: last number given out; `waiting`, `parked`: events with such a delivery; `bytes`: of
+///                # all values of [`ENVELOPES`], absent in files of programs that did not count them
 /// Value: `u64`
 pub(crate) const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
 

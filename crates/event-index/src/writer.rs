@@ -53,6 +53,8 @@ pub(crate) struct Counted {
     pub(crate) waiting: u64,
     /// Events with a parked delivery.
     pub(crate) parked: u64,
+    /// Bytes in [`ENVELOPES`].
+    pub(crate) event_bytes: u64,
 }
 
 impl Counted {
@@ -63,6 +65,7 @@ impl Counted {
             draft: value("draft")?,
             waiting: value("waiting")?,
             parked: value("parked")?,
+            event_bytes: value("bytes")?,
         })
     }
 }
@@ -120,12 +123,14 @@ impl<'t> Writer<'t> {
                 draft,
                 waiting,
                 parked,
+                event_bytes,
             } = self.counted;
             for (name, value) in [
                 ("seq", seq),
                 ("draft", draft),
                 ("waiting", waiting),
                 ("parked", parked),
+                ("bytes", event_bytes),
             ] {
                 self.counters.insert(name, value)?;
             }
@@ -154,7 +159,9 @@ impl<'t> Writer<'t> {
         let seq = self.counted.seq;
         self.set_item(Item::of(event), Some(seq))?;
         self.ids.insert(event.id.as_bytes(), seq)?;
-        self.envelopes.insert(seq, encode_event(event).as_slice())?;
+        let bytes = encode_event(event);
+        self.envelopes.insert(seq, bytes.as_slice())?;
+        self.counted.event_bytes += bytes.len() as u64;
         let kind = u16::from(event.kind);
         if kind != MESSAGE_KIND {
             self.others.insert(seq, kind)?;
@@ -166,7 +173,8 @@ impl<'t> Writer<'t> {
     pub(crate) fn remove_event(&mut self, event: &Event, seq: u64) -> Result<(), IndexError> {
         self.set_item(Item::of(event), None)?;
         self.ids.remove(event.id.as_bytes())?;
-        self.envelopes.remove(seq)?;
+        let removed = self.envelopes.remove(seq)?.map_or(0, |bytes| bytes.value().len());
+        self.counted.event_bytes = self.counted.event_bytes.saturating_sub(removed as u64);
         self.others.remove(seq)?;
         self.remove_deliveries_of(seq)
     }

@@ -194,6 +194,11 @@ impl Model {
             waiting: drafts + distinct(&[DeliveryState::Waiting, DeliveryState::Sent]),
             parked: distinct(&[DeliveryState::Parked]),
             tombstones: self.deleters.len() as u64,
+            event_bytes: self
+                .live
+                .values()
+                .map(|(_, event)| serde_json::to_vec(event).unwrap().len() as u64)
+                .sum(),
         }
     }
 

@@ -16,6 +16,7 @@ const ITEMS: TableDefinition<Key, u64> = TableDefinition::new("items-1");
 const IDS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("ids-1");
 const ENVELOPES: TableDefinition<u64, &[u8]> = TableDefinition::new("envelopes-1");
 const OTHERS: TableDefinition<u64, u16> = TableDefinition::new("others-1");
+const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
 const BLOCKS: TableDefinition<Key, &[u8; 40]> = TableDefinition::new("blocks-1");
 
 const EVENTS: u64 = 600;
@@ -205,4 +206,15 @@ fn sizes_name_every_table_with_its_rows() {
     assert!(sizes.used <= std::fs::metadata(&path).unwrap().len());
     let stored: u64 = sizes.tables.iter().map(|table| table.stored).sum();
     assert!(stored > 0 && stored < sizes.used);
+}
+
+#[test]
+fn a_store_that_did_not_count_bytes_counts_them_when_it_is_opened() {
+    let (_directory, path) = closed_store();
+    let counted = open(&path).counts().unwrap();
+    assert!(counted.event_bytes > EVENTS * 200 && counted.full_download_bytes() > counted.event_bytes);
+    behind_its_back(&path, |transaction| {
+        transaction.open_table(COUNTERS).unwrap().remove("bytes").unwrap();
+    });
+    assert_eq!(open(&path).counts().unwrap(), counted);
 }

@@ -3,6 +3,7 @@
 use chat_sync::{AccountState, Config, Handle, RelayReport, Status, SyncReport};
 use event_index::Basis;
 use futures_util::StreamExt;
+use indicatif::HumanBytes;
 use reconciler::Method;
 
 use crate::cli::SyncArgs;
@@ -126,8 +127,20 @@ fn print(output: Output, report: &SyncReport) -> Result<(), Failure> {
             "every relay holds the same set"
         };
         output.line(&format!("In sync: {messages}, {how}."))?;
+        output.line(&traffic(report))?;
     }
     Ok(())
+}
+
+/// What moved, beside what it would have been without comparing.
+fn traffic(report: &SyncReport) -> String {
+    let moved = report.relays.iter().map(|relay| relay.bytes_in + relay.bytes_out);
+    let full = report.counts.full_download_bytes() * report.relays.len() as u64;
+    format!(
+        "{} moved; fetching everything would have been {}.",
+        HumanBytes(moved.sum()),
+        HumanBytes(full)
+    )
 }
 
 /// What the comparison with one relay came to, in words.
