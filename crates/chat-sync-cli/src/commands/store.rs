@@ -75,11 +75,12 @@ async fn rebuild(output: Output, account: Account, set_aside: PathBuf) -> Result
             "set_aside": path,
         }));
     }
-    output.line(&format!(
-        "{} whole; {} mended in their lists; every sum is computed again",
-        plural(rebuilt.events, "event"),
-        plural(rebuilt.mended, "row")
-    ))?;
+    let mended = match rebuilt.mended {
+        0 => String::new(),
+        rows => format!(", {} of their lists mended", plural(rows, "row")),
+    };
+    let events = plural(rebuilt.events, "event");
+    output.line(&format!("{events} whole{mended}; every sum is computed again"))?;
     if let Some(path) = path {
         output.line(&format!(
             "{} damaged: set aside in {}; run `chat-sync sync` to fetch what relays have of them",

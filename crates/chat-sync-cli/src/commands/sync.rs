@@ -127,20 +127,25 @@ fn print(output: Output, report: &SyncReport) -> Result<(), Failure> {
             "every relay holds the same set"
         };
         output.line(&format!("In sync: {messages}, {how}."))?;
-        output.line(&traffic(report))?;
+        traffic(report).map_or(Ok(()), |line| output.line(&line))?;
     }
     Ok(())
 }
 
-/// What moved, beside what it would have been without comparing.
-fn traffic(report: &SyncReport) -> String {
-    let moved = report.relays.iter().map(|relay| relay.bytes_in + relay.bytes_out);
+/// What moved, beside what it would have been without comparing; `None` when comparing spared nothing.
+fn traffic(report: &SyncReport) -> Option<String> {
+    let moved: u64 = report
+        .relays
+        .iter()
+        .map(|relay| relay.bytes_in + relay.bytes_out)
+        .sum();
     let full = report.counts.full_download_bytes() * report.relays.len() as u64;
-    format!(
+    let line = format!(
         "{} moved; fetching everything would have been {}.",
-        HumanBytes(moved.sum()),
+        HumanBytes(moved),
         HumanBytes(full)
-    )
+    );
+    (moved < full).then_some(line)
 }
 
 /// What the comparison with one relay came to, in words.
