@@ -93,6 +93,7 @@ mod memory;
 mod messages;
 mod ok_class;
 mod presence;
+mod profile;
 mod refusal;
 mod relay_frame;
 mod relay_url;
@@ -114,6 +115,11 @@ pub use memory::{MemoryEnd, memory_pair};
 pub use messages::{FrameArrived, LinkChanged, LinkState, Steer};
 pub use ok_class::{ClockRefusal, OkClass};
 pub use presence::{Presence, Turn};
+pub use profile::{
+    CAP_KEPT_SECS, INFO_FRESH_SECS, INFO_KEPT_SECS, Learned, Lesson, NEG_PROOF_KEPT_SECS,
+    NEG_REFUSAL_KEPT_SECS, Neg, NegChance, NotRelayInfo, PAGE_LIMIT_MAX, RelayInfo, RelayProfile,
+    SUBS_KEPT_SECS,
+};
 pub use refusal::Refusal;
 pub use relay_frame::RelayFrame;
 pub use relay_url::{RelayUrl, RelayUrlError};
