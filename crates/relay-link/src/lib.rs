@@ -116,7 +116,7 @@ pub use messages::{FrameArrived, LinkChanged, LinkState, Steer};
 pub use ok_class::{ClockRefusal, OkClass};
 pub use presence::{Presence, Turn};
 pub use profile::{
-    CAP_KEPT_SECS, INFO_FRESH_SECS, INFO_KEPT_SECS, Learned, Lesson, NEG_PROOF_KEPT_SECS,
+    Believed, CAP_KEPT_SECS, INFO_FRESH_SECS, INFO_KEPT_SECS, Lesson, NEG_PROOF_KEPT_SECS,
     NEG_REFUSAL_KEPT_SECS, Neg, NegChance, NotRelayInfo, PAGE_LIMIT_MAX, RelayInfo, RelayProfile,
     SUBS_KEPT_SECS,
 };

@@ -5,7 +5,7 @@
 //! - Every fact carries when it was learned and is believed for a while only, so a relay that changes is found out.
 //!   A fact from the future is from before the clock was set, and is not believed at all.
 //! - Nothing here is needed for correctness: an empty profile costs a refusal or some round trips more.
-//! - Damaged bytes lose the facts they held and nothing else.
+//! - Damaged text loses the facts it held and nothing else.
 //!
 //! Units: times are Unix seconds.
 
@@ -17,9 +17,10 @@ use serde_json::Value;
 
 use self::info::one_line;
 pub use self::info::{NotRelayInfo, RelayInfo};
-pub use self::learned::Learned;
+pub use self::learned::Believed;
+use self::learned::Learned;
 
-/// How [`RelayProfile::to_bytes`] writes. A profile of another version is read as an empty one: it is learned again.
+/// How [`RelayProfile::to_json`] writes. A profile of another version is read as an empty one: it is learned again.
 const FORMAT: u32 = 1;
 
 const HOUR: u64 = 3600;
@@ -36,6 +37,8 @@ pub const SUBS_KEPT_SECS: u64 = DAY;
 pub const INFO_KEPT_SECS: u64 = 30 * DAY;
 /// A document older than this is fetched again.
 pub const INFO_FRESH_SECS: u64 = DAY;
+/// The same fact again is worth a write to the disk after this long: far below the time that any fact is kept.
+const RENEWED_SECS: u64 = HOUR;
 /// Events per page asked of any relay: the most that the common ones bring (P-7).
 pub const PAGE_LIMIT_MAX: usize = 500;
 
@@ -87,7 +90,7 @@ pub enum Lesson {
     Info(RelayInfo),
 }
 
-/// What is known of one relay. Pure: whoever holds it keeps it on disk with [`RelayProfile::to_bytes`].
+/// What is known of one relay. Pure: whoever holds it keeps it on disk with [`RelayProfile::to_json`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RelayProfile {
@@ -116,26 +119,24 @@ where
 }
 
 impl RelayProfile {
-    /// Takes in what the relay has shown at `now`, in place of what was known of it.
-    pub fn learn(&mut self, lesson: Lesson, now: u64) {
+    /// Takes in what the relay has shown at `now`, in place of what was known of it. Returns whether that is worth a write
+    /// to the disk: it is news, or the same was last learned more than an hour ago.
+    pub fn learn(&mut self, lesson: Lesson, now: u64) -> bool {
         match lesson {
-            Lesson::NegSpoken => self.neg = Some(Learned::new(Neg::Spoken, now)),
-            Lesson::NegRefused { why } => {
-                let why = one_line(&why);
-                self.neg = Some(Learned::new(Neg::Refused { why }, now));
-            }
-            Lesson::NegCap(cap) => self.neg_cap = Some(Learned::new(cap, now)),
-            Lesson::PageCap(cap) => self.page_cap = Some(Learned::new(cap, now)),
-            Lesson::OneAuthorPerFilter { why } => self.one_author = Some(Learned::new(one_line(&why), now)),
-            Lesson::SubsMax(max) => self.subs_max = Some(Learned::new(max, now)),
-            Lesson::Info(info) => self.info = Some(Learned::new(info, now)),
+            Lesson::NegSpoken => renew(&mut self.neg, Neg::Spoken, now),
+            Lesson::NegRefused { why } => renew(&mut self.neg, Neg::Refused { why: one_line(&why) }, now),
+            Lesson::NegCap(cap) => renew(&mut self.neg_cap, cap, now),
+            Lesson::PageCap(cap) => renew(&mut self.page_cap, cap, now),
+            Lesson::OneAuthorPerFilter { why } => renew(&mut self.one_author, one_line(&why), now),
+            Lesson::SubsMax(max) => renew(&mut self.subs_max, max, now),
+            Lesson::Info(info) => renew(&mut self.info, info, now),
         }
     }
 
     /// What to expect of a NEG-OPEN at `now`. A document that does not list NIP-77 changes nothing: relays speak it
     /// unlisted, and refuse it listed.
     pub fn neg(&self, now: u64) -> NegChance {
-        match self.neg_known(now).map(|known| &known.what) {
+        match self.neg_known(now).map(|known| known.what) {
             None => NegChance::Unknown,
             Some(Neg::Spoken) => NegChance::Proven,
             Some(Neg::Refused { .. }) => NegChance::Unavailable,
@@ -144,13 +145,13 @@ impl RelayProfile {
 
     /// How many events the relay compares at once, when it has said so. At least 1.
     pub fn neg_cap(&self, now: u64) -> Option<u64> {
-        self.neg_cap_known(now).map(|known| known.what.max(1))
+        self.neg_cap_known(now).map(|known| (*known.what).max(1))
     }
 
     /// What to ask for per page: the smallest of 500, the relay's own word and what its pages really brought. At least
     /// 1. Asking for more is refused by some relays and silently cut by others (P-7).
     pub fn page_limit(&self, now: u64) -> usize {
-        let learned = self.page_cap_known(now).map(|known| known.what);
+        let learned = self.page_cap_known(now).map(|known| *known.what);
         let said = self.info(now).and_then(|known| known.what.max_limit);
         // Nobody means a limit of 0; some write it for "no limit".
         let said = said
@@ -171,7 +172,7 @@ impl RelayProfile {
     /// How many subscriptions may be open at once, when that is known: the smaller of what was seen and what the relay
     /// says. At least 1.
     pub fn subs_max(&self, now: u64) -> Option<usize> {
-        let learned = self.subs_max_known(now).map(|known| known.what);
+        let learned = self.subs_max_known(now).map(|known| *known.what);
         let said = self.info(now).and_then(|known| known.what.max_subscriptions);
         let said = said
             .filter(|max| *max > 0)
@@ -181,56 +182,45 @@ impl RelayProfile {
 
     /// Whether the relay's document is to be fetched: none is known, or the one that is, is older than a day.
     pub fn wants_info(&self, now: u64) -> bool {
-        !self
-            .info
-            .as_ref()
-            .is_some_and(|known| known.holds(now, INFO_FRESH_SECS))
+        let known = self.info.as_ref();
+        known
+            .and_then(|known| known.believed(now, INFO_FRESH_SECS))
+            .is_none()
     }
 
     /// What was found out about NEG and is believed at `now`.
-    pub fn neg_known(&self, now: u64) -> Option<&Learned<Neg>> {
-        let kept = |neg: &Neg| match neg {
+    pub fn neg_known(&self, now: u64) -> Option<Believed<'_, Neg>> {
+        let known = self.neg.as_ref()?;
+        let kept = match known.what {
             Neg::Spoken => NEG_PROOF_KEPT_SECS,
             Neg::Refused { .. } => NEG_REFUSAL_KEPT_SECS,
         };
-        self.neg
-            .as_ref()
-            .filter(|known| known.holds(now, kept(&known.what)))
+        known.believed(now, kept)
     }
 
     /// The cap of a comparison that was found out and is believed at `now`.
-    pub fn neg_cap_known(&self, now: u64) -> Option<&Learned<u64>> {
-        self.neg_cap
-            .as_ref()
-            .filter(|known| known.holds(now, CAP_KEPT_SECS))
+    pub fn neg_cap_known(&self, now: u64) -> Option<Believed<'_, u64>> {
+        self.neg_cap.as_ref()?.believed(now, CAP_KEPT_SECS)
     }
 
     /// The cap of a page that was found out and is believed at `now`.
-    pub fn page_cap_known(&self, now: u64) -> Option<&Learned<usize>> {
-        self.page_cap
-            .as_ref()
-            .filter(|known| known.holds(now, CAP_KEPT_SECS))
+    pub fn page_cap_known(&self, now: u64) -> Option<Believed<'_, usize>> {
+        self.page_cap.as_ref()?.believed(now, CAP_KEPT_SECS)
     }
 
     /// What the relay said against filters with several authors, if that is believed at `now`.
-    pub fn one_author_known(&self, now: u64) -> Option<&Learned<String>> {
-        self.one_author
-            .as_ref()
-            .filter(|known| known.holds(now, CAP_KEPT_SECS))
+    pub fn one_author_known(&self, now: u64) -> Option<Believed<'_, String>> {
+        self.one_author.as_ref()?.believed(now, CAP_KEPT_SECS)
     }
 
     /// The limit of subscriptions that was found out and is believed at `now`.
-    pub fn subs_max_known(&self, now: u64) -> Option<&Learned<usize>> {
-        self.subs_max
-            .as_ref()
-            .filter(|known| known.holds(now, SUBS_KEPT_SECS))
+    pub fn subs_max_known(&self, now: u64) -> Option<Believed<'_, usize>> {
+        self.subs_max.as_ref()?.believed(now, SUBS_KEPT_SECS)
     }
 
     /// What the relay says about itself, if that is believed at `now`.
-    pub fn info(&self, now: u64) -> Option<&Learned<RelayInfo>> {
-        self.info
-            .as_ref()
-            .filter(|known| known.holds(now, INFO_KEPT_SECS))
+    pub fn info(&self, now: u64) -> Option<Believed<'_, RelayInfo>> {
+        self.info.as_ref()?.believed(now, INFO_KEPT_SECS)
     }
 
     /// Whether nothing was ever learned.
@@ -238,23 +228,34 @@ impl RelayProfile {
         *self == Self::default()
     }
 
-    /// The bytes to keep: JSON, at most a few KB.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// The text to keep: JSON, at most a few KB.
+    pub fn to_json(&self) -> String {
         let kept = Kept {
             format: FORMAT,
             profile: self.clone(),
         };
-        // Numbers and texts always become JSON; if they did not, no bytes are an empty profile.
-        serde_json::to_vec(&kept).unwrap_or_default()
+        // Numbers and texts always become JSON; if they did not, no text is an empty profile.
+        serde_json::to_string(&kept).unwrap_or_default()
     }
 
-    /// What [`RelayProfile::to_bytes`] wrote. A fact that cannot be read is not known.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        match serde_json::from_slice::<Kept>(bytes) {
+    /// What [`RelayProfile::to_json`] wrote. A fact that cannot be read is not known.
+    pub fn from_json(text: &str) -> Self {
+        match serde_json::from_str::<Kept>(text) {
             Ok(kept) if kept.format == FORMAT => kept.profile,
             _ => Self::default(),
         }
     }
+}
+
+/// Replaces a fact. Returns whether it is news, or renews one from more than an hour ago.
+fn renew<T: PartialEq>(fact: &mut Option<Learned<T>>, what: T, now: u64) -> bool {
+    let fresh = fact
+        .as_ref()
+        .is_some_and(|known| known.what == what && known.believed(now, RENEWED_SECS).is_some());
+    if !fresh {
+        *fact = Some(Learned::new(what, now));
+    }
+    !fresh
 }
 
 /// A profile as it is on disk. A field that is added later is not known to an older program, and does not hurt it.

@@ -2,13 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Something that was found out at a moment, and is believed for a while.
+/// Something that was found out at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Learned<T> {
+pub(super) struct Learned<T> {
     /// When it was learned, Unix seconds by this device's clock.
-    pub at: u64,
+    at: u64,
     /// What was learned.
-    pub what: T,
+    pub(super) what: T,
+}
+
+/// Something that was found out and is still believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Believed<'a, T> {
+    /// When it was learned, Unix seconds.
+    pub at: u64,
+    /// Until when it is believed, Unix seconds, exclusive.
+    pub until: u64,
+    /// What was learned.
+    pub what: &'a T,
 }
 
 impl<T> Learned<T> {
@@ -16,10 +27,15 @@ impl<T> Learned<T> {
         Self { at, what }
     }
 
-    /// Whether it is still believed at `now`, Unix seconds. What was learned in the future is from before the clock was
+    /// The fact, if it is believed at `now`, Unix seconds. What was learned in the future is from before the clock was
     /// set, and would otherwise be believed until that future is over.
-    pub(super) fn holds(&self, now: u64, kept_secs: u64) -> bool {
-        (self.at..self.at.saturating_add(kept_secs)).contains(&now)
+    pub(super) fn believed(&self, now: u64, kept_secs: u64) -> Option<Believed<'_, T>> {
+        let until = self.at.saturating_add(kept_secs);
+        (self.at..until).contains(&now).then_some(Believed {
+            at: self.at,
+            until,
+            what: &self.what,
+        })
     }
 }
 
@@ -32,15 +48,22 @@ mod tests {
     #[test]
     fn a_fact_is_believed_from_its_second_until_it_expires() {
         let fact = Learned::new((), 1_000);
-        assert!(fact.holds(1_000, 60) && fact.holds(1_059, 60));
-        assert!(!fact.holds(1_060, 60), "expired");
-        assert!(!fact.holds(999, 60), "the clock was set back");
+        let expected = Believed {
+            at: 1_000,
+            until: 1_060,
+            what: &(),
+        };
+        assert_eq!(fact.believed(1_000, 60), Some(expected));
+        assert_eq!(fact.believed(1_059, 60), Some(expected));
+        assert_eq!(fact.believed(1_060, 60), None, "expired");
+        assert_eq!(fact.believed(999, 60), None, "the clock was set back");
     }
 
     proptest! {
         #[test]
         fn no_fact_is_believed_longer_than_it_is_kept(at: u64, now: u64, kept in 0..=u64::MAX / 2) {
-            prop_assert_eq!(Learned::new((), at).holds(now, kept), now >= at && now - at < kept && now < at.saturating_add(kept));
+            let believed = Learned::new((), at).believed(now, kept).is_some();
+            prop_assert_eq!(believed, now >= at && now - at < kept && now < at.saturating_add(kept));
         }
     }
 }

@@ -139,7 +139,7 @@ fn what_a_relay_said_is_kept_as_one_short_line() {
         Lesson::NegRefused { why: why.clone() },
         Lesson::OneAuthorPerFilter { why },
     ]);
-    assert!(profile.to_bytes().len() < 1_000);
+    assert!(profile.to_json().len() < 1_000);
     let kept = &profile.one_author_known(NOW).unwrap().what;
     assert!(!kept.contains(char::is_control), "{kept}");
 }
@@ -147,19 +147,30 @@ fn what_a_relay_said_is_kept_as_one_short_line() {
 #[test]
 fn one_damaged_fact_loses_only_itself() {
     let profile = knowing([Lesson::NegSpoken, Lesson::PageCap(300)]);
-    let mut kept: Value = serde_json::from_slice(&profile.to_bytes()).unwrap();
+    let mut kept: Value = serde_json::from_str(&profile.to_json()).unwrap();
     kept["profile"]["page_cap"] = "many".into();
     kept["profile"]["added_later"] = 1.into();
-    let read = RelayProfile::from_bytes(kept.to_string().as_bytes());
+    let read = RelayProfile::from_json(&kept.to_string());
     assert_eq!((read.neg(NOW), read.page_limit(NOW)), (NegChance::Proven, 500));
 }
 
 #[test]
 fn another_format_is_not_guessed_at() {
-    let mut kept: Value = serde_json::from_slice(&knowing([Lesson::NegSpoken]).to_bytes()).unwrap();
+    let mut kept: Value = serde_json::from_str(&knowing([Lesson::NegSpoken]).to_json()).unwrap();
     kept["format"] = 2.into();
-    assert!(RelayProfile::from_bytes(kept.to_string().as_bytes()).is_empty());
-    assert!(RelayProfile::from_bytes(b"").is_empty());
+    assert!(RelayProfile::from_json(&kept.to_string()).is_empty());
+    assert!(RelayProfile::from_json("").is_empty());
+}
+
+#[test]
+fn the_same_again_is_worth_a_write_once_an_hour() {
+    let mut profile = RelayProfile::default();
+    assert!(profile.learn(Lesson::NegSpoken, NOW));
+    assert!(!profile.learn(Lesson::NegSpoken, NOW + 3_599));
+    assert!(profile.learn(Lesson::NegSpoken, NOW + 3_600));
+    assert!(profile.learn(refused(), NOW + 3_601), "news");
+    assert!(profile.learn(refused(), NOW), "the clock was set back");
+    assert_eq!(profile.neg(NOW), NegChance::Unavailable);
 }
 
 fn lesson() -> impl Strategy<Value = Lesson> {
@@ -193,20 +204,20 @@ proptest! {
         for (lesson, at) in lessons {
             profile.learn(lesson, at);
         }
-        prop_assert_eq!(RelayProfile::from_bytes(&profile.to_bytes()), profile);
+        prop_assert_eq!(RelayProfile::from_json(&profile.to_json()), profile);
     }
 
     #[test]
-    fn damaged_bytes_are_read_as_less_and_never_panic(
+    fn damaged_text_is_read_as_less_and_never_panic(
         lessons in proptest::collection::vec(lesson(), 1..8),
         at: proptest::sample::Index,
         byte: u8,
     ) {
-        let mut bytes = knowing(lessons).to_bytes();
+        let mut bytes = knowing(lessons).to_json().into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        let read = RelayProfile::from_bytes(&bytes);
+        let read = RelayProfile::from_json(&String::from_utf8_lossy(&bytes));
         prop_assert!((1..=500).contains(&read.page_limit(NOW)));
-        prop_assert_eq!(RelayProfile::from_bytes(&read.to_bytes()), read);
+        prop_assert_eq!(RelayProfile::from_json(&read.to_json()), read);
     }
 }
