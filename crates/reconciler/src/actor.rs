@@ -6,7 +6,7 @@ mod handlers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use event_index::{Agreement, EventIndex};
@@ -27,6 +27,8 @@ use crate::subs::SubIds;
 /// A link hands over one frame at a time and waits, so a dozen relays keep a dozen frames here; beside them come two
 /// answers a pass, states of links, and commands of people.
 const MAILBOX_MAX: usize = 256;
+/// A relay without a document is not asked for it again before this, however often it is connected.
+const INFO_PAUSE: Duration = Duration::from_secs(3600);
 /// One prefix for everything the reconciler opens, so that a NOTICE arrives once per connection.
 const SUB_PREFIX: &str = "compare";
 
@@ -294,6 +296,31 @@ impl ReconcilerActor {
             }
         };
         ctx.spawn(saving.into_actor(self));
+    }
+
+    /// Fetches what the relay says about itself when that is not known or a day old. Nobody waits for it: this
+    /// connection's pages may ask for too much, and the next ones do not.
+    fn ask_for_info(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        let wanted = self.profiles.of(url).wants_info(unix);
+        let Some(relay) = self.relays.get_mut(url).filter(|_| wanted) else {
+            return;
+        };
+        let lately = |asked: Instant| now.saturating_duration_since(asked) < INFO_PAUSE;
+        if relay.info_asked.is_some_and(lately) {
+            return;
+        }
+        relay.info_asked = Some(now);
+        let (link, url) = (relay.link.clone(), url.clone());
+        let asking = async move { (link.info().await, url) };
+        ctx.spawn(
+            asking
+                .into_actor(self)
+                .map(|(answer, url), actor, ctx| match answer {
+                    Ok(info) => actor.learn(&url, Lesson::Info(info), ctx),
+                    Err(error) => tracing::debug!(relay = %url, %error, "no relay information document"),
+                }),
+        );
     }
 
     /// Reads a relay's profile before anything else is handled: a relay that refused an hour ago is not asked again.

@@ -87,6 +87,7 @@ mod client_frame;
 mod dial;
 mod elements;
 mod hex;
+mod info_fetch;
 mod keepalive;
 mod link;
 mod memory;
@@ -110,6 +111,7 @@ pub use dial::{
     Connection, ConnectionError, Dial, DialError, Incoming, IncomingHalf, Outgoing, OutgoingHalf,
 };
 pub use elements::{FRAME_BYTES_MAX, FrameError};
+pub use info_fetch::InfoError;
 pub use link::{RelayLink, SendFailed};
 pub use memory::{MemoryEnd, memory_pair};
 pub use messages::{FrameArrived, LinkChanged, LinkState, Steer};

@@ -118,7 +118,10 @@ impl ReconcilerActor {
             .or_insert_with(|| Relay::new(link.clone()));
         (relay.link, relay.state) = (link, state.clone());
         match state {
-            LinkState::Connected { connection } => self.connected(&url, connection, ctx),
+            LinkState::Connected { connection } => {
+                self.connected(&url, connection, ctx);
+                self.ask_for_info(&url, ctx);
+            }
             LinkState::Connecting => self.disconnected(&url, "connecting again", false, ctx),
             LinkState::Waiting { why, .. } => self.disconnected(&url, &why, true, ctx),
             LinkState::Stopped => {
