@@ -2,6 +2,8 @@
 //! nothing is published, and no key signs anything.
 
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -159,7 +159,7 @@ fn pages(test: &RelayTest, page: Result<&chat_sync::PageTest, &str>, now: u64) -
                 format!("; it cuts a page of {} at {cap}", page.asked)
             });
             format!(
-                "{} read; {limit} at once from now on{cut}",
+                "{} read; up to {limit} are asked for at a time{cut}",
                 plural(page.brought as u64, "event")
             )
         }
