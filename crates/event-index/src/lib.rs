@@ -49,6 +49,7 @@ mod actor;
 mod agreements;
 mod backend;
 mod blocks;
+mod by_author;
 mod counts;
 mod deliveries;
 mod delivery_rows;
@@ -80,6 +81,7 @@ mod tables;
 mod values;
 mod view;
 mod waiting;
+mod window;
 mod writer;
 
 pub use actor::EventIndexActor;
@@ -103,6 +105,7 @@ pub use store::{Storage, Store};
 pub use store_key::{KeyFileError, StoreKey};
 pub use view::View;
 pub use waiting::Standing;
+pub use window::Window;
 
 /// The kind of an envelope: one message (DESIGN 3).
 pub const MESSAGE_KIND: u16 = 1080;
