@@ -19,7 +19,7 @@ use supervision::{Env, Lifeline, Outlet, Undelivered};
 use crate::errands::Doors;
 use crate::handle::{Reconciler, ReconcilerParts};
 use crate::messages::{PassChanged, PassReport, Phase};
-use crate::pass::{Agreed, Pass, Start};
+use crate::pass::{Agreed, Known, Pass, Start};
 use crate::profiles::{self, Profiles};
 use crate::relay::{Relay, Running};
 use crate::subs::SubIds;
@@ -104,8 +104,8 @@ impl ReconcilerActor {
             relay: url.clone(),
             filter,
             subs,
-            neg: profile.neg(unix),
-            page_limit: profile.page_limit(unix),
+            known: Known::of(&profile, unix),
+            unix,
             traffic,
         };
         relay.asked = false;

@@ -52,6 +52,7 @@
 
 mod actor;
 mod cadence;
+mod comparison;
 mod engine;
 mod errands;
 mod forget;

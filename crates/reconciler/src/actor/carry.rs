@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use nostr::event::EventId;
-use relay_link::{ClientFrame, Lesson, RelayUrl, SendFailed};
+use nostr::key::PublicKey;
+use relay_link::{ClientFrame, RelayUrl, SendFailed};
 
 use super::ReconcilerActor;
 use crate::errands::Errand;
 use crate::messages::{HaveIds, NeedIds, PageArrived, Settle, Side};
-use crate::pass::Output;
+use crate::pass::{AuthorViews, Output};
 
 impl ReconcilerActor {
     /// Carries out everything the pass of this number asks for, and arms its timer.
@@ -79,11 +80,8 @@ impl ReconcilerActor {
                 }
             }
             Output::Look { after } => self.look(relay(), pass, after, ctx),
-            Output::NegProven => self.learn(url, Lesson::NegSpoken, ctx),
-            Output::NegUnavailable { why } => {
-                tracing::info!(relay = %url, why, "no negentropy here; asking again in a day");
-                self.learn(url, Lesson::NegRefused { why }, ctx);
-            }
+            Output::SplitByAuthor(authors) => self.split_by_author(relay(), pass, authors, ctx),
+            Output::Learned(lesson) => self.learn(url, lesson, ctx),
             Output::Phase(phase) => self.tell(url, pass, phase, ctx),
             Output::Done { report, agreed } => self.finish(url, pass, report, agreed, ctx),
         }
@@ -138,6 +136,31 @@ impl ReconcilerActor {
         ctx.spawn(sifting.into_actor(self).map(move |sifted, actor, ctx| {
             actor.with_pass(&url, number, ctx, |pass, now| match sifted {
                 Ok(live) => pass.sifted(epoch, live, now),
+                Err(error) => pass.fail(format!("the store could not be read: {error}")),
+            });
+        }));
+    }
+
+    /// Reads every envelope: the index knows no authors, and only relays that take one per filter make it necessary.
+    fn split_by_author(
+        &mut self,
+        url: RelayUrl,
+        number: u64,
+        authors: Vec<PublicKey>,
+        ctx: &mut Context<Self>,
+    ) {
+        let running = self.relays.get_mut(&url).and_then(|relay| relay.pass(number));
+        let Some(view) = running.and_then(|running| running.core.compared_view()) else {
+            return;
+        };
+        let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
+        let splitting = async move {
+            let split = move || AuthorViews::of(&*view, &store.items_by_author(authors)?);
+            workers.run(split).await
+        };
+        ctx.spawn(splitting.into_actor(self).map(move |split, actor, ctx| {
+            actor.with_pass(&url, number, ctx, |pass, now| match split {
+                Ok(authors) => pass.authors_split(authors, now),
                 Err(error) => pass.fail(format!("the store could not be read: {error}")),
             });
         }));

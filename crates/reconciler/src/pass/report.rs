@@ -3,6 +3,7 @@
 use event_index::{Basis, Sum};
 use relay_link::{RelayUrl, Traffic};
 
+use crate::comparison::Verdict;
 use crate::messages::{Method, PassReport};
 
 /// What both sides were found to hold.
@@ -49,8 +50,10 @@ pub(super) struct Tally {
     /// It could not read everything.
     pub(super) trouble: Option<String>,
     pub(super) unproven_seconds: Vec<u64>,
-    /// The progress shown last.
-    pub(super) shown: Option<(u32, u64, u64)>,
+    /// Of `need`, those that pages handed over as events.
+    pub(super) shown: u64,
+    /// The progress told last.
+    pub(super) told: Option<(u32, u64, u64)>,
     /// Rounds, have and need of the first comparison.
     first: Option<(u32, u64, u64)>,
     received: u64,
@@ -67,7 +70,8 @@ impl Default for Tally {
             partial: false,
             trouble: None,
             unproven_seconds: Vec::new(),
-            shown: None,
+            shown: 0,
+            told: None,
             first: None,
             received: 0,
             sent: 0,
@@ -78,10 +82,23 @@ impl Default for Tally {
 impl Tally {
     /// Another comparison begins.
     pub(super) fn begin(&mut self) {
-        (self.rounds, self.have, self.need) = (0, 0, 0);
+        (self.rounds, self.have, self.need, self.shown) = (0, 0, 0, 0);
         self.partial = false;
         self.trouble = None;
         self.unproven_seconds.clear();
+    }
+
+    /// How a comparison ended.
+    pub(super) fn verdict(&mut self, verdict: Verdict) {
+        self.method = verdict.method;
+        self.partial = verdict.partial;
+        self.unproven_seconds = verdict.unproven_seconds;
+        self.trouble = verdict.trouble;
+    }
+
+    /// Need ids that are fetched one by one.
+    pub(super) fn fetched(&self) -> u64 {
+        self.need - self.shown
     }
 
     /// The comparison named everything it will name.
@@ -102,11 +119,12 @@ impl Tally {
 
     /// The relay holds what is held here and, as far as its method can tell, the other way round.
     pub(super) fn agrees(&self) -> bool {
-        match self.method {
+        let equal = match self.method {
             Method::Negentropy => !self.differs(),
             // What pages showed was handed over with them; realtime's answer says whether it was stored.
-            Method::Paging => self.have == 0 && self.unproven_seconds.is_empty(),
-        }
+            Method::Paging => self.have == 0 && self.fetched() == 0,
+        };
+        equal && !self.partial && self.unproven_seconds.is_empty()
     }
 
     pub(super) fn report(
