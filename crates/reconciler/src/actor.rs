@@ -333,7 +333,10 @@ impl ReconcilerActor {
         let (store, workers, relay) = (Arc::clone(self.index.store()), self.env.workers, url.clone());
         let loading = async move {
             let name = relay.to_string();
-            (relay, workers.run(move || profiles::read(&store, &name)).await)
+            (
+                relay,
+                workers.run(move || profiles::relay_profile(&store, &name)).await,
+            )
         };
         ctx.wait(loading.into_actor(self).map(|(relay, loaded), actor, ctx| {
             let profile = loaded.unwrap_or_else(|error| {

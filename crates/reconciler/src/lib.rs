@@ -72,4 +72,5 @@ pub use handle::{Reconciler, ReconcilerParts};
 pub use messages::{
     Compare, HaveIds, Method, NeedIds, PageArrived, PassChanged, PassReport, Phase, Settle, Settled, Side,
 };
+pub use profiles::{relay_profile, teach};
 pub use subs::SubIds;

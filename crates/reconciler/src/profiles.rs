@@ -36,8 +36,8 @@ impl Profiles {
     }
 }
 
-/// The profile of a relay as it was kept; an empty one when there is none, or none that can be read.
-pub(crate) fn read(store: &Store, relay: &str) -> Result<RelayProfile, IndexError> {
+/// What is known of a relay, as it was kept in the store; an empty profile when there is none, or none that can be read.
+pub fn relay_profile(store: &Store, relay: &str) -> Result<RelayProfile, IndexError> {
     let kept = store.relay_profile(relay)?;
     Ok(kept.as_deref().map(RelayProfile::from_json).unwrap_or_default())
 }
@@ -48,13 +48,33 @@ pub(crate) fn adopt(store: &Store, now: u64) -> Result<(), IndexError> {
         return Ok(());
     };
     for (relay, lesson, at) in first_release(&kept, now) {
-        let mut profile = read(store, &relay)?;
+        let mut profile = relay_profile(store, &relay)?;
         if profile.neg(now) == NegChance::Unknown {
             profile.learn(lesson, at);
             store.put_relay_profile(&relay, &profile.to_json())?;
         }
     }
     store.put_meta(NEG_MEMORY, &[])
+}
+
+/// Adds what a relay has shown at `now`, Unix seconds, to what is known of it in the store. To be called while no engine
+/// runs on `store`: its reconciler would not know of it. Returns the profile.
+pub fn teach(
+    store: &Store,
+    relay: &str,
+    lessons: impl IntoIterator<Item = Lesson>,
+    now: u64,
+) -> Result<RelayProfile, IndexError> {
+    adopt(store, now)?;
+    let mut profile = relay_profile(store, relay)?;
+    let mut news = false;
+    for lesson in lessons {
+        news |= profile.learn(lesson, now);
+    }
+    if news {
+        store.put_relay_profile(relay, &profile.to_json())?;
+    }
+    Ok(profile)
 }
 
 /// Forgets what was learned about a relay.
@@ -104,7 +124,7 @@ mod tests {
         store.put_meta(NEG_MEMORY, kept.as_bytes()).unwrap();
 
         adopt(&store, NOW).unwrap();
-        let neg = |relay, now| read(&store, relay).unwrap().neg(now);
+        let neg = |relay, now| relay_profile(&store, relay).unwrap().neg(now);
         assert_eq!(neg("wss://one.example", NOW), NegChance::Unavailable);
         assert_eq!(
             neg("wss://one.example", refused + NEG_REFUSAL_KEPT_SECS),
@@ -128,7 +148,7 @@ mod tests {
             .put_meta(NEG_MEMORY, format!("{NOW} wss://one").as_bytes())
             .unwrap();
         adopt(&store, NOW).unwrap();
-        assert_eq!(read(&store, "wss://one").unwrap(), profile);
+        assert_eq!(relay_profile(&store, "wss://one").unwrap(), profile);
     }
 
     #[test]
