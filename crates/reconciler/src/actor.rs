@@ -115,6 +115,7 @@ impl ReconcilerActor {
             number,
             connection,
             core: Pass::start(start),
+            absent: Vec::new(),
             timer: None,
             up: crate::errands::Errands::default(),
             down: crate::errands::Errands::default(),
@@ -206,7 +207,13 @@ impl ReconcilerActor {
             basis,
         }) = agreed
         else {
-            return self.finished(url, number, report, ctx);
+            return self.finished(url, number, report, false, ctx);
+        };
+        let running = self.relays.get_mut(url).and_then(|relay| relay.pass(number));
+        let Some((authors, absent)) =
+            running.map(|running| (running.core.author_set(), std::mem::take(&mut running.absent)))
+        else {
+            return;
         };
         let agreement = Agreement {
             at: self.env.clock.unix(),
@@ -214,27 +221,35 @@ impl ReconcilerActor {
             fingerprint,
             last_seq,
             basis,
-            authors: u32::try_from(report.authors).unwrap_or(u32::MAX),
+            authors,
         };
         let (index, url) = (self.index.clone(), url.clone());
         let recording = async move {
-            let recorded = index.record_agreement(url.to_string(), agreement).await;
+            let recorded = index.record_agreement(url.to_string(), agreement, absent).await;
             (url, recorded)
         };
         ctx.spawn(
             recording
                 .into_actor(self)
                 .map(move |(url, recorded), actor, ctx| {
+                    let agreed = recorded.is_ok();
                     if let Err(error) = recorded {
                         report.complete = false;
                         report.error = Some(format!("the agreement could not be recorded: {error}"));
                     }
-                    actor.finished(&url, number, report, ctx);
+                    actor.finished(&url, number, report, agreed, ctx);
                 }),
         );
     }
 
-    fn finished(&mut self, url: &RelayUrl, number: u64, report: PassReport, ctx: &mut Context<Self>) {
+    fn finished(
+        &mut self,
+        url: &RelayUrl,
+        number: u64,
+        report: PassReport,
+        agreed: bool,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(relay) = self.relays.get_mut(url) else {
             return;
         };
@@ -242,7 +257,7 @@ impl ReconcilerActor {
         if relay.pass(number).is_none() {
             return;
         }
-        let pause = relay.cadence.after(report.complete);
+        let pause = relay.cadence.after(agreed);
         let connected = relay.connection().is_some();
         self.forget(url, ctx);
         self.tell(url, number, Phase::Done(report), ctx);

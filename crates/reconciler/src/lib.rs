@@ -51,6 +51,7 @@
 //! ```
 
 mod actor;
+mod author_set;
 mod cadence;
 mod engine;
 mod errands;
