@@ -125,8 +125,9 @@ impl Store {
     pub fn place(&self, relay: &str, extra: &[Extra], found: &[EventId]) -> Result<Placed, IndexError> {
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
+            let added = writer.add_extra(&tag, extra)?;
             let mut placed = Placed {
-                extra: writer.add_extra(&tag, extra)?,
+                extra: added.rows,
                 found: 0,
             };
             for id in found {
@@ -145,7 +146,7 @@ impl Store {
                     placed.found += 1;
                 }
             }
-            if extra.is_empty() && placed.found == 0 {
+            if placed == Placed::default() && added.times == 0 {
                 writer.nothing_changed();
             }
             Ok(placed)

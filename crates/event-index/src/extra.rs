@@ -53,6 +53,14 @@ fn damaged(tag: &[u8; 16], item: &Item) -> IndexError {
     IndexError::corrupt(format!("extra-1 {} {} {}", hex(tag), item.created_at, item.id))
 }
 
+/// What [`Writer::add_extra`] wrote that was not there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Added {
+    pub(crate) rows: usize,
+    /// Times of tombstones.
+    pub(crate) times: usize,
+}
+
 /// The rows of one relay, in order.
 fn span(tag: &[u8; 16]) -> std::ops::RangeInclusive<(&[u8; 16], u64, &'static [u8; 32])> {
     (tag, 0, &[0; 32])..=(tag, u64::MAX, &[0xff; 32])
@@ -132,14 +140,18 @@ pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
 }
 
 impl Writer<'_> {
-    /// Adds rows of one relay; those of held events and those beyond [`EXTRA_MAX`] are left out. Returns how many were
-    /// added that were not there.
-    pub(crate) fn add_extra(&mut self, tag: &[u8; 16], extra: &[Extra]) -> Result<usize, IndexError> {
+    /// Adds rows of one relay; those of held events and those beyond [`EXTRA_MAX`] are left out.
+    pub(crate) fn add_extra(&mut self, tag: &[u8; 16], extra: &[Extra]) -> Result<Added, IndexError> {
+        let mut times = 0;
         let mut room = EXTRA_MAX.saturating_sub(self.extra.range(span(tag))?.take(EXTRA_MAX).count());
         let before = room;
         for Extra { item, reason } in extra {
-            if *reason == ExtraReason::Tombstoned && self.tombstones.get(item.id.as_bytes())?.is_some() {
+            if *reason == ExtraReason::Tombstoned
+                && self.tombstones.get(item.id.as_bytes())?.is_some()
+                && self.tombstone_times.get(item.id.as_bytes())?.is_none()
+            {
                 self.tombstone_times.insert(item.id.as_bytes(), item.created_at)?;
+                times += 1;
             }
             let key = (tag, item.created_at, item.id.as_bytes());
             let takes = item.created_at < u64::MAX && self.seq_of(&item.id)?.is_none();
@@ -149,7 +161,8 @@ impl Writer<'_> {
             self.extra.insert(key, reason.code())?;
             room -= 1;
         }
-        Ok(before - room)
+        let rows = before - room;
+        Ok(Added { rows, times })
     }
 
     /// An item is no relay's extra: whoever serves it serves what is held. Cost: one search per relay that has rows.
