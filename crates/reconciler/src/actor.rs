@@ -23,6 +23,7 @@ use crate::neg_memory::NegMemory;
 use crate::pass::{Agreed, Pass, Start};
 use crate::relay::{Relay, Running};
 use crate::subs::SubIds;
+use crate::wakes::{LOOK_EVERY, Wakes};
 use crate::walk::PAGE_EVENTS_MAX;
 
 /// A link hands over one frame at a time and waits, so a dozen relays keep a dozen frames here; beside them come two
@@ -47,6 +48,7 @@ pub(crate) struct ReconcilerActor {
     /// Why there are no keys.
     keyless: String,
     memory: NegMemory,
+    wakes: Wakes,
 }
 
 impl ReconcilerActor {
@@ -60,6 +62,7 @@ impl ReconcilerActor {
             settle_down,
             changes,
         } = parts;
+        let wakes = Wakes::since(env.clock.now(), env.clock.unix());
         Self {
             env,
             lifeline,
@@ -78,6 +81,7 @@ impl ReconcilerActor {
             keys: BTreeSet::new(),
             keyless: "they are being loaded".to_owned(),
             memory: NegMemory::default(),
+            wakes,
         }
     }
 
@@ -299,6 +303,21 @@ impl ReconcilerActor {
         }
     }
 
+    /// Compares with everyone after a long sleep: what came meanwhile was missed, on connections that stood it too.
+    fn look_for_sleep(&mut self, ctx: &mut Context<Self>) {
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        if !self.wakes.woke(now, unix) || self.keys.is_empty() {
+            return;
+        }
+        for url in self.connected_relays() {
+            tracing::info!(relay = %url, "comparing after a long sleep");
+            if let Some(relay) = self.relays.get_mut(&url) {
+                relay.cadence.reset();
+            }
+            self.start_pass(&url, ctx);
+        }
+    }
+
     fn save_memory(&self, ctx: &mut Context<Self>) {
         let (index, bytes) = (self.index.clone(), self.memory.to_bytes());
         let saving = async move {
@@ -317,6 +336,7 @@ impl Actor for ReconcilerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         self.frames.fill(ctx.address().recipient());
+        ctx.run_interval(LOOK_EVERY, Self::look_for_sleep);
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
         let loading = async move { workers.run(move || store.meta(NEG_MEMORY)).await };
         // Nothing is handled meanwhile: a relay that refused an hour ago is not asked again.

@@ -64,6 +64,7 @@ pub mod pass;
 mod relay;
 pub mod session;
 mod subs;
+mod wakes;
 pub mod walk;
 
 pub use engine::SharedView;
