@@ -21,27 +21,31 @@
 //! - Exactly one [`Output::Ended`] comes, and nothing after it.
 
 mod authors;
+mod known;
+mod output;
 mod part;
 mod probe;
+mod refusals;
 mod span;
 mod steps;
+mod walked;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use nostr::event::{Event, EventId};
+use nostr::event::EventId;
 use nostr::filter::Filter;
-use nostr::key::PublicKey;
-use relay_link::{ClientFrame, Lesson, NegChance, RelayFrame, RelayProfile, RelayUrl};
+use relay_link::{NegChance, RelayFrame, RelayUrl};
 
 pub use self::authors::AuthorViews;
+pub use self::known::Known;
+pub(crate) use self::output::{End, Output, Verdict};
 use self::part::Part;
 use self::probe::Probe;
 use crate::engine::SharedView;
-use crate::messages::Method;
 use crate::session::{self, Session};
 use crate::subs::SubIds;
-use crate::walk::{self, PAGE_EVENTS_MAX, Walk};
+use crate::walk::{self, Walk};
 
 /// A session the relay forgot is opened again this often per comparison (N-9).
 pub const REOPENS_MAX: u32 = 3;
@@ -56,86 +60,6 @@ const CROWDED_MAX: usize = 64;
 const WALK_TROUBLES_MAX: u32 = 3;
 /// Fewer missing ids than this are sent again rather than asked about, unless they are all there was.
 const SUSPICIOUS_MIN: usize = 20;
-
-/// What is known of a relay before a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// What to expect of a NEG-OPEN.
-    pub neg: NegChance,
-    /// How many items it compares at once, if that was learned.
-    pub neg_cap: Option<u64>,
-    /// Events asked for per page.
-    pub page_limit: usize,
-    /// It takes one author per filter.
-    pub one_author: bool,
-}
-
-impl Known {
-    /// What the profile tells at `now`, Unix seconds.
-    pub fn of(profile: &RelayProfile, now: u64) -> Self {
-        Self {
-            neg: profile.neg(now),
-            neg_cap: profile.neg_cap(now),
-            page_limit: profile.page_limit(now),
-            one_author: profile.one_author(now),
-        }
-    }
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        Self {
-            neg: NegChance::Unknown,
-            neg_cap: None,
-            page_limit: PAGE_EVENTS_MAX,
-            one_author: false,
-        }
-    }
-}
-
-/// What is carried out after each call, in order.
-#[derive(Debug)]
-pub(crate) enum Output {
-    Send(ClientFrame),
-    /// Held here only.
-    Have(Vec<EventId>),
-    /// Held there only.
-    Need(Vec<EventId>),
-    /// Held there only, and handed over as events already.
-    Shown(Vec<EventId>),
-    /// To be answered with [`Comparison::taken`].
-    Events(Vec<Event>),
-    /// Find out who wrote what and answer with [`Comparison::authors_split`].
-    SplitByAuthor(Vec<PublicKey>),
-    Learned(Lesson),
-    Ended(End),
-}
-
-/// How a comparison ended.
-#[derive(Debug)]
-pub(crate) enum End {
-    Compared(Verdict),
-    AuthRequired {
-        why: String,
-    },
-    RateLimited {
-        why: String,
-    },
-    /// The store could not be read.
-    Unreadable {
-        why: String,
-    },
-}
-
-/// What a comparison came to.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    pub(crate) method: Method,
-    /// A session was full: transfer first, then compare again.
-    pub(crate) partial: bool,
-    pub(crate) unproven_seconds: Vec<u64>,
-    pub(crate) trouble: Option<String>,
-}
 
 /// What a comparison starts from.
 pub(crate) struct Ground {

@@ -51,6 +51,7 @@
 //! ```
 
 mod actor;
+mod author_set;
 mod cadence;
 mod comparison;
 mod engine;
@@ -64,6 +65,7 @@ mod profiles;
 mod relay;
 pub mod session;
 mod subs;
+mod wakes;
 pub mod walk;
 
 pub use engine::SharedView;

@@ -8,11 +8,15 @@
 //!
 //! What a reader can rely on:
 //! - Equal sets cost one negentropy round and end complete.
-//! - *Complete* is said only when the last comparison found no difference and neither side has anything left. Ids
-//!   deleted here are no difference: they are neither fetched nor counted.
+//! - What is compared is what the relay is expected to hold: without what it refused, with what it serves and is not
+//!   taken. A match is an agreement about that.
+//! - *Complete* is said only when the last comparison found no difference, neither side has anything left, and the
+//!   relay refused nothing. Ids deleted here are no difference: they are neither stored nor counted, and the view is
+//!   told where the relay keeps them.
 //! - Ids are handed out while the comparison goes on; nothing waits for transfers between rounds (N-8).
 //! - After [`Output::Done`] nothing follows.
 
+mod expected;
 mod report;
 mod steps;
 
@@ -25,8 +29,10 @@ use nostr::filter::Filter;
 use nostr::key::PublicKey;
 use relay_link::{ClientFrame, Lesson, RelayFrame, RelayUrl, Traffic};
 
+pub use self::expected::Expected;
 pub use self::report::Agreed;
 use self::report::{Compared, Tally};
+use crate::author_set::author_set;
 use crate::comparison::{self, Comparison};
 pub use crate::comparison::{AuthorViews, Known, REFUSALS_MAX, REOPENS_MAX, WINDOWS_MAX};
 use crate::engine::SharedView;
@@ -51,6 +57,14 @@ pub enum Output {
     Send(ClientFrame),
     /// Find out which of these ids are deleted here and hand the others to [`Pass::sifted`].
     Sift {
+        /// To be handed back.
+        epoch: u32,
+        /// At most [`IDS_PER_MESSAGE`].
+        ids: Vec<EventId>,
+    },
+    /// The relay does not serve these any more, which are deleted here: forget that it did, tell [`Pass::view_changed`],
+    /// and answer with [`Pass::sifted`] and no ids.
+    Gone {
         /// To be handed back.
         epoch: u32,
         /// At most [`IDS_PER_MESSAGE`].
@@ -133,6 +147,8 @@ pub struct Pass {
     view: Option<SharedView>,
     /// What was compared.
     compared: Option<Compared>,
+    /// How that differs from the items.
+    expected: Expected,
     /// When the relay last agreed on the set that is compared, Unix seconds, and how much it was.
     agreed: Option<(u64, u64)>,
     traffic: Traffic,
@@ -157,6 +173,7 @@ impl Pass {
             view: None,
             compared: None,
             agreed: None,
+            expected: Expected::default(),
             tally: Tally::default(),
             epoch: 0,
             sifting: 0,
@@ -182,11 +199,16 @@ impl Pass {
     /// The agreement with the relay that is on record; one about other authors is about another set. To be told before
     /// [`Pass::snapshot_taken`]: it decides what is compared first.
     pub fn agreement_found(&mut self, agreement: &Agreement) {
-        let authors = self.start.filter.authors.as_ref().map_or(0, BTreeSet::len);
-        self.agreed = (agreement.authors as usize == authors).then_some((agreement.at, agreement.count));
+        let same = agreement.authors == self.author_set();
+        self.agreed = same.then_some((agreement.at, agreement.count));
     }
 
-    /// The store as it is now, and the last sequence number given out before. Cost: that of the sum of all its items.
+    /// Which authors are compared, for the record of an agreement.
+    pub fn author_set(&self) -> u32 {
+        author_set(&self.start.filter)
+    }
+
+    /// What the relay is expected to hold now, and the last sequence number given out before. Cost: that of the sum of all its items.
     pub fn snapshot_taken(&mut self, view: SharedView, last_seq: u64, now: Instant) {
         if !matches!(self.stage, Stage::Snapshotting) {
             return;

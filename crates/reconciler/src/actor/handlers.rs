@@ -85,7 +85,7 @@ impl ReconcilerActor {
         }
     }
 
-    fn connected_relays(&self) -> Vec<RelayUrl> {
+    pub(super) fn connected_relays(&self) -> Vec<RelayUrl> {
         let connected = self
             .relays
             .iter()

@@ -45,6 +45,8 @@ pub(super) struct Tally {
     pub(super) rounds: u32,
     pub(super) have: u64,
     pub(super) need: u64,
+    /// Ids named that were no difference but a part of the next view.
+    pub(super) placed: u64,
     /// It stopped before every difference was named.
     pub(super) partial: bool,
     /// It could not read everything.
@@ -67,6 +69,7 @@ impl Default for Tally {
             rounds: 0,
             have: 0,
             need: 0,
+            placed: 0,
             partial: false,
             trouble: None,
             unproven_seconds: Vec::new(),
@@ -83,6 +86,7 @@ impl Tally {
     /// Another comparison begins.
     pub(super) fn begin(&mut self) {
         (self.rounds, self.have, self.need, self.shown) = (0, 0, 0, 0);
+        self.placed = 0;
         self.partial = false;
         self.trouble = None;
         self.unproven_seconds.clear();

@@ -85,6 +85,7 @@ impl Pass {
     }
 
     pub(super) fn name_have(&mut self, ids: &[EventId]) {
+        let ids = self.held_of(ids);
         self.tally.have += ids.len() as u64;
         self.outputs
             .extend(ids.chunks(IDS_PER_MESSAGE).map(|ids| Output::Have(ids.to_vec())));
@@ -121,7 +122,7 @@ impl Pass {
 
     pub(super) fn transferred(&mut self, up: (u64, u64), down: (u64, u64)) {
         let (differed, moved) = match self.tally.method {
-            Method::Negentropy => (self.tally.differs(), up.0 + down.0),
+            Method::Negentropy => (self.tally.differs() || self.tally.placed > 0, up.0 + down.0),
             // Seconds that pages could not show were compared, and their ids fetched.
             Method::Paging if self.tally.fetched() > 0 => (true, up.0 + down.0),
             // What pages brought was seen at the relay already; what went up was not.
@@ -149,11 +150,12 @@ impl Pass {
         }
         self.stage = Stage::Ended;
         let trouble = self.tally.trouble.take();
-        let complete = trouble.is_none() && left == 0 && self.tally.agrees();
+        let matched = trouble.is_none() && left == 0 && self.tally.agrees();
+        let complete = matched && self.expected.is_level();
         let agreed = self
             .compared
             .as_ref()
-            .filter(|_| complete)
+            .filter(|_| matched)
             .map(|compared| Agreed::on(compared, self.tally.method));
         let report = self.report(complete, trouble);
         self.outputs.push_back(Output::Done { report, agreed });

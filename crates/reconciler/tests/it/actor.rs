@@ -1,6 +1,7 @@
 //! The actor, with links over memory on paused time.
 
 mod bench;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -281,5 +282,41 @@ fn an_incomplete_pass_is_tried_again_by_itself() {
         *bench.silent.lock().unwrap() = false;
         let (two, report) = bench.done().await;
         assert!(two > one && report.complete, "{report:?}");
+    });
+}
+
+#[test]
+fn a_relay_that_stays_connected_is_compared_within_a_day() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        let begin = tokio::time::Instant::now();
+        for day in 0..2 {
+            let (_, report) = bench.done().await;
+            assert!(report.complete, "day {day}: {report:?}");
+        }
+        let passed = begin.elapsed();
+        let hours = |n: u64| Duration::from_secs(n * 3600);
+        assert!(passed > hours(12) && passed <= hours(24), "{passed:?}");
+    });
+}
+
+#[test]
+fn a_sleep_of_more_than_an_hour_is_followed_by_a_comparison_and_a_shorter_one_is_not() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        let (one, _) = bench.done().await;
+        // The wall clock goes on while the machine sleeps, and the other one does not.
+        bench.clock.shift(3_000);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(bench.reconciler.last_pass(), one);
+        bench.clock.shift(3_700);
+        let woken = tokio::time::Instant::now();
+        let (two, report) = bench.done().await;
+        assert!(two > one && report.complete, "{report:?}");
+        assert!(woken.elapsed() <= Duration::from_secs(61));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(bench.reconciler.last_pass(), two, "once");
     });
 }

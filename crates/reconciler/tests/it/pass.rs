@@ -96,6 +96,62 @@ fn ids_deleted_here_are_neither_fetched_nor_counted() {
     assert!(report.complete && agreed.is_some(), "{report:?}");
     assert_eq!((report.need, report.received), (0, 0));
     assert!(bench.fetched.is_empty());
+    // Where it keeps them is known from then on.
+    assert_eq!((bench.confirmations(), bench.extra.len()), (1, 2));
+    assert_eq!(agreed.unwrap().count, 100);
+    let opened = bench.neg_opens;
+    assert!(bench.run().0.complete);
+    assert_eq!((bench.neg_opens - opened, bench.neg_messages), (1, 0));
+}
+
+/// It kept a thousand deleted events of two, and refused five hundred of ours.
+#[test]
+fn a_relay_that_keeps_deleted_events_and_refused_others_is_compared_in_one_round() {
+    let all = history(6_000, 5);
+    let mut bench = Bench::new(&all[2_000..], &[&all[..1_000], &all[2_000..5_500]].concat());
+    bench.extra = all[..1_000].iter().copied().collect();
+    bench.absent = all[5_500..].iter().copied().collect();
+    let (report, agreed) = bench.run();
+    assert_eq!((report.rounds, report.have, report.need), (1, 0, 0));
+    assert_eq!((bench.neg_opens, bench.neg_messages), (1, 0));
+    assert_eq!(agreed.expect("what was expected is there").count, 4_500);
+    assert!(!report.complete, "five hundred are not safe there");
+}
+
+#[test]
+fn what_was_refused_and_is_there_is_found_and_confirmed() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all, &all);
+    bench.absent = all[40..50].iter().copied().collect();
+    let (report, agreed) = bench.run();
+    assert!(report.complete, "{report:?}");
+    assert_eq!((report.need, report.received, bench.confirmations()), (0, 0, 1));
+    assert_eq!(agreed.unwrap().count, 100);
+    assert!(bench.absent.is_empty() && bench.fetched.is_empty());
+}
+
+#[test]
+fn what_was_deleted_there_too_is_no_longer_expected() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all[10..], &all[4..]);
+    bench.tombstones = ids(&all[..10]);
+    bench.extra = all[..10].iter().copied().collect();
+    let (report, agreed) = bench.run();
+    assert!(report.complete, "{report:?}");
+    assert_eq!((report.have, report.sent, bench.confirmations()), (0, 0, 1));
+    assert_eq!((bench.extra.len(), agreed.unwrap().count), (6, 96));
+    assert!(bench.sent.is_empty());
+}
+
+#[test]
+fn events_that_failed_their_checks_are_expected_and_never_complete() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all[1..], &all);
+    bench.extra = all[..1].iter().copied().collect();
+    bench.forged = 1;
+    let (report, agreed) = bench.run();
+    assert!(!report.complete && agreed.is_some(), "{report:?}");
+    assert_eq!((report.rounds, report.need), (1, 0));
 }
 
 #[test]
@@ -379,7 +435,8 @@ fn a_pass_opens_after_the_last_agreement() {
             unix: UNIX,
             traffic: Traffic::default(),
         });
-        if let Some(authors) = authors {
+        if let Some(other) = authors {
+            let authors = pass.author_set() ^ other;
             pass.agreement_found(&Agreement {
                 at: 1_800_000_000,
                 count: 3_000,
@@ -397,7 +454,7 @@ fn a_pass_opens_after_the_last_agreement() {
             })
             .unwrap()
     };
-    assert_eq!(opening(Some(1)), 28);
-    assert_eq!(opening(Some(2)), opening(None));
+    assert_eq!(opening(Some(0)), 28);
+    assert_eq!(opening(Some(1)), opening(None));
     assert!(opening(None) > 300);
 }

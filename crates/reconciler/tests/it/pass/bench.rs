@@ -8,7 +8,7 @@ use nostr::event::{Event, EventId};
 use nostr::filter::Filter;
 use nostr::key::PublicKey;
 use reconciler::messages::{PassReport, Phase, Side};
-use reconciler::pass::{Agreed, AuthorViews, Known, Output, Pass, Start};
+use reconciler::pass::{Agreed, AuthorViews, Expected, Known, Output, Pass, Start};
 use relay_link::{ClientFrame, Lesson, RelayFrame, Traffic};
 
 use crate::fake_relay::{Habits, Pager, Responder};
@@ -31,6 +31,10 @@ pub(crate) struct Bench {
     /// Events held here whose authors matter.
     pub(crate) held: Vec<Event>,
     pub(crate) tombstones: BTreeSet<EventId>,
+    /// What the relay refused before, and what it is known to serve of the deleted.
+    pub(crate) absent: BTreeSet<Item>,
+    pub(crate) extra: BTreeSet<Item>,
+    pub(crate) forged: u64,
     /// Ids that never move, whoever asks.
     pub(crate) stuck: BTreeSet<EventId>,
     /// Answers instead of the responder; `None` lets it answer.
@@ -67,6 +71,9 @@ impl Bench {
             events: Vec::new(),
             held: Vec::new(),
             tombstones: BTreeSet::new(),
+            absent: BTreeSet::new(),
+            extra: BTreeSet::new(),
+            forged: 0,
             stuck: BTreeSet::new(),
             refuse: Box::new(|_| None),
             strict: None,
@@ -130,8 +137,9 @@ impl Bench {
             unix: UNIX,
             traffic: Traffic::default(),
         });
-        if let Some(agreed) = &self.agreed {
-            pass.agreement_found(agreed);
+        if let Some(agreed) = self.agreed {
+            let authors = pass.author_set();
+            pass.agreement_found(&Agreement { authors, ..agreed });
         }
         let mut pager = Pager::new(self.events.clone(), Habits::default());
         let (mut moved_up, mut moved_down) = (0, 0);
@@ -145,9 +153,14 @@ impl Bench {
             };
             match output {
                 Output::Snapshot => {
-                    let held = snapshot(&self.ours.iter().copied().collect::<Vec<_>>());
-                    let last_seq = held.last_seq();
-                    pass.snapshot_taken(held, last_seq, now);
+                    let expected = self.ours.difference(&self.absent).chain(&self.extra);
+                    let held = snapshot(&expected.copied().collect::<Vec<_>>());
+                    pass.expects(Expected {
+                        absent: self.absent.len() as u64,
+                        forged: self.forged,
+                        extra: self.extra.iter().map(|item| item.id).collect(),
+                    });
+                    pass.snapshot_taken(held, self.ours.len() as u64, now);
                 }
                 Output::Send(frame) => {
                     match &frame {
@@ -170,11 +183,24 @@ impl Bench {
                     }
                 }
                 Output::Sift { epoch, ids } => {
+                    let named = |item: &&Item| ids.contains(&item.id);
+                    let found: Vec<Item> = self.absent.iter().filter(named).copied().collect();
+                    let served = self.theirs.iter().filter(named);
+                    let served = served.filter(|item| self.tombstones.contains(&item.id));
+                    let served: Vec<Item> = served.copied().collect();
+                    pass.view_changed(found.len() + served.len());
+                    self.absent.retain(|item| !found.contains(item));
+                    self.extra.extend(served);
                     let live = ids
                         .into_iter()
-                        .filter(|id| !self.tombstones.contains(id))
+                        .filter(|id| !self.tombstones.contains(id) && found.iter().all(|item| item.id != *id))
                         .collect();
                     pass.sifted(epoch, live, now);
+                }
+                Output::Gone { epoch, ids } => {
+                    self.extra.retain(|item| !ids.contains(&item.id));
+                    pass.view_changed(ids.len());
+                    pass.sifted(epoch, Vec::new(), now);
                 }
                 Output::Have(ids) => have.extend(ids),
                 Output::Need(ids) => need.extend(ids),
