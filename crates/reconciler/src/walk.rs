@@ -3,6 +3,7 @@
 //! A walk goes from the newest event down: each page is a REQ with an explicit `limit` and an inclusive `until`, the
 //! next one starts at the oldest time of the page before, so that the second both share is read whole (P-9). Feed
 //! frames and the time in, drain [`Walk::poll_output`], arm one timer for [`Walk::poll_timeout`].
+//! The filter may name a stretch of time, which is then read whole.
 //!
 //! What a reader can rely on:
 //! - A page counts as answered only after a clean EOSE: no NOTICE, no CLOSED, no silence before it (P-2, P-4, P-5).
@@ -15,6 +16,7 @@
 //!
 //! What it cannot see: a relay whose whole answer lies in one second, cut below the limit asked for, looks complete.
 
+mod outcome;
 mod page;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,6 +27,7 @@ use nostr::filter::{Filter, MatchEventOptions};
 use nostr::types::Timestamp;
 use relay_link::{ClientFrame, Refusal, RelayFrame, SubId};
 
+pub use self::outcome::{WalkError, WalkOutcome};
 use self::page::Page;
 use crate::subs::SubIds;
 
@@ -53,55 +56,6 @@ pub enum Output {
     Events(Vec<Event>),
     /// The walk is over.
     Ended(WalkOutcome),
-}
-
-/// How a walk ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WalkOutcome {
-    /// Every matching event the relay showed.
-    pub seen: BTreeSet<EventId>,
-    /// The walk got to the end, page by answered page.
-    pub proven: bool,
-    /// Seconds that held more than a page could show.
-    pub unproven_seconds: Vec<u64>,
-    /// REQs sent.
-    pub pages: u32,
-    /// The most events the relay puts on a page, when that is less than it was asked for (P-7).
-    pub page_cap: Option<usize>,
-    /// Why it did not get to the end.
-    pub error: Option<WalkError>,
-}
-
-/// Why a walk stopped early.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WalkError {
-    /// P-11.
-    #[error("the relay ignores `until`, so only its newest page can be read; use another relay beside it")]
-    Unpageable,
-    /// No clean answer after every repeat.
-    #[error("a page got no clean answer after {REPEATS_MAX} repeats ({why}); the next pass asks again")]
-    Unanswered {
-        /// What the last attempt ended with.
-        why: String,
-    },
-    /// The relay wants NIP-42 first.
-    #[error("the relay wants authentication before it shows events")]
-    AuthRequired,
-    /// The relay asks to be left alone for a while.
-    #[error("the relay limits the rate of requests ({why})")]
-    RateLimited {
-        /// What it said.
-        why: String,
-    },
-    /// The filter names more authors than the relay takes in one (P-20).
-    #[error("the relay takes one author per filter only ({why})")]
-    FilterTooWide {
-        /// What it said.
-        why: String,
-    },
-    /// Events were not taken off this walk's hands.
-    #[error("fetched events were not stored within {} s; is the disk busy or full?", TAKING_MAX.as_secs())]
-    NotTaken,
 }
 
 /// What is being asked: everything up to and with second `cursor`, or everything.

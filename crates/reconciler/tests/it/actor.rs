@@ -11,7 +11,8 @@ use relay_link::RelayInfo;
 use supervision::{Env, Lifeline, Restarted, Role, SimulatedClock};
 
 use self::bench::{Bench, FakeRelay, on_paused_time};
-use crate::world::events;
+use crate::windows::two_authors;
+use crate::world::{author, events};
 
 #[test]
 fn a_new_connection_compares_and_the_agreement_is_on_disk_when_the_end_is_told() {
@@ -318,5 +319,29 @@ fn a_sleep_of_more_than_an_hour_is_followed_by_a_comparison_and_a_shorter_one_is
         assert!(woken.elapsed() <= Duration::from_secs(61));
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert_eq!(bench.reconciler.last_pass(), two, "once");
+    });
+}
+
+#[test]
+fn a_relay_that_takes_one_author_per_filter_is_compared_with_what_the_store_holds_of_each() {
+    on_paused_time(async {
+        let (other, all) = two_authors(20);
+        let relay = FakeRelay::holding(&all);
+        relay.shelf(|shelf| shelf.one_author = true);
+        let mut bench = Bench::new(&all[..15], &relay);
+        bench.keys_of([author(), other].into()).await;
+        bench.link();
+        let (_, report) = bench.done().await;
+        assert!(
+            report.complete && report.method == Method::Negentropy,
+            "{report:?}"
+        );
+        assert_eq!((report.authors, report.need, report.received), (2, 5, 5));
+        let opened = relay.shelf(|shelf| shelf.neg_opens);
+        assert_eq!(
+            opened,
+            1 + 2 + 2,
+            "one too wide, then one for each, and again to confirm"
+        );
     });
 }

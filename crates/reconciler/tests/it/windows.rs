@@ -160,7 +160,7 @@ fn a_cap_that_would_take_too_many_windows_is_paged() {
 }
 
 /// Events of two authors, every other one by each.
-fn two_authors(count: u64) -> (PublicKey, Vec<Event>) {
+pub(crate) fn two_authors(count: u64) -> (PublicKey, Vec<Event>) {
     let other = PublicKey::from_byte_array([8; 32]);
     let by = |(n, event): (usize, Event)| {
         if n % 2 == 0 {

@@ -10,6 +10,8 @@ use event_index::{
     Arrival, EventIndex, EventIndexActor, Extra, ExtraReason, Item, MemoryDisk, Store, StoreKey,
 };
 use nostr::event::{Event, EventId};
+use nostr::filter::MatchEventOptions;
+use nostr::key::PublicKey;
 use pns_keys::keeper::{KeyState, KeysChanged};
 use reconciler::{
     HaveIds, NeedIds, PageArrived, PassChanged, PassReport, Phase, Reconciler, ReconcilerParts, Settle,
@@ -46,6 +48,8 @@ pub(crate) fn on_paused_time(test: impl Future<Output = ()>) {
 pub(crate) struct Shelf {
     pub(crate) events: Vec<Event>,
     pub(crate) speaks_neg: bool,
+    /// It takes one author per filter.
+    pub(crate) one_author: bool,
     /// Nobody can connect.
     pub(crate) down: bool,
     /// It stops answering and hangs up at the first NEG-OPEN, this many times.
@@ -82,10 +86,26 @@ impl FakeRelay {
                         shelf.hang_ups -= 1;
                         return None;
                     }
+                    if let ClientFrame::NegOpen { sub, filter, .. } = &frame
+                        && shelf.one_author
+                        && filter.authors.as_ref().map(BTreeSet::len) != Some(1)
+                    {
+                        return Some(vec![RelayFrame::NegErr {
+                            sub: sub.clone(),
+                            reason: "blocked: filter must have exactly one author, p tag, or e tag".into(),
+                            cap: None,
+                        }]);
+                    }
                     if !shelf.speaks_neg {
                         return Some(vec![RelayFrame::Notice {
                             message: "ERROR: bad msg: negentropy disabled".into(),
                         }]);
+                    }
+                    if let (true, ClientFrame::NegOpen { filter, .. }) = (shelf.one_author, &frame) {
+                        // One round each, so that an opening says it all.
+                        let by = |event: &&Event| filter.match_event(event, MatchEventOptions::new());
+                        let items: Vec<Item> = shelf.events.iter().filter(by).map(Item::of).collect();
+                        return Some(Responder::new(&items, 0).hear(&frame).into_iter().collect());
                     }
                     let items: Vec<Item> = shelf.events.iter().map(Item::of).collect();
                     Some(Responder::new(&items, 0).hear(&frame).into_iter().collect())
@@ -336,7 +356,11 @@ impl Bench {
     }
 
     pub(crate) async fn keys(&self, known: bool) {
-        let read = known.then(author).into_iter().collect::<BTreeSet<_>>();
+        self.keys_of(known.then(author).into_iter().collect()).await;
+    }
+
+    pub(crate) async fn keys_of(&self, read: BTreeSet<PublicKey>) {
+        let known = !read.is_empty();
         let why = "relays are being asked".to_owned();
         let state = if known {
             KeyState::Ready
