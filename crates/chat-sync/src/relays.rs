@@ -1,5 +1,5 @@
-//! The relays of an account: which they are, and what is known of each. No engine is needed for any of it, and none may
-//! run meanwhile.
+//! The relays of an account: which they are, and what is known of each. No engine is needed for any of it. What is known
+//! can be read while one runs; the list is changed while none does, because an engine keeps the relays it was started with.
 
 use event_index::{Agreement, IndexError};
 use reconciler::relay_profile;

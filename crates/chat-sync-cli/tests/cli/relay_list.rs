@@ -186,10 +186,10 @@ fn testing_tells_what_each_relay_does_and_publishes_nothing() {
     let methods: Vec<Value> = listed(&home).iter().map(|line| line["method"].clone()).collect();
     assert_eq!(methods, ["negentropy", "paging"]);
 
-    let text = home.run(&["relays", "test", &proxy.url()]).succeeded().stdout;
+    let shown = home.run(&["relays", "test", &proxy.url()]).succeeded().stdout;
     assert!(
-        text.starts_with(&proxy.url()) && text.contains("compares sets   no: "),
-        "{text}"
+        shown.starts_with(&proxy.url()) && shown.contains("compares sets   no: "),
+        "{shown}"
     );
     let status = home.run(&["status", "--json"]).succeeded().json();
     assert_eq!(status["drafts"], 1, "the message was not sent: {status}");
@@ -241,8 +241,8 @@ fn what_a_relay_says_about_itself_is_shown_and_its_limit_is_kept() {
             .contains("accept: application/nostr+json")
     );
     assert_eq!(listed(&home)[0]["profile"]["page_limit"], 123);
-    let text = home.run(&["relays", "list"]).succeeded().stdout;
-    assert!(text.contains("r 7") && text.contains("123"), "{text}");
+    let shown = home.run(&["relays", "list"]).succeeded().stdout;
+    assert!(shown.contains("r 7") && shown.contains("123"), "{shown}");
 }
 
 /// Answers every request for a document with `document`, and everything else with HTTP 503.
