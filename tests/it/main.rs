@@ -12,6 +12,7 @@ mod keyring_lab;
 mod keyrings;
 mod locked;
 mod refusals;
+mod relay_views;
 mod relays;
 mod signers;
 mod switches;

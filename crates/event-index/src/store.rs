@@ -92,6 +92,7 @@ impl Store {
             store.write(header::write)?;
         }
         store.update_index()?;
+        store.make_extra()?;
         Ok(store)
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Relay {
     pub(crate) cadence: Cadence,
     /// Somebody asked while it was connecting.
     pub(crate) asked: bool,
+    /// When it was last asked for its document.
+    pub(crate) info_asked: Option<Instant>,
     /// What was told last.
     pub(crate) told: Option<(u64, Phase)>,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Running {
     pub(crate) number: u64,
     pub(crate) connection: u64,
     pub(crate) core: Pass,
+    /// What its last view left out, by sequence number: an agreement does not cover it.
+    pub(crate) absent: Vec<u64>,
     pub(crate) timer: Option<(Instant, SpawnHandle)>,
     pub(crate) up: Errands,
     pub(crate) down: Errands,
@@ -46,6 +50,7 @@ impl Relay {
             again: None,
             cadence: Cadence::default(),
             asked: false,
+            info_asked: None,
             told: None,
         }
     }

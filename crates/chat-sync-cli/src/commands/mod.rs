@@ -7,6 +7,7 @@ mod key;
 mod login;
 mod logout;
 mod relay;
+mod relays;
 mod status;
 mod sync;
 mod whoami;
@@ -27,6 +28,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Chats(chats) => chats::run(context, chats).await,
         Command::Key(key) => key::run(context, key).await,
         Command::Import(args) => import::run(context, &args).await,
+        Command::Relays(relays) => relays::run(context, relays).await,
         Command::Relay(args) => relay::run(context, args).await,
     }
 }

@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use event_index::{Arrival, EventIndex, EventIndexActor, Item, MemoryDisk, Store, StoreKey};
+use event_index::{
+    Arrival, EventIndex, EventIndexActor, Extra, ExtraReason, Item, MemoryDisk, Store, StoreKey,
+};
 use nostr::event::{Event, EventId};
+use nostr::filter::MatchEventOptions;
+use nostr::key::PublicKey;
 use pns_keys::keeper::{KeyState, KeysChanged};
 use reconciler::{
     HaveIds, NeedIds, PageArrived, PassChanged, PassReport, Phase, Reconciler, ReconcilerParts, Settle,
     Settled, Side,
 };
 use relay_link::{
-    ClientFrame, Dial, DialError, LinkChanged, MemoryEnd, RelayFrame, RelayLink, RelayLinkActor, RelayUrl,
-    memory_pair,
+    ClientFrame, Dial, DialError, InfoError, LinkChanged, MemoryEnd, RelayFrame, RelayInfo, RelayLink,
+    RelayLinkActor, RelayUrl, memory_pair,
 };
 use supervision::{Env, Lifeline, Outlet, Role, SeededEntropy, SimulatedClock, Tripwire, Workers};
 use tokio::sync::mpsc;
@@ -33,9 +37,9 @@ pub(crate) fn on_paused_time(test: impl Future<Output = ()>) {
             .expect("a runtime")
     };
     System::with_tokio_rt(runtime).block_on(async {
-        tokio::time::timeout(Duration::from_secs(3600), test)
+        tokio::time::timeout(Duration::from_secs(3 * 24 * 3600), test)
             .await
-            .expect("the test ends within an hour of its time");
+            .expect("the test ends within three days of its time");
     });
 }
 
@@ -44,11 +48,16 @@ pub(crate) fn on_paused_time(test: impl Future<Output = ()>) {
 pub(crate) struct Shelf {
     pub(crate) events: Vec<Event>,
     pub(crate) speaks_neg: bool,
+    /// It takes one author per filter.
+    pub(crate) one_author: bool,
     /// Nobody can connect.
     pub(crate) down: bool,
     /// It stops answering and hangs up at the first NEG-OPEN, this many times.
     pub(crate) hang_ups: u32,
     pub(crate) neg_opens: u32,
+    /// What it says about itself, and how often it was asked.
+    pub(crate) info: Option<RelayInfo>,
+    pub(crate) info_asked: u32,
 }
 
 #[derive(Clone)]
@@ -77,10 +86,26 @@ impl FakeRelay {
                         shelf.hang_ups -= 1;
                         return None;
                     }
+                    if let ClientFrame::NegOpen { sub, filter, .. } = &frame
+                        && shelf.one_author
+                        && filter.authors.as_ref().map(BTreeSet::len) != Some(1)
+                    {
+                        return Some(vec![RelayFrame::NegErr {
+                            sub: sub.clone(),
+                            reason: "blocked: filter must have exactly one author, p tag, or e tag".into(),
+                            cap: None,
+                        }]);
+                    }
                     if !shelf.speaks_neg {
                         return Some(vec![RelayFrame::Notice {
                             message: "ERROR: bad msg: negentropy disabled".into(),
                         }]);
+                    }
+                    if let (true, ClientFrame::NegOpen { filter, .. }) = (shelf.one_author, &frame) {
+                        // One round each, so that an opening says it all.
+                        let by = |event: &&Event| filter.match_event(event, MatchEventOptions::new());
+                        let items: Vec<Item> = shelf.events.iter().filter(by).map(Item::of).collect();
+                        return Some(Responder::new(&items, 0).hear(&frame).into_iter().collect());
                     }
                     let items: Vec<Item> = shelf.events.iter().map(Item::of).collect();
                     Some(Responder::new(&items, 0).hear(&frame).into_iter().collect())
@@ -106,6 +131,17 @@ impl Dial for FakeRelay {
         let (connection, end) = memory_pair();
         tokio::spawn(self.clone().serve(end));
         Box::pin(std::future::ready(Ok(connection)))
+    }
+
+    fn info(
+        &self,
+        _: &RelayUrl,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<RelayInfo, InfoError>> + Send>> {
+        let info = self.shelf(|shelf| {
+            shelf.info_asked += 1;
+            shelf.info.clone()
+        });
+        Box::pin(std::future::ready(info.ok_or(InfoError::NotOffered)))
     }
 }
 
@@ -153,6 +189,15 @@ impl Handler<NeedIds> for Neighbour {
     type Result = ();
     fn handle(&mut self, fact: NeedIds, _: &mut Self::Context) {
         let _ = self.heard.send(format!("need {}", fact.ids.len()));
+        let deleted = |event: &&Event| fact.deleted.contains(&event.id);
+        let extra = |event: &Event| Extra {
+            item: Item::of(event),
+            reason: ExtraReason::Tombstoned,
+        };
+        let extra: Vec<Extra> = self
+            .relay
+            .shelf(|shelf| shelf.events.iter().filter(deleted).map(extra).collect());
+        self.store.place(fact.relay.as_str(), &extra, &[]).unwrap();
         let wanted = |event: &&Event| fact.ids.contains(&event.id);
         let events = self
             .relay
@@ -217,6 +262,7 @@ impl Handler<PassChanged> for Watcher {
 
 pub(crate) struct Bench {
     pub(crate) env: Env,
+    pub(crate) clock: Arc<SimulatedClock>,
     pub(crate) relay: FakeRelay,
     pub(crate) index: EventIndex,
     pub(crate) reconciler: Reconciler,
@@ -231,8 +277,9 @@ pub(crate) struct Bench {
 impl Bench {
     /// Everything but the link.
     pub(crate) fn new(ours: &[Event], relay: &FakeRelay) -> Self {
+        let clock = Arc::new(SimulatedClock::starting_at(1_800_000_000));
         let env = Env {
-            clock: Arc::new(SimulatedClock::starting_at(1_800_000_000)),
+            clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             workers: Workers::inline(),
             tripwire: Tripwire::none(),
@@ -286,6 +333,7 @@ impl Bench {
         let url = "ws://relay.example".parse().unwrap();
         Self {
             env,
+            clock,
             relay: relay.clone(),
             index,
             reconciler,
@@ -308,7 +356,11 @@ impl Bench {
     }
 
     pub(crate) async fn keys(&self, known: bool) {
-        let read = known.then(author).into_iter().collect::<BTreeSet<_>>();
+        self.keys_of(known.then(author).into_iter().collect()).await;
+    }
+
+    pub(crate) async fn keys_of(&self, read: BTreeSet<PublicKey>) {
+        let known = !read.is_empty();
         let why = "relays are being asked".to_owned();
         let state = if known {
             KeyState::Ready

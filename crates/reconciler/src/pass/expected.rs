@@ -1,0 +1,54 @@
+//! What the relay is expected to hold beside the items, and what the comparison found to be otherwise.
+
+use std::collections::BTreeSet;
+
+use nostr::event::EventId;
+
+use super::{IDS_PER_MESSAGE, Output, Pass};
+
+/// How the view that is compared differs from the items held here.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// How many items the relay refused: not in the view, and not safe there.
+    pub absent: u64,
+    /// How many events in the view failed their checks: the relay has something that was never taken.
+    pub forged: u64,
+    /// What is in the view and not held here.
+    pub extra: BTreeSet<EventId>,
+}
+
+impl Expected {
+    /// Whether a relay that holds this holds what is held here, and nothing that is to be had.
+    pub(super) fn is_level(&self) -> bool {
+        self.absent == 0 && self.forged == 0
+    }
+}
+
+impl Pass {
+    /// How the view is made. To be told before [`Pass::snapshot_taken`].
+    pub fn expects(&mut self, expected: Expected) {
+        self.expected = expected;
+    }
+
+    /// So many of the ids that this comparison named turned out to be no difference but a part of what the relay is
+    /// expected to hold, and the next view has them. To be told before [`Pass::sifted`]: one confirming comparison finds
+    /// out whether that view matches.
+    pub fn view_changed(&mut self, ids: usize) {
+        self.tally.placed += ids as u64;
+    }
+
+    /// The ids that are held here. The others were expected at the relay although they are not, and it lacks them: they
+    /// are asked to be forgotten, as ids are asked to be sifted.
+    pub(super) fn held_of(&mut self, ids: &[EventId]) -> Vec<EventId> {
+        let (gone, held): (Vec<EventId>, Vec<EventId>) =
+            ids.iter().partition(|id| self.expected.extra.contains(*id));
+        for ids in gone.chunks(IDS_PER_MESSAGE) {
+            self.sifting += 1;
+            self.outputs.push_back(Output::Gone {
+                epoch: self.epoch,
+                ids: ids.to_vec(),
+            });
+        }
+        held
+    }
+}
