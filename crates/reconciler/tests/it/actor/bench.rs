@@ -207,6 +207,7 @@ impl Handler<Answer> for Neighbour {
                 side,
                 moved,
                 left: 0,
+                withheld: 0,
             })
             .unwrap();
     }
