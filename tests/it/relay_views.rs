@@ -76,7 +76,9 @@ fn a_message_deleted_unseen_is_never_shown_and_costs_no_round_trips() {
         assert_eq!(phone.status().counts.messages, 2);
     });
     relay.wipe();
-    old_copy.into_iter().for_each(|event| assert!(relay.put(event)));
+    for event in old_copy {
+        assert!(relay.put(event));
+    }
     simulate(async {
         let phone = start(&phone_disk, 5, &relay).await;
         let report = phone.sync().await.unwrap();
@@ -115,7 +117,9 @@ fn messages_a_relay_refused_cost_nothing_in_later_comparisons_and_are_not_safe_t
         .set_deliveries(rows.into_iter().map(park).collect())
         .unwrap();
     drop(store);
-    refused.iter().for_each(|id| assert!(relay.remove(id)));
+    for id in &refused {
+        assert!(relay.remove(id));
+    }
     simulate(async {
         let laptop = start(&disk, 7, &relay).await;
         // Bytes of the first one count what a new connection asks for besides.

@@ -81,6 +81,8 @@ pub struct Settled {
     pub moved: u64,
     /// Events that should have moved and did not: refused, parked, never delivered.
     pub left: u64,
+    /// How many of those the relay named and did not deliver intact, although they were asked for (N-16).
+    pub withheld: u64,
 }
 
 /// Command: compare with this relay, or with every relay, now. A pass that runs already starts over under a new

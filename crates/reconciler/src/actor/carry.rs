@@ -121,11 +121,8 @@ impl ReconcilerActor {
                     if let Some(agreement) = agreement {
                         running.core.agreement_found(&agreement);
                     }
-                    running.core.expects(Expected {
-                        absent: view.absent(),
-                        forged,
-                        extra: view.extra().collect(),
-                    });
+                    let expected = Expected::new(view.absent(), forged, view.extra().collect());
+                    running.core.expects(expected);
                     actor.with_pass(&url, number, ctx, |pass, now| {
                         pass.snapshot_taken(Arc::new(view), last_seq, now);
                     });

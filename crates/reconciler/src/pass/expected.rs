@@ -15,9 +15,37 @@ pub struct Expected {
     pub forged: u64,
     /// What is in the view and not held here.
     pub extra: BTreeSet<EventId>,
+    /// What the relay named and did not deliver intact, in the transfers that were settled last.
+    withheld: u64,
 }
 
 impl Expected {
+    /// A view without exceptions but these.
+    pub fn new(absent: u64, forged: u64, extra: BTreeSet<EventId>) -> Self {
+        let withheld = 0;
+        Self {
+            absent,
+            forged,
+            extra,
+            withheld,
+        }
+    }
+
+    /// What a person is told when it is the relay that cannot be level.
+    pub(super) fn shortcoming(&self) -> Option<String> {
+        match (self.withheld, self.forged) {
+            (0, 0) => None,
+            (0, 1) => Some("it serves an event that fails its checks".to_owned()),
+            (0, forged) => Some(format!("it serves {forged} events that fail their checks")),
+            (1, _) => Some(
+                "an event that it names did not come, or not intact; other relays may have it".to_owned(),
+            ),
+            (withheld, _) => Some(format!(
+                "{withheld} events that it names did not come, or not intact; other relays may have them"
+            )),
+        }
+    }
+
     /// Whether a relay that holds this holds what is held here, and nothing that is to be had.
     pub(super) fn is_level(&self) -> bool {
         self.absent == 0 && self.forged == 0
@@ -27,7 +55,14 @@ impl Expected {
 impl Pass {
     /// How the view is made. To be told before [`Pass::snapshot_taken`].
     pub fn expects(&mut self, expected: Expected) {
-        self.expected = expected;
+        let withheld = self.expected.withheld;
+        self.expected = Expected { withheld, ..expected };
+    }
+
+    /// So many ids that the relay named were not delivered intact in the transfers that are settled now. To be told
+    /// before [`Pass::settled`]; it replaces what was told before.
+    pub fn withheld(&mut self, ids: u64) {
+        self.expected.withheld = ids;
     }
 
     /// So many of the ids that this comparison named turned out to be no difference but a part of what the relay is

@@ -157,7 +157,7 @@ impl Pass {
             .as_ref()
             .filter(|_| matched)
             .map(|compared| Agreed::on(compared, self.tally.method));
-        let report = self.report(complete, trouble);
+        let report = self.report(complete, trouble.or_else(|| self.expected.shortcoming()));
         self.outputs.push_back(Output::Done { report, agreed });
     }
 

@@ -152,6 +152,28 @@ fn events_that_failed_their_checks_are_expected_and_never_complete() {
     let (report, agreed) = bench.run();
     assert!(!report.complete && agreed.is_some(), "{report:?}");
     assert_eq!((report.rounds, report.need), (1, 0));
+    assert!(
+        report
+            .error
+            .unwrap()
+            .contains("serves an event that fails its checks")
+    );
+}
+
+#[test]
+fn f10_ids_that_never_come_end_the_pass_with_their_number() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all[3..], &all);
+    bench.stuck = ids(&all[..3]);
+    bench.withheld = 3;
+    let (report, agreed) = bench.run();
+    assert!(!report.complete && agreed.is_none(), "{report:?}");
+    assert!(
+        report
+            .error
+            .unwrap()
+            .starts_with("3 events that it names did not come")
+    );
 }
 
 #[test]

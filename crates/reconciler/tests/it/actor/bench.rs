@@ -241,6 +241,7 @@ impl Handler<Answer> for Neighbour {
                 side,
                 moved,
                 left: 0,
+                withheld: 0,
             })
             .unwrap();
     }

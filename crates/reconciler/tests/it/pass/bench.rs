@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) absent: BTreeSet<Item>,
     pub(crate) extra: BTreeSet<Item>,
     pub(crate) forged: u64,
+    /// Ids it names and does not deliver.
+    pub(crate) withheld: u64,
     /// Ids that never move, whoever asks.
     pub(crate) stuck: BTreeSet<EventId>,
     /// Answers instead of the responder; `None` lets it answer.
@@ -74,6 +76,7 @@ impl Bench {
             absent: BTreeSet::new(),
             extra: BTreeSet::new(),
             forged: 0,
+            withheld: 0,
             stuck: BTreeSet::new(),
             refuse: Box::new(|_| None),
             strict: None,
@@ -155,11 +158,8 @@ impl Bench {
                 Output::Snapshot => {
                     let expected = self.ours.difference(&self.absent).chain(&self.extra);
                     let held = snapshot(&expected.copied().collect::<Vec<_>>());
-                    pass.expects(Expected {
-                        absent: self.absent.len() as u64,
-                        forged: self.forged,
-                        extra: self.extra.iter().map(|item| item.id).collect(),
-                    });
+                    let extra = self.extra.iter().map(|item| item.id).collect();
+                    pass.expects(Expected::new(self.absent.len() as u64, self.forged, extra));
                     pass.snapshot_taken(held, self.ours.len() as u64, now);
                 }
                 Output::Send(frame) => {
@@ -250,7 +250,9 @@ impl Bench {
                     moved_up += std::mem::take(&mut self.sent_before);
                     let left = self.stuck.len() as u64;
                     pass.settled(Side::Up, std::mem::take(&mut moved_up), left, now);
-                    pass.settled(Side::Down, std::mem::take(&mut moved_down), 0, now);
+                    pass.withheld(self.withheld);
+                    let moved_down = std::mem::take(&mut moved_down);
+                    pass.settled(Side::Down, moved_down, self.withheld, now);
                 }
                 Output::Settle => {}
                 Output::Look { after } => pass.looked(self.ours.len() as u64 > after),
