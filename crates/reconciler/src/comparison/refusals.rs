@@ -38,7 +38,13 @@ impl Comparison {
                 }
                 why
             }
-            Outcome::Reopen { why } | Outcome::Failed { why } | Outcome::FilterTooWide { why } => why,
+            Outcome::Reopen { why } | Outcome::Failed { why } => {
+                // A confirming comparison would come to the same end; the next pass asks again.
+                self.ground.known.neg = NegChance::Unavailable;
+                self.neg = NegUse::Nothing;
+                why
+            }
+            Outcome::FilterTooWide { why } => why,
             Outcome::Reconciled { .. } | Outcome::Full { .. } => unreachable!("these are no refusals"),
         };
         if crowded {
