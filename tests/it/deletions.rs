@@ -16,7 +16,7 @@ async fn start(device: &Device, seed: u64, relay: &MemoryRelay) -> Handle {
     Engine::start_on_current(&device.config(), env).await.unwrap()
 }
 
-fn envelopes(relay: &MemoryRelay) -> Vec<Event> {
+pub(crate) fn envelopes(relay: &MemoryRelay) -> Vec<Event> {
     relay
         .events()
         .into_iter()
@@ -34,7 +34,7 @@ fn deletion(of: &[EventId], by: &Keys) -> Event {
 
 /// The history key that wrote `envelope`, as any other device of the account gets it: from a keyring on the relay. Two
 /// devices that start together may make two keyrings (F43).
-async fn author_of(envelope: &Event, relay: &MemoryRelay) -> Arc<PnsKey> {
+pub(crate) async fn author_of(envelope: &Event, relay: &MemoryRelay) -> Arc<PnsKey> {
     let signer = LocalSigner::parse(SECRET, || [7; 32]).unwrap();
     for event in relay
         .events()

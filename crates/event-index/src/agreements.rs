@@ -1,8 +1,8 @@
 //! What relays were proven, or claimed, to hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use crate::delivery_rows::state_of;
@@ -25,8 +25,8 @@ pub struct Agreement {
     pub last_seq: u64,
     /// What it rests on.
     pub basis: Basis,
-    /// How many authors were compared. The keys an account reads with only grow, so another number means that the
-    /// agreement was about another set.
+    /// Which authors were compared, as the comparing side hashes them; another number means that the agreement was about
+    /// another set.
     pub authors: u32,
 }
 
@@ -49,13 +49,26 @@ struct Kept {
 impl Store {
     /// Replaces the agreement with a relay. Accepted deliveries that it covers are verified by it: their rows go.
     pub fn record_agreement(&self, relay: &str, agreement: Agreement) -> Result<(), IndexError> {
+        self.record_agreement_without(relay, agreement, &[])
+    }
+
+    /// As [`Store::record_agreement`], for a comparison that expected the relay to lack the events with these sequence
+    /// numbers: one that it accepted meanwhile was not compared, and is not verified by it.
+    pub fn record_agreement_without(
+        &self,
+        relay: &str,
+        agreement: Agreement,
+        absent: &[u64],
+    ) -> Result<(), IndexError> {
+        let absent: BTreeSet<u64> = absent.iter().copied().collect();
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
             let mut verified = Vec::new();
             for row in writer.deliveries.range((&tag, 0)..=(&tag, agreement.last_seq))? {
                 let (key, bytes) = row?;
-                if state_of(bytes.value()) == Some(DeliveryState::Accepted) {
-                    verified.push(key.value().1);
+                let seq = key.value().1;
+                if state_of(bytes.value()) == Some(DeliveryState::Accepted) && !absent.contains(&seq) {
+                    verified.push(seq);
                 }
             }
             for seq in verified {
@@ -78,19 +91,37 @@ impl Store {
         let mut found = BTreeMap::new();
         for row in agreements.iter()? {
             let (tag, sealed) = row?;
-            let plain = self.keys.open("agreements-1", tag.value(), sealed.value())?;
-            let Kept { relay, agreement } =
-                serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt("a row of agreements-1"))?;
+            let Kept { relay, agreement } = self.agreement_of(tag.value(), sealed.value())?;
             found.insert(relay, agreement);
         }
         Ok(found)
     }
 
-    /// Takes back what was known of a relay: it was wiped, or serves another set of keys.
+    /// The agreement with one relay in this transaction.
+    pub(crate) fn agreement_in(
+        &self,
+        transaction: &ReadTransaction,
+        tag: &[u8; 16],
+    ) -> Result<Option<Agreement>, IndexError> {
+        let agreements = transaction.open_table(AGREEMENTS)?;
+        let sealed = agreements.get(tag)?;
+        sealed
+            .map(|sealed| Ok(self.agreement_of(tag, sealed.value())?.agreement))
+            .transpose()
+    }
+
+    fn agreement_of(&self, tag: &[u8; 16], sealed: &[u8]) -> Result<Kept, IndexError> {
+        let plain = self.keys.open("agreements-1", tag, sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt("a row of agreements-1"))
+    }
+
+    /// Takes back what was known of a relay: it was wiped, or serves another set of keys. What it was found to serve
+    /// beyond the items goes as well; deliveries stay, because they are about this device's messages.
     pub fn forget_agreement(&self, relay: &str) -> Result<(), IndexError> {
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
-            if writer.agreements.remove(&tag)?.is_none() {
+            let extra = writer.clear_extra(&tag)?;
+            if writer.agreements.remove(&tag)?.is_none() && extra == 0 {
                 writer.nothing_changed();
             }
             Ok(())

@@ -9,12 +9,13 @@ use supervision::Outlet;
 
 use crate::actor::EventIndexActor;
 use crate::messages::{
-    AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, PutKeyring, PutMeta,
-    PutRelayProfile, RecordAgreement, RecordSources, RemoveDrafts, SetDeliveries, SetRelays,
+    AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, Place, PutKeyring,
+    PutMeta, PutRelayProfile, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, SetDeliveries,
+    SetRelays,
 };
 use crate::{
-    Agreement, Arrival, Delivery, DraftOutcome, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
-    SealedDraft, SourceId, Store,
+    Agreement, Arrival, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
+    Placed, SealedDraft, SourceId, Store,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
@@ -53,6 +54,8 @@ outlets! {
     enqueue: Enqueue,
     set_deliveries: SetDeliveries,
     record_agreement: RecordAgreement,
+    place: Place,
+    remove_extra: RemoveExtra,
     forget_agreement: ForgetAgreement,
     put_keyring: PutKeyring,
     set_relays: SetRelays,
@@ -123,13 +126,34 @@ impl EventIndex {
         ask(&self.outlets.set_deliveries, SetDeliveries { deliveries }).await
     }
 
-    /// See [`Store::record_agreement`].
-    pub async fn record_agreement(&self, relay: String, agreement: Agreement) -> Result<(), IndexError> {
-        ask(
-            &self.outlets.record_agreement,
-            RecordAgreement { relay, agreement },
-        )
-        .await
+    /// See [`Store::record_agreement_without`].
+    pub async fn record_agreement(
+        &self,
+        relay: String,
+        agreement: Agreement,
+        absent: Vec<u64>,
+    ) -> Result<(), IndexError> {
+        let command = RecordAgreement {
+            relay,
+            agreement,
+            absent,
+        };
+        ask(&self.outlets.record_agreement, command).await
+    }
+
+    /// See [`Store::place`].
+    pub async fn place(
+        &self,
+        relay: String,
+        extra: Vec<Extra>,
+        found: Vec<EventId>,
+    ) -> Result<Placed, IndexError> {
+        ask(&self.outlets.place, Place { relay, extra, found }).await
+    }
+
+    /// See [`Store::remove_extra`].
+    pub async fn remove_extra(&self, relay: String, ids: Vec<EventId>) -> Result<usize, IndexError> {
+        ask(&self.outlets.remove_extra, RemoveExtra { relay, ids }).await
     }
 
     /// See [`Store::forget_agreement`].

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use redb::{ReadOnlyTable, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::blocks::{Block, items_between};
 use crate::fingerprint::Sum;
@@ -56,7 +56,11 @@ struct Place {
 impl Store {
     /// A still view of the items and their sums. See [`IndexView`] for what it costs to hold one.
     pub fn view(&self) -> Result<IndexView, IndexError> {
-        let transaction = self.read()?;
+        Self::view_in(&self.read()?)
+    }
+
+    /// The view of this transaction.
+    pub(crate) fn view_in(transaction: &ReadTransaction) -> Result<IndexView, IndexError> {
         let mut before = Sum::default();
         let mut superblocks = Vec::new();
         for row in transaction.open_table(SUPERBLOCKS)?.iter()? {
@@ -159,6 +163,25 @@ impl IndexView {
     /// The last sequence number given out before this moment; every item's is at most that.
     pub fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// The last item with a sequence number up to `seq`, looked for among the last `most` items. Cost: the items behind it.
+    pub(crate) fn last_up_to(&self, seq: u64, most: usize) -> Result<Option<Item>, IndexError> {
+        for row in self.items.iter()?.rev().take(most) {
+            let (key, number) = row?;
+            if number.value() <= seq {
+                return Ok(Some(Item::at(key.value())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether this is an item with that sequence number.
+    pub(crate) fn holds(&self, item: &Item, seq: u64) -> Result<bool, IndexError> {
+        Ok(self
+            .items
+            .get(item.key())?
+            .is_some_and(|number| number.value() == seq))
     }
 
     /// The sum of the items below `rank`.

@@ -85,6 +85,8 @@ impl Writer<'_> {
                     continue;
                 }
                 self.remove_event(&target, seq)?;
+                self.tombstone_times
+                    .insert(id.as_bytes(), target.created_at.as_secs())?;
                 deleted.push(id);
             }
             self.add_tombstone(&id, &deletion.pubkey)?;

@@ -5,6 +5,8 @@
 //! - An [`Item`] is `(created_at, id)`. A [`Snapshot`] is every item at one moment, with NIP-77 fingerprints.
 //! - The *fingerprint index* holds sums of the items, block by block; an [`IndexView`] reads it, so that a comparison
 //!   costs what it touches. Both are a [`View`].
+//! - A [`RelayView`] is what one relay is expected to hold: the items, without what it refused, with what it serves and
+//!   is not taken ([`Extra`]).
 //! - A *draft* is a message without an event id. [`Store::commit_sealed`] turns drafts into items.
 //! - A [`Delivery`] is an event on its way to one relay; an [`Agreement`] is a comparison that matched.
 //!
@@ -47,8 +49,10 @@
 
 mod actor;
 mod agreements;
+mod at_relay;
 mod backend;
 mod blocks;
+mod by_author;
 mod counts;
 mod deliveries;
 mod delivery_rows;
@@ -56,6 +60,7 @@ mod drafts;
 mod envelopes;
 mod error;
 mod examination;
+mod extra;
 mod fingerprint;
 mod fingerprint_index;
 mod handle;
@@ -72,6 +77,7 @@ mod memory;
 pub mod messages;
 mod new_file;
 mod rebuild;
+mod relay_view;
 mod sealing;
 mod sizes;
 mod snapshot;
@@ -83,15 +89,18 @@ mod tables;
 mod values;
 mod view;
 mod waiting;
+mod window;
 mod writer;
 
 pub use actor::EventIndexActor;
 pub use agreements::{Agreement, Basis};
+pub use at_relay::{AtRelay, Placed, Sorted};
 pub use counts::Counts;
 pub use deliveries::{Delivery, DeliveryState};
 pub use drafts::{DRAFT_BYTES_MAX, Draft, DraftOutcome, DraftPage, NewDraft, SealedDraft};
 pub use error::IndexError;
 pub use examination::Damage;
+pub use extra::{EXTRA_MAX, Extra, ExtraReason};
 pub use fingerprint::Sum;
 pub use handle::EventIndex;
 pub use index_view::IndexView;
@@ -102,6 +111,7 @@ pub use local_id::{LocalId, NotALocalId, SourceId};
 pub use memory::MemoryDisk;
 pub use messages::CountsChanged;
 pub use rebuild::{RawEnvelope, Rebuilt};
+pub use relay_view::RelayView;
 pub use sizes::{Sizes, TableSize};
 pub use snapshot::Snapshot;
 pub use sources::MessageRef;
@@ -109,6 +119,7 @@ pub use store::{Storage, Store};
 pub use store_key::{KeyFileError, StoreKey};
 pub use view::View;
 pub use waiting::Standing;
+pub use window::Window;
 
 /// The kind of an envelope: one message (DESIGN 3).
 pub const MESSAGE_KIND: u16 = 1080;

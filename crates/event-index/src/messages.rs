@@ -5,8 +5,8 @@ use actix::prelude::*;
 use nostr::event::EventId;
 
 use crate::{
-    Agreement, Arrival, Counts, Delivery, DraftOutcome, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
-    SealedDraft, SourceId, Store,
+    Agreement, Arrival, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringRow, LocalId,
+    NewDraft, Placed, SealedDraft, SourceId, Store,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
@@ -103,7 +103,27 @@ commands! {
         relay: String,
         /// What was agreed.
         agreement: Agreement,
-    } -> () = store.record_agreement(&relay, agreement);
+        /// What it does not cover. See [`Store::record_agreement_without`].
+        absent: Vec<u64>,
+    } -> () = store.record_agreement_without(&relay, agreement, &absent);
+
+    /// Command: remember what a relay was found to serve. See [`Store::place`].
+    Place {
+        /// The relay.
+        relay: String,
+        /// What it serves that is not taken.
+        extra: Vec<Extra>,
+        /// What it holds although it refused it.
+        found: Vec<EventId>,
+    } -> Placed = store.place(&relay, &extra, &found);
+
+    /// Command: a relay does not serve these any more. See [`Store::remove_extra`].
+    RemoveExtra {
+        /// The relay.
+        relay: String,
+        /// What is gone.
+        ids: Vec<EventId>,
+    } -> usize = store.remove_extra(&relay, &ids);
 
     /// Command: take an agreement back. See [`Store::forget_agreement`].
     ForgetAgreement {

@@ -93,6 +93,7 @@ impl Store {
         }
         store.update_index()?;
         store.update_counts()?;
+        store.make_extra()?;
         Ok(store)
     }
 

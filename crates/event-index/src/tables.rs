@@ -94,6 +94,19 @@ pub(crate) const DELIVERY_TOTALS: TableDefinition<u64, (u32, u32, u32)> =
 /// Value: sealed      # the authors who deleted it, 32 bytes each
 pub(crate) const TOMBSTONES: TableDefinition<Bytes32, Blob> = TableDefinition::new("tombstones-1");
 
+/// When deleted events were created, for those that were seen: where a relay that still serves one keeps it. Outer times
+/// are no secret.
+///
+/// Key:   `[u8; 32]`  # an id in [`TOMBSTONES`]
+/// Value: `u64`       # `created_at` in seconds
+pub(crate) const TOMBSTONE_TIMES: TableDefinition<Bytes32, u64> = TableDefinition::new("tombstone-times-1");
+
+/// What relays serve that is not taken. The reason is one byte in the open: the keys of [`TOMBSTONES`] tell as much.
+///
+/// Key:   `([u8; 16], u64, [u8; 32])`  # (relay tag, `created_at` in seconds, event id); the id is never one in [`IDS`]
+/// Value: `u8`                         # 1 tombstoned, 2 forged
+pub(crate) const EXTRA: TableDefinition<(Bytes16, u64, Bytes32), u8> = TableDefinition::new("extra-1");
+
 /// Key:   `[u8; 32]`  # event id of the keyring
 /// Value: sealed      # read back (1) ‖ secret length (4, LE; `u32::MAX` for none) ‖ secret ‖ event JSON
 pub(crate) const KEYRINGS: TableDefinition<Bytes32, Blob> = TableDefinition::new("keyrings-1");

@@ -27,7 +27,7 @@ impl Store {
         self.put_value(RELAY_LIST, &plain)
     }
 
-    /// Drops everything kept about a relay: its profile, its agreement and its queue. The events stay, and a
+    /// Drops everything kept about a relay: its profile, its agreement, its queue and what it serves beyond. The events stay, and a
     /// comparison queues them again. Returns how many deliveries were not settled.
     pub fn forget_relay(&self, relay: &str) -> Result<usize, IndexError> {
         self.write(|writer| {
@@ -42,6 +42,7 @@ impl Store {
             }
             writer.relays.remove(&tag)?;
             writer.agreements.remove(&tag)?;
+            writer.clear_extra(&tag)?;
             Ok(rows
                 .iter()
                 .filter(|(_, state)| *state != Some(crate::DeliveryState::Accepted))
@@ -66,7 +67,8 @@ impl Store {
             for (tag, seq) in &stale {
                 writer.remove_delivery(tag, *seq)?;
             }
-            if stale.is_empty() {
+            let extra = writer.keep_extra(&kept)?;
+            if stale.is_empty() && extra == 0 {
                 writer.nothing_changed();
             }
             Ok(stale.len())

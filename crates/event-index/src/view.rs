@@ -31,6 +31,12 @@ pub trait View {
         Ok(rank)
     }
 
+    /// The last item that the other side held as well when both last agreed, which may be gone since; `None` when that is
+    /// not known. For whoever chooses what to compare first: a wrong one costs bytes, never ids.
+    fn covered(&self) -> Option<Item> {
+        None
+    }
+
     /// Hands the items with these ranks to `take`, in order.
     fn each(&self, range: Range<u64>, take: &mut dyn FnMut(Item)) -> Result<(), IndexError>;
 }

@@ -10,7 +10,8 @@ use crate::fingerprint_index::FingerprintIndex;
 use crate::sealing::Keys;
 use crate::tables::{
     AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS, DRAFTS,
-    ENVELOPES, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONES, VALUES,
+    ENVELOPES, EXTRA, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONE_TIMES,
+    TOMBSTONES, VALUES,
 };
 use crate::{IndexError, Item, MESSAGE_KIND};
 
@@ -30,6 +31,8 @@ pub(crate) struct Writer<'t> {
     pub(crate) deliveries: Table<'t, (Bytes16, u64), Blob>,
     pub(crate) delivery_totals: Table<'t, u64, (u32, u32, u32)>,
     pub(crate) tombstones: Table<'t, Bytes32, Blob>,
+    pub(crate) tombstone_times: Table<'t, Bytes32, u64>,
+    pub(crate) extra: Table<'t, (Bytes16, u64, Bytes32), u8>,
     pub(crate) keyrings: Table<'t, Bytes32, Blob>,
     pub(crate) relays: Table<'t, Bytes16, Blob>,
     pub(crate) agreements: Table<'t, Bytes16, Blob>,
@@ -93,6 +96,8 @@ impl<'t> Writer<'t> {
             deliveries: transaction.open_table(DELIVERIES)?,
             delivery_totals: transaction.open_table(DELIVERY_TOTALS)?,
             tombstones: transaction.open_table(TOMBSTONES)?,
+            tombstone_times: transaction.open_table(TOMBSTONE_TIMES)?,
+            extra: transaction.open_table(EXTRA)?,
             keyrings: transaction.open_table(KEYRINGS)?,
             relays: transaction.open_table(RELAYS)?,
             agreements: transaction.open_table(AGREEMENTS)?,
@@ -158,6 +163,7 @@ impl<'t> Writer<'t> {
         self.counted.seq += 1;
         let seq = self.counted.seq;
         self.set_item(Item::of(event), Some(seq))?;
+        self.held_now(&Item::of(event))?;
         self.ids.insert(event.id.as_bytes(), seq)?;
         let bytes = encode_event(event);
         self.envelopes.insert(seq, bytes.as_slice())?;
@@ -246,6 +252,7 @@ impl<'t> Writer<'t> {
             return Ok(true);
         }
         self.tombstones.remove(event.id.as_bytes())?;
+        self.tombstone_times.remove(event.id.as_bytes())?;
         Ok(false)
     }
 }

@@ -6,9 +6,9 @@ use event_index::{
     Agreement, Arrival, Basis, Delivery, DeliveryState, DraftOutcome, IndexError, Item, KeyringRow,
     MemoryDisk, MessageRef, NewDraft, SealedDraft,
 };
-use nostr::event::EventId;
+use nostr::event::{Event, EventId};
 
-use common::{arrivals, deletion, draft, event, local, message, open};
+use common::{arrivals, author, deletion, draft, event, local, message, open};
 
 const RELAY: &str = "wss://one.example";
 const OTHER: &str = "wss://two.example";
@@ -400,4 +400,33 @@ fn a_draft_beyond_the_bound_is_refused_with_its_batch() {
     let error = store.add_drafts(vec![draft(&store, 1), large]).unwrap_err();
     assert!(matches!(error, IndexError::TooLarge { .. }));
     assert_eq!(store.counts().unwrap().drafts, 0);
+}
+
+#[test]
+fn every_held_event_is_found_under_its_author_in_order() {
+    let store = open(&MemoryDisk::new());
+    let by = |number: u8, n: u64| {
+        event(
+            1080,
+            number,
+            1_700_000_000 + (n * 7) % 40,
+            vec![],
+            &format!("{number} {n}"),
+        )
+    };
+    let all: Vec<Event> = (0..60).map(|n| by((n % 3) as u8, n)).collect();
+    store.ingest(arrivals(all.iter().cloned())).unwrap();
+    // Author 2 is not asked about, author 9 wrote nothing.
+    let found = store.items_by_author([0, 1, 9].map(author)).unwrap();
+    assert_eq!(found.len(), 3);
+    for (of, items) in &found {
+        let mut expected: Vec<Item> = all
+            .iter()
+            .filter(|event| event.pubkey == *of)
+            .map(Item::of)
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(*items, expected);
+    }
+    assert!(found[&author(9)].is_empty() && found[&author(0)].len() == 20);
 }

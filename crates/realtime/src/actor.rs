@@ -194,12 +194,15 @@ impl RealtimeActor {
             return;
         }
         let Some(pass) = line.settle.take() else { return };
+        let left = line.fetches.unavailable();
         let fact = Settled {
             relay: url.clone(),
             pass,
             side: Side::Down,
             moved: std::mem::take(&mut line.received),
-            left: line.fetches.unavailable(),
+            left,
+            // What was passed over here is nobody's fault.
+            withheld: if self.takes { left } else { 0 },
         };
         line.fetches.begin();
         let settled = self.facts.settled.clone();

@@ -34,6 +34,8 @@ pub struct Fetches {
 struct Wanted {
     id: EventId,
     tries: u32,
+    /// It counts as not delivered when it does not come.
+    missed: bool,
 }
 
 #[derive(Debug)]
@@ -46,10 +48,19 @@ struct Request {
 impl Fetches {
     /// Queues ids that are neither queued nor on the wire.
     pub fn want(&mut self, ids: impl IntoIterator<Item = EventId>) {
+        self.queue_all(ids, 0, true);
+    }
+
+    /// Queues ids that are asked for once, and not missed when they do not come.
+    pub fn look_for(&mut self, ids: impl IntoIterator<Item = EventId>) {
+        self.queue_all(ids, TRIES_MAX - 1, false);
+    }
+
+    fn queue_all(&mut self, ids: impl IntoIterator<Item = EventId>, tries: u32, missed: bool) {
         for id in ids {
             if self.queued.insert(id) {
                 self.unavailable.remove(&id);
-                self.queue.push_back(Wanted { id, tries: 0 });
+                self.queue.push_back(Wanted { id, tries, missed });
                 self.total += 1;
             }
         }
@@ -170,7 +181,9 @@ impl Fetches {
             wanted.tries += u32::from(!capped);
             if wanted.tries >= TRIES_MAX {
                 self.queued.remove(&wanted.id);
-                self.unavailable.insert(wanted.id);
+                if wanted.missed {
+                    self.unavailable.insert(wanted.id);
+                }
                 self.done += 1;
             } else {
                 self.queue.push_back(wanted);
@@ -242,6 +255,15 @@ mod tests {
             asked.iter().copied().filter(|id| *id != withheld).collect()
         });
         assert_eq!((fetches.unavailable(), fetches.progress()), (1, (100, 100)));
+    }
+
+    #[test]
+    fn what_is_only_looked_for_is_asked_for_once_and_not_missed() {
+        let mut fetches = Fetches::default();
+        fetches.look_for(ids(0..100));
+        assert_eq!(play(&mut fetches, |_| Vec::new()), 1);
+        assert_eq!((fetches.unavailable(), fetches.progress()), (0, (100, 100)));
+        assert!(fetches.idle());
     }
 
     #[test]

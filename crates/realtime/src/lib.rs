@@ -37,6 +37,7 @@ mod line;
 mod live;
 pub mod messages;
 mod opening;
+mod placing;
 mod queries;
 mod reading;
 mod storing;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_model::MessageId;
-use event_index::{Arrival, EventIndex, IndexError};
+use event_index::{Arrival, EventIndex, ExtraReason, IndexError};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
 use relay_link::RelayUrl;
@@ -12,6 +12,7 @@ use supervision::{Env, Outlet};
 
 use crate::chats::Change;
 use crate::opening::{self, KeeperGone};
+use crate::placing::Placing;
 use crate::verify::{Rejection, verify};
 
 /// Why a batch was not stored. Its events come again with the next comparison.
@@ -70,6 +71,7 @@ impl Intaker {
             })
             .await?;
 
+        let mut placing = Placing::default();
         let mut sent_by = BTreeMap::new();
         let mut events = Vec::with_capacity(checked.len());
         for (relay, event, verdict) in checked {
@@ -80,11 +82,15 @@ impl Intaker {
                 }
                 Err(rejection) => {
                     reject(&relay, event.id, rejection);
+                    if rejection == Rejection::BadSignature {
+                        placing.add(&relay, &event, ExtraReason::Forged);
+                    }
                     *outcome.rejected.entry(relay).or_default() += 1;
                 }
             }
         }
         if events.is_empty() {
+            placing.place(&self.index).await;
             return Ok(outcome);
         }
 
@@ -104,6 +110,13 @@ impl Intaker {
                 *outcome.stored.entry(relay.clone()).or_default() += 1;
             }
         }
+        let deleted: BTreeSet<EventId> = ingested.tombstoned.iter().copied().collect();
+        for read in read.iter().filter(|read| deleted.contains(&read.event.id)) {
+            if let Some(relay) = sent_by.get(&read.event.id) {
+                placing.add(relay, &read.event, ExtraReason::Tombstoned);
+            }
+        }
+        placing.place(&self.index).await;
         let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
         for read in read {
             if stored.contains(&read.event.id) {

@@ -19,10 +19,11 @@ use supervision::{Env, Lifeline, Outlet, Undelivered};
 use crate::errands::Doors;
 use crate::handle::{Reconciler, ReconcilerParts};
 use crate::messages::{PassChanged, PassReport, Phase};
-use crate::pass::{Agreed, Pass, Start};
+use crate::pass::{Agreed, Known, Pass, Start};
 use crate::profiles::{self, Profiles};
 use crate::relay::{Relay, Running};
 use crate::subs::SubIds;
+use crate::wakes::{LOOK_EVERY, Wakes};
 
 /// A link hands over one frame at a time and waits, so a dozen relays keep a dozen frames here; beside them come two
 /// answers a pass, states of links, and commands of people.
@@ -46,6 +47,7 @@ pub(crate) struct ReconcilerActor {
     /// Why there are no keys.
     keyless: String,
     profiles: Profiles,
+    wakes: Wakes,
 }
 
 impl ReconcilerActor {
@@ -59,6 +61,7 @@ impl ReconcilerActor {
             settle_down,
             changes,
         } = parts;
+        let wakes = Wakes::since(env.clock.now(), env.clock.unix());
         Self {
             env,
             lifeline,
@@ -77,6 +80,7 @@ impl ReconcilerActor {
             keys: BTreeSet::new(),
             keyless: "they are being loaded".to_owned(),
             profiles: Profiles::default(),
+            wakes,
         }
     }
 
@@ -104,8 +108,8 @@ impl ReconcilerActor {
             relay: url.clone(),
             filter,
             subs,
-            neg: profile.neg(unix),
-            page_limit: profile.page_limit(unix),
+            known: Known::of(&profile, unix),
+            unix,
             traffic,
         };
         relay.asked = false;
@@ -114,6 +118,7 @@ impl ReconcilerActor {
             number,
             connection,
             core: Pass::start(start),
+            absent: Vec::new(),
             timer: None,
             up: crate::errands::Errands::default(),
             down: crate::errands::Errands::default(),
@@ -205,7 +210,13 @@ impl ReconcilerActor {
             basis,
         }) = agreed
         else {
-            return self.finished(url, number, report, ctx);
+            return self.finished(url, number, report, false, ctx);
+        };
+        let running = self.relays.get_mut(url).and_then(|relay| relay.pass(number));
+        let Some((authors, absent)) =
+            running.map(|running| (running.core.author_set(), std::mem::take(&mut running.absent)))
+        else {
+            return;
         };
         let agreement = Agreement {
             at: self.env.clock.unix(),
@@ -213,27 +224,35 @@ impl ReconcilerActor {
             fingerprint,
             last_seq,
             basis,
-            authors: u32::try_from(report.authors).unwrap_or(u32::MAX),
+            authors,
         };
         let (index, url) = (self.index.clone(), url.clone());
         let recording = async move {
-            let recorded = index.record_agreement(url.to_string(), agreement).await;
+            let recorded = index.record_agreement(url.to_string(), agreement, absent).await;
             (url, recorded)
         };
         ctx.spawn(
             recording
                 .into_actor(self)
                 .map(move |(url, recorded), actor, ctx| {
+                    let agreed = recorded.is_ok();
                     if let Err(error) = recorded {
                         report.complete = false;
                         report.error = Some(format!("the agreement could not be recorded: {error}"));
                     }
-                    actor.finished(&url, number, report, ctx);
+                    actor.finished(&url, number, report, agreed, ctx);
                 }),
         );
     }
 
-    fn finished(&mut self, url: &RelayUrl, number: u64, report: PassReport, ctx: &mut Context<Self>) {
+    fn finished(
+        &mut self,
+        url: &RelayUrl,
+        number: u64,
+        report: PassReport,
+        agreed: bool,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(relay) = self.relays.get_mut(url) else {
             return;
         };
@@ -241,7 +260,7 @@ impl ReconcilerActor {
         if relay.pass(number).is_none() {
             return;
         }
-        let pause = relay.cadence.after(report.complete);
+        let pause = relay.cadence.after(agreed);
         let connected = relay.connection().is_some();
         self.forget(url, ctx);
         self.tell(url, number, Phase::Done(report), ctx);
@@ -280,6 +299,21 @@ impl ReconcilerActor {
                 let (outlet, fact) = (outlet.clone(), fact.clone());
                 ctx.spawn(async move { drop(outlet.send(fact).await) }.into_actor(self));
             }
+        }
+    }
+
+    /// Compares with everyone after a long sleep: what came meanwhile was missed, on connections that stood it too.
+    fn look_for_sleep(&mut self, ctx: &mut Context<Self>) {
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        if !self.wakes.woke(now, unix) || self.keys.is_empty() {
+            return;
+        }
+        for url in self.connected_relays() {
+            tracing::info!(relay = %url, "comparing after a long sleep");
+            if let Some(relay) = self.relays.get_mut(&url) {
+                relay.cadence.reset();
+            }
+            self.start_pass(&url, ctx);
         }
     }
 
@@ -355,6 +389,7 @@ impl Actor for ReconcilerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         self.frames.fill(ctx.address().recipient());
+        ctx.run_interval(LOOK_EVERY, Self::look_for_sleep);
         let (store, workers, now) = (
             Arc::clone(self.index.store()),
             self.env.workers,

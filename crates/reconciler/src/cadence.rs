@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-/// Cursors and live subscriptions miss what arrives late and back-dated; a full comparison does not (field guide 7).
-const AFTER_AGREEMENT: Duration = Duration::from_secs(24 * 3600);
-/// The pause after the first pass that did not end complete: F05 allows three opens a minute.
+/// Cursors and live subscriptions miss what arrives late and back-dated; a full comparison at least every 24 hours does
+/// not (field guide 7). One of them may be slept through before [`Wakes`](crate::wakes::Wakes) tells.
+const AFTER_AGREEMENT: Duration = Duration::from_secs(23 * 3600);
+/// The pause after the first pass that did not end in an agreement: F05 allows three opens a minute.
 const PAUSE_FIRST: Duration = Duration::from_secs(60);
-/// It doubles up to this: an event parked for good must not cost a comparison a minute.
+/// It doubles up to this: an event that never arrives must not cost a comparison a minute.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
-/// Counts passes in a row that did not end complete.
+/// Counts passes in a row that did not end in an agreement.
 #[derive(Debug, Default)]
 pub(crate) struct Cadence {
     incomplete: u32,
@@ -17,8 +18,8 @@ pub(crate) struct Cadence {
 
 impl Cadence {
     /// How long to wait after a pass.
-    pub(crate) fn after(&mut self, complete: bool) -> Duration {
-        if complete {
+    pub(crate) fn after(&mut self, agreed: bool) -> Duration {
+        if agreed {
             self.incomplete = 0;
             return AFTER_AGREEMENT;
         }
@@ -42,7 +43,7 @@ mod tests {
         let mut cadence = Cadence::default();
         let minutes: Vec<u64> = (0..9).map(|_| cadence.after(false).as_secs() / 60).collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(cadence.after(true), Duration::from_secs(24 * 3600));
+        assert_eq!(cadence.after(true), Duration::from_secs(23 * 3600));
         assert_eq!(cadence.after(false), PAUSE_FIRST);
     }
 }

@@ -8,7 +8,7 @@ use nostr::event::EventId;
 
 use crate::neg::{FrameLimit, Initiator, NegError, Step, Strategy};
 
-/// Items this much older than an agreement count as new: clocks of devices differ, and a pass takes a while.
+/// Items this much older than an agreement may be late: clocks of devices differ, and a pass takes a while.
 const OVERLAP_SECS: u64 = 300;
 
 /// A view that any thread may read.
@@ -26,11 +26,14 @@ impl Engine {
         frame_bytes_max: u64,
         agreed_at: Option<u64>,
     ) -> Result<(Self, Vec<u8>), NegError> {
-        let agreed = agreed_at.map(|at| Item {
+        let overlap = agreed_at.map(|at| Item {
             created_at: at.saturating_sub(OVERLAP_SECS),
             id: EventId::from_byte_array([0; 32]),
         });
-        let strategy = Strategy::RecentFirst { agreed };
+        let strategy = match (overlap, view.covered()) {
+            (Some(from), Some(covered)) => Strategy::Overlapping { from, covered },
+            (agreed, _) => Strategy::RecentFirst { agreed },
+        };
         let (initiator, message) = Initiator::open(view, strategy, FrameLimit::of(frame_bytes_max))?;
         Ok((Self(initiator), message))
     }

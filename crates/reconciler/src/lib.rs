@@ -1,7 +1,8 @@
 //! What differs between this device and its relays: a snapshot and frames go in, have ids and need ids come out.
 //!
 //! - [`session::Session`] is one NIP-77 comparison, [`walk::Walk`] reads a relay page by page where NIP-77 is not
-//!   spoken, [`pass::Pass`] is the order of things around them. All three perform no I/O: they take frames and `now`.
+//!   spoken, a comparison is as many of them as a relay's bounds make necessary, and [`pass::Pass`] is the order of
+//!   things around it. All of them perform no I/O: they take frames and `now`.
 //! - [`neg`] is the set arithmetic of NIP-77 in both roles, over any [`event_index::View`].
 //! - [`Reconciler`] is what other crates hold; its actor runs one pass per relay, on every new connection, when the
 //!   set of read keys changes, on [`Compare`], and at least once a day.
@@ -51,7 +52,9 @@
 //! ```
 
 mod actor;
+mod author_set;
 mod cadence;
+mod comparison;
 mod engine;
 mod errands;
 mod forget;
@@ -63,6 +66,7 @@ mod profiles;
 mod relay;
 pub mod session;
 mod subs;
+mod wakes;
 pub mod walk;
 
 pub use engine::SharedView;

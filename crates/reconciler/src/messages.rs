@@ -18,7 +18,7 @@ pub struct HaveIds {
     pub ids: Vec<EventId>,
 }
 
-/// Fact: these ids are held by the relay, missing here, and not deleted here. At most 1,000 ids a message.
+/// Fact: these ids are held by the relay and missing here. At most 1,000 ids a message.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct NeedIds {
@@ -26,8 +26,11 @@ pub struct NeedIds {
     pub relay: RelayUrl,
     /// The pass that found out.
     pub pass: u64,
-    /// The ids, sorted.
+    /// The ids that are not deleted here, sorted.
     pub ids: Vec<EventId>,
+    /// Ids that were deleted here unseen: fetched once for their time, which is where the relay keeps them, not stored,
+    /// and not missed when they do not come.
+    pub deleted: Vec<EventId>,
 }
 
 /// Fact: paging brought these events. They match the filter and their ids are right; their signatures were not
@@ -78,6 +81,8 @@ pub struct Settled {
     pub moved: u64,
     /// Events that should have moved and did not: refused, parked, never delivered.
     pub left: u64,
+    /// How many of those the relay named and did not deliver intact, although they were asked for (N-16).
+    pub withheld: u64,
 }
 
 /// Command: compare with this relay, or with every relay, now. A pass that runs already starts over under a new

@@ -1,18 +1,22 @@
 //! Everything one comparison with one relay consists of, in order, as a state machine that performs no I/O.
 //!
 //! ```text
-//! snapshot -> NEG session ----------------------------+-> sift -> Settle, both sides answer --+-> Done
-//!    ^          '- not available, too big -> pages ---'                                       |
-//!    '------------- something moved: confirm, at most three times ----------------------------'
+//! snapshot -> comparison -> sift -> Settle, both sides answer --+-> Done
+//!    ^                                                          |
+//!    '----- something moved: confirm, at most three times ------'
 //! ```
 //!
 //! What a reader can rely on:
 //! - Equal sets cost one negentropy round and end complete.
-//! - *Complete* is said only when the last comparison found no difference and neither side has anything left. Ids
-//!   deleted here are no difference: they are neither fetched nor counted.
-//! - Ids are handed out while the session goes on; nothing waits for transfers between rounds (N-8).
+//! - What is compared is what the relay is expected to hold: without what it refused, with what it serves and is not
+//!   taken. A match is an agreement about that.
+//! - *Complete* is said only when the last comparison found no difference, neither side has anything left, and the
+//!   relay refused nothing. Ids deleted here are no difference: they are neither stored nor counted, and the view is
+//!   told where the relay keeps them.
+//! - Ids are handed out while the comparison goes on; nothing waits for transfers between rounds (N-8).
 //! - After [`Output::Done`] nothing follows.
 
+mod expected;
 mod report;
 mod steps;
 
@@ -22,22 +26,21 @@ use std::time::{Duration, Instant};
 use event_index::Agreement;
 use nostr::event::{Event, EventId};
 use nostr::filter::Filter;
-use relay_link::{ClientFrame, RelayFrame, RelayUrl, Traffic};
+use nostr::key::PublicKey;
+use relay_link::{ClientFrame, Lesson, RelayFrame, RelayUrl, Traffic};
 
-pub use relay_link::NegChance;
-
+pub use self::expected::Expected;
 pub use self::report::Agreed;
 use self::report::{Compared, Tally};
+use crate::author_set::author_set;
+use crate::comparison::{self, Comparison};
+pub use crate::comparison::{AuthorViews, Known, REFUSALS_MAX, REOPENS_MAX, WINDOWS_MAX};
 use crate::engine::SharedView;
-use crate::messages::{Method, PassReport, Phase, Side};
-use crate::session::{self, Session};
+use crate::messages::{PassReport, Phase, Side};
 use crate::subs::SubIds;
-use crate::walk::{self, Walk};
 
 /// Confirming comparisons: more means that events keep moving, which the next pass finds as well.
 pub const CONFIRMATIONS_MAX: u32 = 3;
-/// A session the relay forgot is opened again this often (N-9).
-pub const REOPENS_MAX: u32 = 3;
 /// Ids per message: one commit of the receiver, which pays from about 1,000 on (DESIGN 7).
 pub const IDS_PER_MESSAGE: usize = 1_000;
 /// How long to wait after `auth-required` before the one retry: the link's AUTH takes up to 10 s, and then some.
@@ -59,6 +62,14 @@ pub enum Output {
         /// At most [`IDS_PER_MESSAGE`].
         ids: Vec<EventId>,
     },
+    /// The relay does not serve these any more, which are deleted here: forget that it did, tell [`Pass::view_changed`],
+    /// and answer with [`Pass::sifted`] and no ids.
+    Gone {
+        /// To be handed back.
+        epoch: u32,
+        /// At most [`IDS_PER_MESSAGE`].
+        ids: Vec<EventId>,
+    },
     /// For the uploader: held here only. At most [`IDS_PER_MESSAGE`].
     Have(Vec<EventId>),
     /// For realtime: held there only. At most [`IDS_PER_MESSAGE`].
@@ -72,13 +83,11 @@ pub enum Output {
         /// The last one that was compared.
         after: u64,
     },
-    /// The relay answered a NEG-OPEN.
-    NegProven,
-    /// The relay does not speak NEG; remember it for 24 hours.
-    NegUnavailable {
-        /// What it said or did.
-        why: String,
-    },
+    /// The relay takes one author per filter: part the items of [`Pass::compared_view`] by these authors, as
+    /// [`AuthorViews::of`] does, and hand them to [`Pass::authors_split`].
+    SplitByAuthor(Vec<PublicKey>),
+    /// To be remembered of the relay.
+    Learned(Lesson),
     /// Tell everyone.
     Phase(Phase),
     /// The pass is over.
@@ -99,18 +108,17 @@ pub struct Start {
     pub filter: Filter,
     /// Fresh.
     pub subs: SubIds,
-    /// What is known of its NEG.
-    pub neg: NegChance,
-    /// Events asked for per page.
-    pub page_limit: usize,
+    /// What is known of it.
+    pub known: Known,
+    /// Now, Unix seconds: where a set is cut when its items do not tell.
+    pub unix: u64,
     /// The link's counters now.
     pub traffic: Traffic,
 }
 
 enum Stage {
     Snapshotting,
-    Negotiating(Box<Session>),
-    Paging(Box<Walk>),
+    Comparing(Box<Comparison>),
     Authenticating {
         until: Instant,
     },
@@ -133,20 +141,23 @@ enum Stage {
 /// One pass with one relay.
 pub struct Pass {
     start: Start,
-    neg: NegChance,
+    known: Known,
     stage: Stage,
     /// What is compared; let go of before the transfers, since it may hold the disk's state of that moment.
     view: Option<SharedView>,
     /// What was compared.
     compared: Option<Compared>,
-    /// When the relay last agreed on the set that is compared, Unix seconds.
-    agreed_at: Option<u64>,
+    /// How that differs from the items.
+    expected: Expected,
+    /// When the relay last agreed on the set that is compared, Unix seconds, and how much it was.
+    agreed: Option<(u64, u64)>,
     traffic: Traffic,
     tally: Tally,
     epoch: u32,
     sifting: usize,
+    /// Need ids that were handed over as events.
+    shown: BTreeSet<EventId>,
     confirmations: u32,
-    reopens: u32,
     auth_retried: bool,
     outputs: VecDeque<Output>,
 }
@@ -155,18 +166,19 @@ impl Pass {
     /// Starts a pass; the first output asks for a snapshot.
     pub fn start(start: Start) -> Self {
         let mut pass = Self {
-            neg: start.neg,
+            known: start.known,
             traffic: start.traffic,
             start,
             stage: Stage::Snapshotting,
             view: None,
             compared: None,
-            agreed_at: None,
+            agreed: None,
+            expected: Expected::default(),
             tally: Tally::default(),
             epoch: 0,
             sifting: 0,
+            shown: BTreeSet::new(),
             confirmations: 0,
-            reopens: 0,
             auth_retried: false,
             outputs: VecDeque::new(),
         };
@@ -187,11 +199,16 @@ impl Pass {
     /// The agreement with the relay that is on record; one about other authors is about another set. To be told before
     /// [`Pass::snapshot_taken`]: it decides what is compared first.
     pub fn agreement_found(&mut self, agreement: &Agreement) {
-        let authors = self.start.filter.authors.as_ref().map_or(0, BTreeSet::len);
-        self.agreed_at = (agreement.authors as usize == authors).then_some(agreement.at);
+        let same = agreement.authors == self.author_set();
+        self.agreed = same.then_some((agreement.at, agreement.count));
     }
 
-    /// The store as it is now, and the last sequence number given out before. Cost: that of the sum of all its items.
+    /// Which authors are compared, for the record of an agreement.
+    pub fn author_set(&self) -> u32 {
+        author_set(&self.start.filter)
+    }
+
+    /// What the relay is expected to hold now, and the last sequence number given out before. Cost: that of the sum of all its items.
     pub fn snapshot_taken(&mut self, view: SharedView, last_seq: u64, now: Instant) {
         if !matches!(self.stage, Stage::Snapshotting) {
             return;
@@ -200,36 +217,46 @@ impl Pass {
             Ok(sum) => self.compared = Some(Compared { sum, last_seq }),
             Err(error) => return self.fail(format!("the store could not be read: {error}")),
         }
-        self.view = Some(view);
-        if self.neg == NegChance::Unavailable {
-            self.page(now);
-        } else {
-            self.negotiate(None, now);
+        self.view = Some(view.clone());
+        let comparison = Comparison::start(view, self.ground(), now);
+        self.stage = Stage::Comparing(Box::new(comparison));
+        self.drain(now);
+    }
+
+    /// What is being compared, until transfers begin.
+    pub fn compared_view(&self) -> Option<SharedView> {
+        self.view.clone()
+    }
+
+    /// The answer to [`Output::SplitByAuthor`].
+    pub fn authors_split(&mut self, authors: AuthorViews, now: Instant) {
+        if let Stage::Comparing(comparison) = &mut self.stage {
+            comparison.authors_split(authors, now);
+            self.drain(now);
         }
     }
 
     /// A frame of the relay.
     pub fn handle_frame(&mut self, frame: RelayFrame, now: Instant) {
-        match &mut self.stage {
-            Stage::Negotiating(session) => session.handle_frame(frame, now),
-            Stage::Paging(walk) => walk.handle_frame(frame, now),
-            _ => return,
+        if let Stage::Comparing(comparison) = &mut self.stage {
+            comparison.handle_frame(frame, now);
+            self.drain(now);
         }
-        self.drain(now);
     }
 
     /// The ids of one [`Output::Sift`] that are not deleted here.
-    pub fn sifted(&mut self, epoch: u32, live: Vec<EventId>, now: Instant) {
+    pub fn sifted(&mut self, epoch: u32, mut live: Vec<EventId>, now: Instant) {
         if matches!(self.stage, Stage::Ended) {
             return;
         }
-        let current = epoch == self.epoch;
-        let fetch = !live.is_empty() && (!current || self.tally.method == Method::Negentropy);
-        if current {
+        let named = live.len() as u64;
+        live.retain(|id| !self.shown.contains(id));
+        if epoch == self.epoch {
             self.sifting = self.sifting.saturating_sub(1);
-            self.tally.need += live.len() as u64;
+            self.tally.need += named;
+            self.tally.shown += named - live.len() as u64;
         }
-        if fetch {
+        if !live.is_empty() {
             self.outputs.push_back(Output::Need(live));
         }
         self.settle_when_sifted(now);
@@ -237,8 +264,8 @@ impl Pass {
 
     /// Realtime has the events of one [`Output::Events`].
     pub fn events_taken(&mut self, now: Instant) {
-        if let Stage::Paging(walk) = &mut self.stage {
-            walk.taken(now);
+        if let Stage::Comparing(comparison) = &mut self.stage {
+            comparison.taken(now);
             self.drain(now);
         }
     }
@@ -279,8 +306,7 @@ impl Pass {
     pub fn handle_timeout(&mut self, now: Instant) {
         let moving = self.traffic.frames_in + self.traffic.frames_out;
         match &mut self.stage {
-            Stage::Negotiating(session) => session.handle_timeout(now),
-            Stage::Paging(walk) => walk.handle_timeout(now),
+            Stage::Comparing(comparison) => comparison.handle_timeout(now),
             Stage::Authenticating { until } if now >= *until => self.compare(),
             Stage::Transferring { deadline, frames, .. } if now >= *deadline => {
                 if moving == *frames {
@@ -306,22 +332,13 @@ impl Pass {
 
     /// Ends the pass without a report, closing what is open at the relay: another one takes its place.
     pub fn abandon(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Negotiating(mut session) => {
-                session.close();
-                self.drain_closing(|| match session.poll_output()? {
-                    session::Output::Send(frame) => Some(Some(frame)),
-                    _ => Some(None),
-                });
+        if let Stage::Comparing(mut comparison) = std::mem::replace(&mut self.stage, Stage::Ended) {
+            comparison.close();
+            while let Some(output) = comparison.poll_output() {
+                if let comparison::Output::Send(frame) = output {
+                    self.outputs.push_back(Output::Send(frame));
+                }
             }
-            Stage::Paging(mut walk) => {
-                walk.close();
-                self.drain_closing(|| match walk.poll_output()? {
-                    walk::Output::Send(frame) => Some(Some(frame)),
-                    _ => Some(None),
-                });
-            }
-            _ => {}
         }
     }
 
@@ -333,8 +350,7 @@ impl Pass {
     /// When [`Pass::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Negotiating(session) => session.poll_timeout(),
-            Stage::Paging(walk) => walk.poll_timeout(),
+            Stage::Comparing(comparison) => comparison.poll_timeout(),
             Stage::Authenticating { until } => Some(*until),
             Stage::Transferring { deadline, .. } => Some(*deadline),
             Stage::Snapshotting | Stage::Sifting | Stage::Looking { .. } | Stage::Ended => None,

@@ -33,6 +33,8 @@ pub(crate) struct Running {
     pub(crate) number: u64,
     pub(crate) connection: u64,
     pub(crate) core: Pass,
+    /// What its last view left out, by sequence number: an agreement does not cover it.
+    pub(crate) absent: Vec<u64>,
     pub(crate) timer: Option<(Instant, SpawnHandle)>,
     pub(crate) up: Errands,
     pub(crate) down: Errands,

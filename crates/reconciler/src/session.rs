@@ -77,6 +77,11 @@ pub enum Outcome {
         /// What it said.
         why: String,
     },
+    /// The filter names more authors than the relay takes in one (P-20).
+    FilterTooWide {
+        /// What it said.
+        why: String,
+    },
     /// The relay wants NIP-42 first; then try once more.
     AuthRequired,
     /// The relay asks to be left alone for a while.
@@ -236,6 +241,11 @@ impl Session {
         self.rounds_before + self.rounds
     }
 
+    /// The need ids it named.
+    pub(crate) fn into_need(self) -> BTreeSet<EventId> {
+        self.need
+    }
+
     /// The subscription it runs under.
     pub fn sub(&self) -> &SubId {
         &self.sub
@@ -316,7 +326,9 @@ impl Session {
     /// A NOTICE names no subscription, so only what can be about a NEG-OPEN counts, and only before the first reply.
     fn notice(&mut self, text: &str) {
         match outcome_of(text, None) {
-            outcome @ (Outcome::Unavailable { .. } | Outcome::TooBig { .. }) => self.end(outcome),
+            outcome @ (Outcome::Unavailable { .. }
+            | Outcome::TooBig { .. }
+            | Outcome::FilterTooWide { .. }) => self.end(outcome),
             // N-12. Other rate limits are likelier to be about an event that was sent meanwhile.
             outcome @ Outcome::RateLimited { .. } if text.to_ascii_lowercase().contains("neg") => {
                 self.end(outcome);
@@ -345,6 +357,7 @@ fn outcome_of(text: &str, cap: Option<u64>) -> Outcome {
         Refusal::SessionGone => Outcome::Reopen { why: why() },
         Refusal::AuthRequired => Outcome::AuthRequired,
         Refusal::RateLimited => Outcome::RateLimited { why: why() },
+        Refusal::FilterTooWide => Outcome::FilterTooWide { why: why() },
         Refusal::Other => Outcome::Failed {
             why: format!("the relay refused the comparison: {}", text.trim()),
         },

@@ -3,6 +3,7 @@
 //! A walk goes from the newest event down: each page is a REQ with an explicit `limit` and an inclusive `until`, the
 //! next one starts at the oldest time of the page before, so that the second both share is read whole (P-9). Feed
 //! frames and the time in, drain [`Walk::poll_output`], arm one timer for [`Walk::poll_timeout`].
+//! The filter may name a stretch of time, which is then read whole.
 //!
 //! What a reader can rely on:
 //! - A page counts as answered only after a clean EOSE: no NOTICE, no CLOSED, no silence before it (P-2, P-4, P-5).
@@ -15,6 +16,7 @@
 //!
 //! What it cannot see: a relay whose whole answer lies in one second, cut below the limit asked for, looks complete.
 
+mod outcome;
 mod page;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,6 +27,7 @@ use nostr::filter::{Filter, MatchEventOptions};
 use nostr::types::Timestamp;
 use relay_link::{ClientFrame, Refusal, RelayFrame, SubId};
 
+pub use self::outcome::{WalkError, WalkOutcome};
 use self::page::Page;
 use crate::subs::SubIds;
 
@@ -55,47 +58,6 @@ pub enum Output {
     Ended(WalkOutcome),
 }
 
-/// How a walk ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WalkOutcome {
-    /// Every matching event the relay showed.
-    pub seen: BTreeSet<EventId>,
-    /// The walk got to the end, page by answered page.
-    pub proven: bool,
-    /// Seconds that held more than a page could show.
-    pub unproven_seconds: Vec<u64>,
-    /// REQs sent.
-    pub pages: u32,
-    /// Why it did not get to the end.
-    pub error: Option<WalkError>,
-}
-
-/// Why a walk stopped early.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WalkError {
-    /// P-11.
-    #[error("the relay ignores `until`, so only its newest page can be read; use another relay beside it")]
-    Unpageable,
-    /// No clean answer after every repeat.
-    #[error("a page got no clean answer after {REPEATS_MAX} repeats ({why}); the next pass asks again")]
-    Unanswered {
-        /// What the last attempt ended with.
-        why: String,
-    },
-    /// The relay wants NIP-42 first.
-    #[error("the relay wants authentication before it shows events")]
-    AuthRequired,
-    /// The relay asks to be left alone for a while.
-    #[error("the relay limits the rate of requests ({why})")]
-    RateLimited {
-        /// What it said.
-        why: String,
-    },
-    /// Events were not taken off this walk's hands.
-    #[error("fetched events were not stored within {} s; is the disk busy or full?", TAKING_MAX.as_secs())]
-    NotTaken,
-}
-
 /// What is being asked: everything up to and with second `cursor`, or everything.
 #[derive(Debug, Clone, Copy)]
 struct Question {
@@ -108,6 +70,12 @@ struct Question {
 /// One page-by-page reading of one relay.
 pub struct Walk {
     filter: Filter,
+    /// The filter without its stretch of time.
+    anytime: Filter,
+    /// The first second of the stretch.
+    floor: u64,
+    /// Its last one.
+    top: Option<u64>,
     subs: SubIds,
     limit: usize,
     question: Question,
@@ -133,16 +101,21 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Starts reading what matches `filter`, which names authors and kinds (P-3). `limit` is at most
-    /// [`PAGE_EVENTS_MAX`]; relays that state a lower bound are asked for no more.
+    /// Starts reading what matches `filter`, which names authors and kinds (P-3), and may name a stretch of time.
+    /// `limit` is at most [`PAGE_EVENTS_MAX`]; relays that state a lower bound are asked for no more.
     pub fn start(filter: Filter, limit: usize, subs: SubIds, now: Instant) -> Self {
+        let top = filter.until.map(|until| until.as_secs());
         let mut walk = Self {
-            filter: filter.remove_since().remove_until(),
+            floor: filter.since.map_or(0, |since| since.as_secs()),
+            top,
+            anytime: filter.clone().remove_since().remove_until(),
+            filter,
             subs,
             limit: limit.clamp(PAGE_EVENTS_MIN, PAGE_EVENTS_MAX),
             question: Question {
-                cursor: None,
-                boundary_known: false,
+                cursor: top,
+                // An empty stretch is asked for again in the other way before it is believed (P-1, P-9).
+                boundary_known: top.is_some(),
                 repeats: 0,
             },
             page: None,
@@ -176,8 +149,13 @@ impl Walk {
             RelayFrame::Closed { sub, reason } if sub == page.sub => match Refusal::classify(&reason, None) {
                 Refusal::AuthRequired => self.fail(WalkError::AuthRequired),
                 Refusal::RateLimited => self.fail(WalkError::RateLimited { why: reason }),
+                Refusal::FilterTooWide => self.fail(WalkError::FilterTooWide { why: reason }),
                 _ => self.unanswered(format!("the relay closed it: {reason}"), now),
             },
+            // No EOSE follows it.
+            RelayFrame::Notice { message } if Refusal::classify(&message, None) == Refusal::FilterTooWide => {
+                self.fail(WalkError::FilterTooWide { why: message });
+            }
             // A complaint about a NEG-OPEN or NEG-CLOSE sent earlier says nothing about this page.
             RelayFrame::Notice { message }
                 if Refusal::classify(&message, None) != Refusal::NegUnavailable =>
@@ -261,7 +239,13 @@ impl Walk {
 
     fn event(&mut self, event: Event, now: Instant) {
         let Some(page) = &mut self.page else { return };
-        let matches = self.filter.match_event(&event, MatchEventOptions::new()) && event.verify_id();
+        let second = event.created_at.as_secs();
+        let genuine = self.anytime.match_event(&event, MatchEventOptions::new()) && event.verify_id();
+        let matches = genuine && second >= self.floor && self.top.is_none_or(|top| second <= top);
+        if genuine && !matches && page.until.is_some_and(|until| second > until) {
+            // Whoever shows it ignores `until` (P-11).
+            page.newer_seen += 1;
+        }
         let fresh = matches && self.seen.insert(event.id);
         if matches && page.count(event.id, event.created_at.as_secs(), fresh) {
             self.deadline = Some(now + PAGE_SILENCE);
@@ -328,7 +312,7 @@ impl Walk {
             Some(cursor) if oldest > cursor => (cursor, true),
             Some(cursor) if oldest == cursor => {
                 self.stepped = Some((cursor, page.ids.len(), page.limit));
-                let Some(next) = cursor.checked_sub(1) else {
+                let Some(next) = cursor.checked_sub(1).filter(|next| *next >= self.floor) else {
                     return self.finish_at_floor();
                 };
                 (next, false)
@@ -351,7 +335,7 @@ impl Walk {
         self.ask(now);
     }
 
-    /// Second 0 was read: there is nothing below, and no negative `until` is ever sent.
+    /// The lowest second was read: nothing is asked for below, and no negative `until` is ever sent.
     fn finish_at_floor(&mut self) {
         if let Some((second, shown, limit)) = self.stepped.take()
             && (shown >= limit || (self.cap > 0 && shown >= self.cap))
@@ -407,6 +391,7 @@ impl Walk {
             proven: error.is_none(),
             unproven_seconds: std::mem::take(&mut self.unproven),
             pages: self.pages,
+            page_cap: Some(self.cap).filter(|cap| (1..self.limit).contains(cap)),
             error,
         }));
     }

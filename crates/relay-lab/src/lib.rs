@@ -5,7 +5,7 @@
 //! - [`Proxy`] stands in front of any relay: it counts frames and bytes by label, misbehaves as a [`Fault`] says, and
 //!   can be cut and healed while clients are connected.
 //! - [`MemoryRelay`] is a relay without sockets, threads or clock, behind [`relay_link::Dial`], for tests in simulated
-//!   time; [`MemoryNetwork`] puts several of them behind one dialler. It takes the same faults.
+//!   time; [`MemoryNetwork`] puts several of them behind one dialler. It takes the same faults, and each [`Quirk`].
 //! - [`LabSigner`] is a remote signer that listens at such relays (or any other) and misbehaves as a [`Behaviour`]
 //!   says.
 //!
@@ -51,6 +51,6 @@ pub use error::LabError;
 pub use fault::{Fault, UnknownFault, Verdict};
 pub use lab_signer::{Behaviour, LabRequest, LabSigner, LabSignerConfig};
 pub use memory_network::MemoryNetwork;
-pub use memory_relay::{MemoryRelay, MemoryRelayConfig};
+pub use memory_relay::{MemoryRelay, MemoryRelayConfig, Quirk};
 pub use proxy::Proxy;
 pub use tally::{Count, OTHER, Tally, label};

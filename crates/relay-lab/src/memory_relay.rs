@@ -1,6 +1,7 @@
 //! A relay inside the test: no sockets, no threads, no clock, the same order of events every time.
 
 mod link;
+mod quirk;
 mod session;
 mod store;
 mod wire;
@@ -15,6 +16,8 @@ use nostr::event::{Event, EventId};
 use relay_link::{Connection, Dial, DialError, Incoming, Outgoing, RelayUrl};
 
 use self::link::Outbox;
+pub use self::quirk::Quirk;
+use self::quirk::Quirks;
 use self::session::Session;
 use self::store::{Held, Store, Taken};
 use crate::{Fault, Tally, Verdict};
@@ -57,7 +60,9 @@ struct Inner {
     clients: BTreeMap<u64, Client>,
     connected: u64,
     fault: Fault,
+    quirks: Quirks,
     tally: Tally,
+    heard: Option<Vec<String>>,
     down: bool,
 }
 
@@ -82,7 +87,9 @@ impl MemoryRelay {
             clients: BTreeMap::new(),
             connected: 0,
             fault: Fault::None,
+            quirks: Quirks::default(),
             tally: Tally::default(),
+            heard: None,
             down: false,
         })))
     }
@@ -90,6 +97,49 @@ impl MemoryRelay {
     /// Misbehaves this way from the next frame on, on open connections too.
     pub fn set_fault(&self, fault: Fault) {
         self.lock().fault = fault;
+    }
+
+    /// Misbehaves in one more way from the next frame on.
+    pub fn add_quirk(&self, quirk: Quirk) {
+        self.lock().quirks.add(quirk, None);
+    }
+
+    /// The same, until it has shown this often.
+    pub fn add_quirk_times(&self, quirk: Quirk, times: u32) {
+        self.lock().quirks.add(quirk, Some(times));
+    }
+
+    /// Behaves again: no fault, no quirk. Connections stay, and subscriptions that were refused stay refused.
+    pub fn heal(&self) {
+        self.with(|inner| {
+            inner.fault = Fault::None;
+            inner.quirks.clear();
+        });
+    }
+
+    /// Allows something else from the next frame on.
+    pub fn set_config(&self, config: MemoryRelayConfig) {
+        self.lock().config = config;
+    }
+
+    /// Sends a frame to everyone who is connected, unasked.
+    pub fn say(&self, frame: &str) {
+        self.with(|inner| {
+            let clients: Vec<u64> = inner.clients.keys().copied().collect();
+            for client in clients {
+                inner.tell(client, Incoming::Text(frame.to_owned()));
+            }
+        });
+    }
+
+    /// Keeps every frame that clients send from now on, for [`MemoryRelay::heard`].
+    pub fn listen(&self) {
+        self.lock().heard = Some(Vec::new());
+    }
+
+    /// What clients sent since [`MemoryRelay::listen`], oldest first.
+    pub fn heard(&self) -> Vec<String> {
+        self.lock().heard.clone().unwrap_or_default()
     }
 
     /// Drops every connection, with whatever was unread, and refuses new ones until [`MemoryRelay::up`].
@@ -209,6 +259,9 @@ impl Inner {
             return self.tell(client, Incoming::Pong);
         };
         self.tally.sent(&frame);
+        if let Some(heard) = &mut self.heard {
+            heard.push(frame.clone());
+        }
         let handled = match self.fault.on_client_frame(&frame) {
             Verdict::Drop => return,
             Verdict::Answer(answer) => return self.tell(client, Incoming::Text(answer)),
@@ -216,7 +269,9 @@ impl Inner {
                 let Some(known) = self.clients.get_mut(&client) else {
                     return;
                 };
-                known.session.handle(&frame, &mut self.store, &self.config)
+                known
+                    .session
+                    .handle(&frame, &mut self.store, &self.config, &mut self.quirks)
             }
         };
         for answer in handled.answers {

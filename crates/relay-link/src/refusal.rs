@@ -16,6 +16,8 @@ pub enum Refusal {
     AuthRequired,
     /// Too fast or too many: pause the relay. Never split, because it does not shrink (N-5).
     RateLimited,
+    /// The filter names more authors or ids than the relay takes in one: ask author by author (P-20).
+    FilterTooWide,
     /// Anything else: page now, try NEG at the next pass.
     Other,
 }
@@ -54,6 +56,14 @@ const NEG_UNAVAILABLE: &[&str] = &[
 /// With one of these, a text that names negentropy or says that a session was closed means "not here" (N-9).
 const ABSENT: &[&str] = &["disabled", "not supported", "unsupported"];
 
+/// strfry's bounds on one filter.
+const FILTER_TOO_WIDE: &[&str] = &[
+    "filter must have exactly one author",
+    "total filter items too large",
+    "too many ids",
+    "too many authors",
+];
+
 const SESSION_GONE: &[&str] = &["unknown subscription handle", "subscription not found"];
 
 impl Refusal {
@@ -71,6 +81,8 @@ impl Refusal {
             }
         } else if says(RATE_LIMITED) {
             Self::RateLimited
+        } else if says(FILTER_TOO_WIDE) {
+            Self::FilterTooWide
         } else if says(NEG_UNAVAILABLE) || ((names_neg || closed) && says(ABSENT)) {
             Self::NegUnavailable
         } else if says(SESSION_GONE) || closed {
@@ -155,6 +167,18 @@ mod tests {
             ("ERROR: too many concurrent NEG requests", RateLimited),
             ("ERROR: too many concurrent REQs", RateLimited),
             ("slow down", RateLimited),
+            (
+                "ERROR: bad req: filter must have exactly one author, p tag, or e tag",
+                FilterTooWide,
+            ),
+            (
+                "blocked: filter must have exactly one author, p tag, or e tag",
+                FilterTooWide,
+            ),
+            ("ERROR: bad req: total filter items too large", FilterTooWide),
+            ("invalid: too many ids", FilterTooWide),
+            ("ERROR: bad req: unrecognised filter item: x", Other),
+            ("blocked: kind not allowed: 1080", Other),
             ("PROTOCOL-ERROR", Other),
             ("get event error: timeout", Other),
             ("noauth-required: x", Other),

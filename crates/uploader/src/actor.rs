@@ -305,6 +305,7 @@ impl UploaderActor {
                     side: Side::Up,
                     moved,
                     left,
+                    withheld: 0,
                 };
                 ctx.spawn(
                     async move { settled.send(fact).await }

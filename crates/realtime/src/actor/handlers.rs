@@ -132,12 +132,16 @@ impl Handler<PageArrived> for RealtimeActor {
 impl Handler<NeedIds> for RealtimeActor {
     type Result = ();
 
-    fn handle(&mut self, NeedIds { relay, ids, .. }: NeedIds, ctx: &mut Self::Context) {
+    fn handle(&mut self, fact: NeedIds, ctx: &mut Self::Context) {
         self.step();
+        let NeedIds {
+            relay, ids, deleted, ..
+        } = fact;
         if !self.takes {
             self.pass_over(&relay, ids.len());
         } else if let Some(line) = self.lines.get_mut(&relay) {
             line.fetches.want(ids);
+            line.fetches.look_for(deleted);
         }
         self.pump(&relay, ctx);
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use event_index::{AtRelay, IndexError, Sorted};
 use nostr::event::EventId;
-use relay_link::{ClientFrame, Lesson, RelayUrl, SendFailed};
+use nostr::key::PublicKey;
+use relay_link::{ClientFrame, RelayUrl, SendFailed};
 
 use super::ReconcilerActor;
 use crate::errands::Errand;
 use crate::messages::{HaveIds, NeedIds, PageArrived, Settle, Side};
-use crate::pass::Output;
+use crate::pass::{AuthorViews, Expected, Output};
 
 impl ReconcilerActor {
     /// Carries out everything the pass of this number asks for, and arms its timer.
@@ -34,6 +36,7 @@ impl ReconcilerActor {
             Output::Snapshot => self.take_snapshot(relay(), pass, ctx),
             Output::Send(frame) => self.send(url, pass, frame),
             Output::Sift { epoch, ids } => self.sift(relay(), pass, epoch, ids, ctx),
+            Output::Gone { epoch, ids } => self.forget_extra(relay(), pass, epoch, ids, ctx),
             Output::Have(ids) => self.add(
                 url,
                 pass,
@@ -53,6 +56,7 @@ impl ReconcilerActor {
                         relay: relay(),
                         pass,
                         ids,
+                        deleted: Vec::new(),
                     }),
                 );
             }
@@ -79,11 +83,8 @@ impl ReconcilerActor {
                 }
             }
             Output::Look { after } => self.look(relay(), pass, after, ctx),
-            Output::NegProven => self.learn(url, Lesson::NegSpoken, ctx),
-            Output::NegUnavailable { why } => {
-                tracing::info!(relay = %url, why, "no negentropy here; asking again in a day");
-                self.learn(url, Lesson::NegRefused { why }, ctx);
-            }
+            Output::SplitByAuthor(authors) => self.split_by_author(relay(), pass, authors, ctx),
+            Output::Learned(lesson) => self.learn(url, lesson, ctx),
             Output::Phase(phase) => self.tell(url, pass, phase, ctx),
             Output::Done { report, agreed } => self.finish(url, pass, report, agreed, ctx),
         }
@@ -104,40 +105,116 @@ impl ReconcilerActor {
     fn take_snapshot(&self, url: RelayUrl, number: u64, ctx: &mut Context<Self>) {
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
         let name = url.to_string();
-        let take =
-            move || Ok::<_, event_index::IndexError>((store.agreements()?.remove(&name), store.view()?));
-        let taking = async move { workers.run(take).await };
+        let taking = async move { workers.run(move || store.at_relay(&name)).await };
         ctx.spawn(taking.into_actor(self).map(move |taken, actor, ctx| {
-            actor.with_pass(&url, number, ctx, |pass, now| match taken {
-                Ok((agreement, view)) => {
+            let running = actor.relays.get_mut(&url).and_then(|relay| relay.pass(number));
+            let Some(running) = running else { return };
+            match taken {
+                Ok(AtRelay {
+                    view,
+                    last_seq,
+                    absent,
+                    forged,
+                    agreement,
+                }) => {
+                    running.absent = absent;
                     if let Some(agreement) = agreement {
-                        pass.agreement_found(&agreement);
+                        running.core.agreement_found(&agreement);
                     }
-                    let last_seq = view.last_seq();
-                    pass.snapshot_taken(Arc::new(view), last_seq, now);
+                    let expected = Expected::new(view.absent(), forged, view.extra().collect());
+                    running.core.expects(expected);
+                    actor.with_pass(&url, number, ctx, |pass, now| {
+                        pass.snapshot_taken(Arc::new(view), last_seq, now);
+                    });
                 }
-                Err(error) => pass.fail(format!("the store could not be read: {error}")),
+                Err(error) => actor.with_pass(&url, number, ctx, |pass, _| pass.fail(unreadable(&error))),
+            }
+        }));
+    }
+
+    /// Finds out what the ids are to this relay, and writes down what it serves and is not taken, and what it holds
+    /// although it refused it.
+    fn sift(&self, url: RelayUrl, number: u64, epoch: u32, ids: Vec<EventId>, ctx: &mut Context<Self>) {
+        let (index, workers, name) = (self.index.clone(), self.env.workers, url.to_string());
+        let sifting = async move {
+            let (store, relay) = (Arc::clone(index.store()), name.clone());
+            let Sorted {
+                live,
+                refused,
+                deleted,
+                untimed,
+            } = workers.run(move || store.sort_needed(&relay, ids)).await?;
+            let mut changed = untimed.len();
+            if !(deleted.is_empty() && refused.is_empty()) {
+                let placed = index.place(name, deleted, refused).await?;
+                changed += placed.extra + placed.found;
+            }
+            Ok::<_, IndexError>((live, untimed, changed))
+        };
+        ctx.spawn(sifting.into_actor(self).map(move |sifted, actor, ctx| {
+            if let Ok((_, untimed, _)) = &sifted
+                && !untimed.is_empty()
+            {
+                let (relay, deleted) = (url.clone(), untimed.clone());
+                let fact = NeedIds {
+                    relay,
+                    pass: number,
+                    ids: Vec::new(),
+                    deleted,
+                };
+                actor.add(&url, number, Side::Down, Errand::Need(fact));
+            }
+            actor.with_pass(&url, number, ctx, |pass, now| match sifted {
+                Ok((live, _, changed)) => {
+                    pass.view_changed(changed);
+                    pass.sifted(epoch, live, now);
+                }
+                Err(error) => pass.fail(unreadable(&error)),
             });
         }));
     }
 
-    fn sift(&self, url: RelayUrl, number: u64, epoch: u32, ids: Vec<EventId>, ctx: &mut Context<Self>) {
-        let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
-        let sifting = async move {
-            let live = move || {
-                let mut live = Vec::with_capacity(ids.len());
-                for id in ids {
-                    if !store.is_tombstoned(&id)? {
-                        live.push(id);
-                    }
+    fn forget_extra(
+        &self,
+        url: RelayUrl,
+        number: u64,
+        epoch: u32,
+        ids: Vec<EventId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (index, name) = (self.index.clone(), url.to_string());
+        let removing = async move { index.remove_extra(name, ids).await };
+        ctx.spawn(removing.into_actor(self).map(move |removed, actor, ctx| {
+            actor.with_pass(&url, number, ctx, |pass, now| match removed {
+                Ok(removed) => {
+                    pass.view_changed(removed);
+                    pass.sifted(epoch, Vec::new(), now);
                 }
-                Ok::<_, event_index::IndexError>(live)
-            };
-            workers.run(live).await
+                Err(error) => pass.fail(unreadable(&error)),
+            });
+        }));
+    }
+
+    /// Reads every envelope: the index knows no authors, and only relays that take one per filter make it necessary.
+    fn split_by_author(
+        &mut self,
+        url: RelayUrl,
+        number: u64,
+        authors: Vec<PublicKey>,
+        ctx: &mut Context<Self>,
+    ) {
+        let running = self.relays.get_mut(&url).and_then(|relay| relay.pass(number));
+        let Some(view) = running.and_then(|running| running.core.compared_view()) else {
+            return;
         };
-        ctx.spawn(sifting.into_actor(self).map(move |sifted, actor, ctx| {
-            actor.with_pass(&url, number, ctx, |pass, now| match sifted {
-                Ok(live) => pass.sifted(epoch, live, now),
+        let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
+        let splitting = async move {
+            let split = move || AuthorViews::of(&*view, &store.items_by_author(authors)?);
+            workers.run(split).await
+        };
+        ctx.spawn(splitting.into_actor(self).map(move |split, actor, ctx| {
+            actor.with_pass(&url, number, ctx, |pass, now| match split {
+                Ok(authors) => pass.authors_split(authors, now),
                 Err(error) => pass.fail(format!("the store could not be read: {error}")),
             });
         }));
@@ -220,4 +297,8 @@ impl ReconcilerActor {
             (due, timer)
         });
     }
+}
+
+fn unreadable(error: &IndexError) -> String {
+    format!("the store could not be read: {error}")
 }

@@ -6,7 +6,7 @@ use relay_link::{FrameArrived, LinkChanged, LinkState, RelayLink, RelayUrl};
 use supervision::{Restarted, Role};
 
 use super::ReconcilerActor;
-use crate::messages::{Compare, Settled};
+use crate::messages::{Compare, Settled, Side};
 use crate::relay::Relay;
 
 impl ReconcilerActor {
@@ -85,7 +85,7 @@ impl ReconcilerActor {
         }
     }
 
-    fn connected_relays(&self) -> Vec<RelayUrl> {
+    pub(super) fn connected_relays(&self) -> Vec<RelayUrl> {
         let connected = self
             .relays
             .iter()
@@ -181,8 +181,12 @@ impl Handler<Settled> for ReconcilerActor {
             side,
             moved,
             left,
+            withheld,
         } = settled;
         self.with_pass(&relay, pass, ctx, |core, now| {
+            if side == Side::Down {
+                core.withheld(withheld);
+            }
             core.settled(side, moved, left, now);
         });
     }

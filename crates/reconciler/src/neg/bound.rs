@@ -37,6 +37,21 @@ impl Bound {
         Self { item, prefix: 32 }
     }
 
+    /// Right after an item, so that whatever sorts behind it, in its second too, lies beyond.
+    pub(super) fn behind(item: Item) -> Self {
+        let mut id = item.id.to_bytes();
+        for byte in id.iter_mut().rev() {
+            let carried;
+            (*byte, carried) = byte.overflowing_add(1);
+            if !carried {
+                let id = EventId::from_byte_array(id);
+                let created_at = item.created_at;
+                return Self::shortest(Item { created_at, id });
+            }
+        }
+        Self::time(item.created_at.saturating_add(1))
+    }
+
     /// The same place in fewer bytes: zeros at the end of the id need not be written.
     pub(super) fn shortest(item: Item) -> Self {
         let zeros = item.id.as_bytes().iter().rev().take_while(|byte| **byte == 0);
@@ -84,6 +99,18 @@ mod tests {
         id = [1; 32];
         id[31] = 2;
         assert_eq!(Bound::between(&low, &item(7, id)), Bound::before(item(7, id)));
+    }
+
+    #[test]
+    fn nothing_lies_between_an_item_and_the_bound_behind_it() {
+        let mut id = [7; 32];
+        id[31] = 8;
+        assert_eq!(Bound::behind(item(3, [7; 32])), Bound::before(item(3, id)));
+        (id[30], id[31]) = (0x10, 0xff);
+        let behind = Bound::behind(item(3, id));
+        (id[30], id[31]) = (0x11, 0);
+        assert_eq!((behind.item, behind.prefix), (item(3, id), 31));
+        assert_eq!(Bound::behind(item(3, [0xff; 32])), Bound::time(4));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl<V: View + ?Sized> Initiator<V> {
         let (opening, asked) = strategy.open(&*view, limit)?;
         let agenda = match strategy {
             Strategy::Plain => None,
-            Strategy::RecentFirst { .. } => Some(Agenda::opened(asked)),
+            Strategy::RecentFirst { .. } | Strategy::Overlapping { .. } => Some(Agenda::opened(asked)),
         };
         let initiator = Self { view, limit, agenda };
         Ok((initiator, opening))

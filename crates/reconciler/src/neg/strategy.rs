@@ -15,6 +15,9 @@ const BUCKETS: u64 = 16;
 const LIST_BELOW: u64 = 2 * BUCKETS;
 /// Items that one fingerprint of [`Cut::Sparing`] stands for: it takes 20 bytes, each id of an answer 32.
 const HANDFUL: u64 = 5;
+/// Items of the overlap that an opening lists along with what came after: as many bytes as a fingerprint and its bound
+/// take in an answer that names a few late ones.
+const OVERLAP_LIST_MAX: u64 = HANDFUL;
 /// Items after an agreement that an opening lists: 4 KiB. More are cut into buckets.
 pub const RECENT_LIST_MAX: u64 = 128;
 /// Version, headers and the bound in the middle of a recent-first opening.
@@ -32,6 +35,15 @@ pub enum Strategy {
         /// The first item after the agreement; ids may be all zeros. Without one it opens as [`Strategy::Plain`].
         agreed: Option<Item>,
     },
+    /// As [`Strategy::RecentFirst`], for a list that begins right after the last item both are known to hold. What lies
+    /// shortly before that is asked for by a fingerprint of its own: a late item there is named in the same round trip
+    /// when the other side holds fewer than 32 items of it, and listing what both hold costs 64 bytes an item otherwise.
+    Overlapping {
+        /// Where late items are looked for apart from the rest; ids may be all zeros.
+        from: Item,
+        /// The last item that both held at the agreement.
+        covered: Item,
+    },
 }
 
 impl Strategy {
@@ -48,19 +60,25 @@ impl Strategy {
             ranks: 0..view.len(),
         };
         let mut cut = Cut::Reference;
-        if let Self::RecentFirst { agreed: Some(agreed) } = self
-            && agreed.created_at < u64::MAX
-        {
-            let rank = view.lower_bound(&agreed)?.min(rest.ranks.end);
-            // A list of everything needs no fingerprint of nothing before it.
-            if rank > 0 {
-                let known = Place {
-                    end: Bound::shortest(agreed),
-                    ranks: 0..rank,
+        let (known, overlap) = self.cuts();
+        if let Some(known) = known.filter(|known| known.item.created_at < u64::MAX) {
+            let mut equal = |to: Bound, least: u64| {
+                let rank = view.lower_bound(&to.item)?.min(rest.ranks.end);
+                if rank - rest.ranks.start.min(rank) < least {
+                    return Ok(());
+                }
+                let place = Place {
+                    end: to,
+                    ranks: rest.ranks.start..rank,
                     ..rest
                 };
-                (rest.begin, rest.ranks.start) = (known.end, rank);
-                fingerprint(&mut writer, view, known, &mut asked)?;
+                (rest.begin, rest.ranks.start) = (to, rank);
+                fingerprint(&mut writer, view, place, &mut asked)
+            };
+            // A list of everything needs no fingerprint of nothing before it.
+            equal(known, 1)?;
+            if let Some(overlap) = overlap.filter(|end| end.item > known.item) {
+                equal(overlap, OVERLAP_LIST_MAX + 1)?;
             }
             if rest.count() <= limit.ids_behind(OPENING_OVERHEAD, RECENT_LIST_MAX) {
                 cut = Cut::List;
@@ -68,6 +86,23 @@ impl Strategy {
         }
         cut.write(&mut writer, view, &rest, &mut asked)?;
         Ok((writer.into_bytes(), asked))
+    }
+
+    /// Up to where the first fingerprint reaches, and the second.
+    fn cuts(self) -> (Option<Bound>, Option<Bound>) {
+        match self {
+            Self::Plain => (None, None),
+            Self::RecentFirst { agreed } => (agreed.map(Bound::shortest), None),
+            Self::Overlapping { from, covered } => {
+                let behind = Bound::behind(covered);
+                // Nothing was held between an item that is older than the overlap and the overlap.
+                let known = Bound::shortest(from.min(behind.item));
+                (
+                    Some(known),
+                    Some(behind).filter(|behind| behind.item.created_at < u64::MAX),
+                )
+            }
+        }
     }
 }
 

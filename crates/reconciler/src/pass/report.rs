@@ -3,6 +3,7 @@
 use event_index::{Basis, Sum};
 use relay_link::{RelayUrl, Traffic};
 
+use crate::comparison::Verdict;
 use crate::messages::{Method, PassReport};
 
 /// What both sides were found to hold.
@@ -44,13 +45,17 @@ pub(super) struct Tally {
     pub(super) rounds: u32,
     pub(super) have: u64,
     pub(super) need: u64,
+    /// Ids named that were no difference but a part of the next view.
+    pub(super) placed: u64,
     /// It stopped before every difference was named.
     pub(super) partial: bool,
     /// It could not read everything.
     pub(super) trouble: Option<String>,
     pub(super) unproven_seconds: Vec<u64>,
-    /// The progress shown last.
-    pub(super) shown: Option<(u32, u64, u64)>,
+    /// Of `need`, those that pages handed over as events.
+    pub(super) shown: u64,
+    /// The progress told last.
+    pub(super) told: Option<(u32, u64, u64)>,
     /// Rounds, have and need of the first comparison.
     first: Option<(u32, u64, u64)>,
     received: u64,
@@ -64,10 +69,12 @@ impl Default for Tally {
             rounds: 0,
             have: 0,
             need: 0,
+            placed: 0,
             partial: false,
             trouble: None,
             unproven_seconds: Vec::new(),
-            shown: None,
+            shown: 0,
+            told: None,
             first: None,
             received: 0,
             sent: 0,
@@ -78,10 +85,24 @@ impl Default for Tally {
 impl Tally {
     /// Another comparison begins.
     pub(super) fn begin(&mut self) {
-        (self.rounds, self.have, self.need) = (0, 0, 0);
+        (self.rounds, self.have, self.need, self.shown) = (0, 0, 0, 0);
+        self.placed = 0;
         self.partial = false;
         self.trouble = None;
         self.unproven_seconds.clear();
+    }
+
+    /// How a comparison ended.
+    pub(super) fn verdict(&mut self, verdict: Verdict) {
+        self.method = verdict.method;
+        self.partial = verdict.partial;
+        self.unproven_seconds = verdict.unproven_seconds;
+        self.trouble = verdict.trouble;
+    }
+
+    /// Need ids that are fetched one by one.
+    pub(super) fn fetched(&self) -> u64 {
+        self.need - self.shown
     }
 
     /// The comparison named everything it will name.
@@ -102,11 +123,12 @@ impl Tally {
 
     /// The relay holds what is held here and, as far as its method can tell, the other way round.
     pub(super) fn agrees(&self) -> bool {
-        match self.method {
+        let equal = match self.method {
             Method::Negentropy => !self.differs(),
             // What pages showed was handed over with them; realtime's answer says whether it was stored.
-            Method::Paging => self.have == 0 && self.unproven_seconds.is_empty(),
-        }
+            Method::Paging => self.have == 0 && self.fetched() == 0,
+        };
+        equal && !self.partial && self.unproven_seconds.is_empty()
     }
 
     pub(super) fn report(

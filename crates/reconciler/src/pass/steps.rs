@@ -3,139 +3,75 @@
 use std::time::Instant;
 
 use nostr::event::EventId;
-use relay_link::ClientFrame;
 
 use super::report::Agreed;
-use super::{
-    AUTH_PAUSE, CONFIRMATIONS_MAX, IDS_PER_MESSAGE, NegChance, Output, Pass, REOPENS_MAX, Stage,
-    TRANSFER_SILENCE,
-};
+use super::{AUTH_PAUSE, CONFIRMATIONS_MAX, IDS_PER_MESSAGE, Output, Pass, Stage, TRANSFER_SILENCE};
+use crate::comparison::{self, End, Ground};
 use crate::messages::{Method, PassReport, Phase};
-use crate::session::{self, FRAME_BYTES_MAX, Opening, Outcome, Session};
-use crate::walk::{self, Walk, WalkError, WalkOutcome};
 
 impl Pass {
     pub(super) fn compare(&mut self) {
-        self.reopens = 0;
         self.epoch += 1;
         self.sifting = 0;
+        self.shown.clear();
         self.tally.begin();
         self.stage = Stage::Snapshotting;
         self.outputs.push_back(Output::Snapshot);
     }
 
-    pub(super) fn negotiate(&mut self, before: Option<Session>, now: Instant) {
-        let Some(view) = self.view.clone() else {
-            return;
-        };
-        self.tally.method = Method::Negentropy;
-        let opening = Opening {
+    pub(super) fn ground(&mut self) -> Ground {
+        Ground {
+            relay: self.start.relay.clone(),
             filter: self.start.filter.clone(),
-            sub: self.start.subs.fresh(),
-            proven: self.neg == NegChance::Proven,
-            frame_bytes_max: FRAME_BYTES_MAX,
-            agreed_at: self.agreed_at,
-        };
-        let session = match before {
-            Some(before) => before.reopen(view, opening, now),
-            None => Session::open(view, opening, now),
-        };
-        self.stage = Stage::Negotiating(Box::new(session));
-        self.drain(now);
+            subs: self.start.subs.branch(),
+            known: self.known,
+            agreed: self.agreed,
+            unix: self.start.unix,
+        }
     }
 
-    pub(super) fn page(&mut self, now: Instant) {
-        // What the session named keeps moving, but pages are counted from the start.
-        self.epoch += 1;
-        self.sifting = 0;
-        self.tally.begin();
-        self.tally.method = Method::Paging;
-        let walk = Walk::start(
-            self.start.filter.clone(),
-            self.start.page_limit,
-            self.start.subs.branch(),
-            now,
-        );
-        self.stage = Stage::Paging(Box::new(walk));
-        self.drain(now);
-    }
-
-    /// Moves what the session or the walk wants on to the caller.
+    /// Moves what the comparison wants on to the caller.
     pub(super) fn drain(&mut self, now: Instant) {
-        loop {
-            match &mut self.stage {
-                Stage::Negotiating(session) => match session.poll_output() {
-                    Some(output) => self.session_output(output, now),
-                    None => break,
-                },
-                Stage::Paging(walk) => match walk.poll_output() {
-                    Some(output) => self.walk_output(output, now),
-                    None => break,
-                },
-                _ => break,
+        while let Stage::Comparing(comparison) = &mut self.stage {
+            match comparison.poll_output() {
+                Some(output) => self.comparison_output(output, now),
+                None => break,
             }
         }
         self.show_progress();
     }
 
-    pub(super) fn session_output(&mut self, output: session::Output, now: Instant) {
+    fn comparison_output(&mut self, output: comparison::Output, now: Instant) {
         match output {
-            session::Output::Send(frame) => self.outputs.push_back(Output::Send(frame)),
-            session::Output::Have(ids) => self.name_have(&ids),
-            session::Output::Need(ids) => self.name_need(&ids),
-            session::Output::Ended(outcome) => self.session_ended(outcome, now),
+            comparison::Output::Send(frame) => self.outputs.push_back(Output::Send(frame)),
+            comparison::Output::Have(ids) => self.name_have(&ids),
+            comparison::Output::Need(ids) => self.name_need(&ids),
+            comparison::Output::Shown(ids) => {
+                self.shown.extend(ids.iter().copied());
+                self.name_need(&ids);
+            }
+            comparison::Output::Events(events) => self.outputs.push_back(Output::Events(events)),
+            comparison::Output::Learned(lesson) => self.outputs.push_back(Output::Learned(lesson)),
+            comparison::Output::SplitByAuthor(authors) => {
+                self.outputs.push_back(Output::SplitByAuthor(authors));
+            }
+            comparison::Output::Ended(end) => self.compared(end, now),
         }
     }
 
-    pub(super) fn session_ended(&mut self, outcome: Outcome, now: Instant) {
-        let Stage::Negotiating(session) = std::mem::replace(&mut self.stage, Stage::Sifting) else {
-            return;
-        };
-        self.tally.rounds = session.rounds();
-        let spoke = matches!(outcome, Outcome::Reconciled { .. } | Outcome::Full { .. });
-        if spoke && self.neg != NegChance::Proven {
-            self.neg = NegChance::Proven;
-            self.outputs.push_back(Output::NegProven);
+    fn compared(&mut self, end: End, now: Instant) {
+        if let Stage::Comparing(comparison) = std::mem::replace(&mut self.stage, Stage::Sifting) {
+            self.tally.rounds = comparison.rounds();
+            self.known = comparison.known();
         }
-        match outcome {
-            Outcome::Reconciled { .. } => self.settle_when_sifted(now),
-            Outcome::Full { .. } => {
-                self.tally.partial = true;
+        match end {
+            End::Compared(verdict) => {
+                self.tally.verdict(verdict);
                 self.settle_when_sifted(now);
             }
-            // One that spoke NEG before and is silent now is busy, not without NEG.
-            Outcome::Unavailable { why } if self.neg == NegChance::Proven => self.page_because(&why, now),
-            Outcome::Unavailable { why } => {
-                self.neg = NegChance::Unavailable;
-                self.page_because(&why, now);
-                self.outputs.push_back(Output::NegUnavailable { why });
-            }
-            Outcome::Reopen { .. } if self.reopens < REOPENS_MAX => {
-                self.reopens += 1;
-                self.negotiate(Some(*session), now);
-            }
-            Outcome::Reopen { why } | Outcome::Failed { why } => self.page_because(&why, now),
-            Outcome::TooBig { cap } => {
-                let why = cap.map_or("too many items".to_owned(), |cap| {
-                    format!("more than {cap} items")
-                });
-                self.page_because(&why, now);
-            }
-            Outcome::AuthRequired => {
-                self.authenticate(
-                    "the relay wants authentication before it compares".to_owned(),
-                    now,
-                );
-            }
-            Outcome::RateLimited { why } => {
-                self.fail(format!("the relay limits the rate of requests ({why})"));
-            }
+            End::AuthRequired { why } => self.authenticate(why, now),
+            End::RateLimited { why } | End::Unreadable { why } => self.fail(why),
         }
-    }
-
-    pub(super) fn page_because(&mut self, why: &str, now: Instant) {
-        tracing::info!(relay = %self.start.relay, why, "paging instead of negentropy");
-        self.page(now);
     }
 
     pub(super) fn authenticate(&mut self, error: String, now: Instant) {
@@ -148,43 +84,8 @@ impl Pass {
         };
     }
 
-    pub(super) fn walk_output(&mut self, output: walk::Output, now: Instant) {
-        match output {
-            walk::Output::Send(frame) => self.outputs.push_back(Output::Send(frame)),
-            walk::Output::Events(events) => self.outputs.push_back(Output::Events(events)),
-            walk::Output::Ended(outcome) => self.walk_ended(outcome, now),
-        }
-    }
-
-    pub(super) fn walk_ended(&mut self, outcome: WalkOutcome, now: Instant) {
-        self.stage = Stage::Sifting;
-        self.tally.rounds = outcome.pages;
-        if outcome.error == Some(WalkError::AuthRequired) && !self.auth_retried {
-            return self.authenticate(WalkError::AuthRequired.to_string(), now);
-        }
-        self.tally.trouble = outcome.error.map(|error| error.to_string());
-        let Some(view) = self.view.clone() else {
-            return;
-        };
-        let mut need = outcome.seen;
-        let mut have = Vec::new();
-        let read = view.each(0..view.len(), &mut |item| {
-            // What an unread second hides, and what lies below an unread page, is not missing there for certain.
-            let unread = !outcome.proven || outcome.unproven_seconds.contains(&item.created_at);
-            if !need.remove(&item.id) && !unread {
-                have.push(item.id);
-            }
-        });
-        if let Err(error) = read {
-            return self.fail(format!("the store could not be read: {error}"));
-        }
-        self.tally.unproven_seconds = outcome.unproven_seconds;
-        self.name_have(&have);
-        self.name_need(&need.into_iter().collect::<Vec<_>>());
-        self.settle_when_sifted(now);
-    }
-
     pub(super) fn name_have(&mut self, ids: &[EventId]) {
+        let ids = self.held_of(ids);
         self.tally.have += ids.len() as u64;
         self.outputs
             .extend(ids.chunks(IDS_PER_MESSAGE).map(|ids| Output::Have(ids.to_vec())));
@@ -221,7 +122,9 @@ impl Pass {
 
     pub(super) fn transferred(&mut self, up: (u64, u64), down: (u64, u64)) {
         let (differed, moved) = match self.tally.method {
-            Method::Negentropy => (self.tally.differs(), up.0 + down.0),
+            Method::Negentropy => (self.tally.differs() || self.tally.placed > 0, up.0 + down.0),
+            // Seconds that pages could not show were compared, and their ids fetched.
+            Method::Paging if self.tally.fetched() > 0 => (true, up.0 + down.0),
             // What pages brought was seen at the relay already; what went up was not.
             Method::Paging => (self.tally.have > 0, up.0),
         };
@@ -247,13 +150,14 @@ impl Pass {
         }
         self.stage = Stage::Ended;
         let trouble = self.tally.trouble.take();
-        let complete = trouble.is_none() && left == 0 && self.tally.agrees();
+        let matched = trouble.is_none() && left == 0 && self.tally.agrees();
+        let complete = matched && self.expected.is_level();
         let agreed = self
             .compared
             .as_ref()
-            .filter(|_| complete)
+            .filter(|_| matched)
             .map(|compared| Agreed::on(compared, self.tally.method));
-        let report = self.report(complete, trouble);
+        let report = self.report(complete, trouble.or_else(|| self.expected.shortcoming()));
         self.outputs.push_back(Output::Done { report, agreed });
     }
 
@@ -273,22 +177,17 @@ impl Pass {
     }
 
     pub(super) fn show_progress(&mut self) {
-        let (round, have, need) = match &self.stage {
-            Stage::Negotiating(session) => (session.rounds(), self.tally.have, self.tally.need),
-            Stage::Paging(walk) => (walk.pages(), self.tally.have, walk.seen() as u64),
-            _ => return,
+        let Stage::Comparing(comparison) = &self.stage else {
+            return;
         };
+        let (round, held_back) = (comparison.rounds(), comparison.held_back() as u64);
+        let need = self.tally.need.max(comparison.shown() as u64);
+        let (have, need) = (self.tally.have + held_back, need);
         if self.confirmations == 0
-            && self.tally.shown.replace((round, have, need)) != Some((round, have, need))
+            && self.tally.told.replace((round, have, need)) != Some((round, have, need))
         {
             self.outputs
                 .push_back(Output::Phase(Phase::Comparing { round, have, need }));
-        }
-    }
-
-    pub(super) fn drain_closing(&mut self, mut next: impl FnMut() -> Option<Option<ClientFrame>>) {
-        while let Some(frame) = next() {
-            self.outputs.extend(frame.map(Output::Send));
         }
     }
 }

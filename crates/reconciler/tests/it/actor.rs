@@ -1,6 +1,7 @@
 //! The actor, with links over memory on paused time.
 
 mod bench;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use relay_link::RelayInfo;
 use supervision::{Env, Lifeline, Restarted, Role, SimulatedClock};
 
 use self::bench::{Bench, FakeRelay, on_paused_time};
-use crate::world::events;
+use crate::windows::two_authors;
+use crate::world::{author, events};
 
 #[test]
 fn a_new_connection_compares_and_the_agreement_is_on_disk_when_the_end_is_told() {
@@ -281,5 +283,65 @@ fn an_incomplete_pass_is_tried_again_by_itself() {
         *bench.silent.lock().unwrap() = false;
         let (two, report) = bench.done().await;
         assert!(two > one && report.complete, "{report:?}");
+    });
+}
+
+#[test]
+fn a_relay_that_stays_connected_is_compared_within_a_day() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        let begin = tokio::time::Instant::now();
+        for day in 0..2 {
+            let (_, report) = bench.done().await;
+            assert!(report.complete, "day {day}: {report:?}");
+        }
+        let passed = begin.elapsed();
+        let hours = |n: u64| Duration::from_secs(n * 3600);
+        assert!(passed > hours(12) && passed <= hours(24), "{passed:?}");
+    });
+}
+
+#[test]
+fn a_sleep_of_more_than_an_hour_is_followed_by_a_comparison_and_a_shorter_one_is_not() {
+    on_paused_time(async {
+        let all = events(60, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        let (one, _) = bench.done().await;
+        // The wall clock goes on while the machine sleeps, and the other one does not.
+        bench.clock.shift(3_000);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(bench.reconciler.last_pass(), one);
+        bench.clock.shift(3_700);
+        let woken = tokio::time::Instant::now();
+        let (two, report) = bench.done().await;
+        assert!(two > one && report.complete, "{report:?}");
+        assert!(woken.elapsed() <= Duration::from_secs(61));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(bench.reconciler.last_pass(), two, "once");
+    });
+}
+
+#[test]
+fn a_relay_that_takes_one_author_per_filter_is_compared_with_what_the_store_holds_of_each() {
+    on_paused_time(async {
+        let (other, all) = two_authors(20);
+        let relay = FakeRelay::holding(&all);
+        relay.shelf(|shelf| shelf.one_author = true);
+        let mut bench = Bench::new(&all[..15], &relay);
+        bench.keys_of([author(), other].into()).await;
+        bench.link();
+        let (_, report) = bench.done().await;
+        assert!(
+            report.complete && report.method == Method::Negentropy,
+            "{report:?}"
+        );
+        assert_eq!((report.authors, report.need, report.received), (2, 5, 5));
+        let opened = relay.shelf(|shelf| shelf.neg_opens);
+        assert_eq!(
+            opened,
+            1 + 2 + 2,
+            "one too wide, then one for each, and again to confirm"
+        );
     });
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use event_index::Item;
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use nostr::event::Event;
-use nostr::filter::Filter;
+use nostr::filter::{Filter, MatchEventOptions};
 use relay_link::{ClientFrame, RelayFrame, SubId};
 
 /// Answers negentropy messages from a fixed set, with the crate that is the reference for it.
@@ -111,10 +111,12 @@ impl Pager {
             .expect("P-6: a page has an explicit limit")
             .min(self.habits.cap);
         let until = filter.until.filter(|_| !self.habits.until_ignored);
+        let anytime = filter.clone().remove_until();
         let below = |event: &&Event| {
-            until.is_none_or(|until| {
-                event.created_at < until || (event.created_at == until && !self.habits.until_excludes)
-            })
+            anytime.match_event(event, MatchEventOptions::new())
+                && until.is_none_or(|until| {
+                    event.created_at < until || (event.created_at == until && !self.habits.until_excludes)
+                })
         };
         let matching: Vec<&Event> = self.events.iter().filter(below).collect();
         let mut page: Vec<&Event> = matching.iter().copied().take(limit).collect();

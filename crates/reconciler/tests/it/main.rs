@@ -6,6 +6,8 @@ mod neg;
 mod pass;
 mod refusals;
 mod session;
+mod strict_relay;
 mod vectors;
 mod walk;
+mod windows;
 mod world;

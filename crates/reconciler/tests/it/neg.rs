@@ -230,11 +230,24 @@ pub(crate) fn opening() -> impl Strategy<Value = Opening> {
             id: EventId::from_byte_array(id),
         }
     });
+    let overlapping = (item.clone(), item.clone(), any::<bool>()).prop_map(|(from, covered, last)| {
+        let highest = EventId::from_byte_array([0xff; 32]);
+        let covered = if last {
+            Item {
+                id: highest,
+                ..covered
+            }
+        } else {
+            covered
+        };
+        Opening::Overlapping { from, covered }
+    });
     let agreed = prop_oneof![
         8 => item.prop_map(Some),
         1 => Just(None),
         1 => Just(Some(Item { created_at: u64::MAX, id: EventId::from_byte_array([0; 32]) })),
         1 => Just(Some(Item { created_at: 0, id: EventId::from_byte_array([0; 32]) })),
     ];
-    prop_oneof![1 => Just(Opening::Plain), 3 => agreed.prop_map(|agreed| Opening::RecentFirst { agreed })]
+    let recent = agreed.prop_map(|agreed| Opening::RecentFirst { agreed });
+    prop_oneof![1 => Just(Opening::Plain), 3 => recent, 3 => overlapping]
 }

@@ -1,17 +1,24 @@
 //! Passes: one round when nothing differs, confirmed when something did, and never complete by assumption.
 
-mod bench;
+pub(crate) mod bench;
 
 use std::time::Duration;
 
 use event_index::{Agreement, Basis};
 use reconciler::messages::{Method, Phase};
-use reconciler::pass::{AUTH_PAUSE, NegChance, Output, Pass, REOPENS_MAX, Start, TRANSFER_SILENCE};
-use relay_link::{ClientFrame, RelayFrame, Traffic};
+use reconciler::pass::{AUTH_PAUSE, Known, Output, Pass, REFUSALS_MAX, REOPENS_MAX, Start, TRANSFER_SILENCE};
+use relay_link::{ClientFrame, NegChance, RelayFrame, Traffic};
 
-use self::bench::Bench;
+use self::bench::{Bench, UNIX};
 use crate::fake_relay::{Habits, Pager};
 use crate::world::{events, filter, history, ids, noon, snapshot, subs};
+
+fn knowing(neg: NegChance) -> Known {
+    Known {
+        neg,
+        ..Known::default()
+    }
+}
 
 #[test]
 fn equal_sets_cost_one_round_and_end_complete() {
@@ -89,6 +96,84 @@ fn ids_deleted_here_are_neither_fetched_nor_counted() {
     assert!(report.complete && agreed.is_some(), "{report:?}");
     assert_eq!((report.need, report.received), (0, 0));
     assert!(bench.fetched.is_empty());
+    // Where it keeps them is known from then on.
+    assert_eq!((bench.confirmations(), bench.extra.len()), (1, 2));
+    assert_eq!(agreed.unwrap().count, 100);
+    let opened = bench.neg_opens;
+    assert!(bench.run().0.complete);
+    assert_eq!((bench.neg_opens - opened, bench.neg_messages), (1, 0));
+}
+
+/// It kept a thousand deleted events of two, and refused five hundred of ours.
+#[test]
+fn a_relay_that_keeps_deleted_events_and_refused_others_is_compared_in_one_round() {
+    let all = history(6_000, 5);
+    let mut bench = Bench::new(&all[2_000..], &[&all[..1_000], &all[2_000..5_500]].concat());
+    bench.extra = all[..1_000].iter().copied().collect();
+    bench.absent = all[5_500..].iter().copied().collect();
+    let (report, agreed) = bench.run();
+    assert_eq!((report.rounds, report.have, report.need), (1, 0, 0));
+    assert_eq!((bench.neg_opens, bench.neg_messages), (1, 0));
+    assert_eq!(agreed.expect("what was expected is there").count, 4_500);
+    assert!(!report.complete, "five hundred are not safe there");
+}
+
+#[test]
+fn what_was_refused_and_is_there_is_found_and_confirmed() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all, &all);
+    bench.absent = all[40..50].iter().copied().collect();
+    let (report, agreed) = bench.run();
+    assert!(report.complete, "{report:?}");
+    assert_eq!((report.need, report.received, bench.confirmations()), (0, 0, 1));
+    assert_eq!(agreed.unwrap().count, 100);
+    assert!(bench.absent.is_empty() && bench.fetched.is_empty());
+}
+
+#[test]
+fn what_was_deleted_there_too_is_no_longer_expected() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all[10..], &all[4..]);
+    bench.tombstones = ids(&all[..10]);
+    bench.extra = all[..10].iter().copied().collect();
+    let (report, agreed) = bench.run();
+    assert!(report.complete, "{report:?}");
+    assert_eq!((report.have, report.sent, bench.confirmations()), (0, 0, 1));
+    assert_eq!((bench.extra.len(), agreed.unwrap().count), (6, 96));
+    assert!(bench.sent.is_empty());
+}
+
+#[test]
+fn events_that_failed_their_checks_are_expected_and_never_complete() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all[1..], &all);
+    bench.extra = all[..1].iter().copied().collect();
+    bench.forged = 1;
+    let (report, agreed) = bench.run();
+    assert!(!report.complete && agreed.is_some(), "{report:?}");
+    assert_eq!((report.rounds, report.need), (1, 0));
+    assert!(
+        report
+            .error
+            .unwrap()
+            .contains("serves an event that fails its checks")
+    );
+}
+
+#[test]
+fn f10_ids_that_never_come_end_the_pass_with_their_number() {
+    let all = history(100, 5);
+    let mut bench = Bench::new(&all[3..], &all);
+    bench.stuck = ids(&all[..3]);
+    bench.withheld = 3;
+    let (report, agreed) = bench.run();
+    assert!(!report.complete && agreed.is_none(), "{report:?}");
+    assert!(
+        report
+            .error
+            .unwrap()
+            .starts_with("3 events that it names did not come")
+    );
 }
 
 #[test]
@@ -114,7 +199,7 @@ fn f01_a_relay_without_neg_is_paged_and_remembered() {
     assert_eq!(agreed.unwrap().basis, Basis::Pages);
 
     let mut bench = Bench {
-        neg: NegChance::Unavailable,
+        known: knowing(NegChance::Unavailable),
         ..Bench::pages(&all, &all)
     };
     let (report, _) = bench.run();
@@ -150,7 +235,7 @@ fn f02_a_relay_silent_on_neg_is_paged_after_twenty_seconds() {
 fn a_proven_relay_that_is_slow_once_is_not_remembered_as_without_neg() {
     let all = events(50, 3);
     let mut bench = Bench::pages(&all, &all);
-    bench.neg = NegChance::Proven;
+    bench.known = knowing(NegChance::Proven);
     bench.refuse = Box::new(|frame| matches!(frame, ClientFrame::NegOpen { .. }).then(Vec::new));
     assert!(bench.run().0.complete);
     assert_eq!(bench.refused, None);
@@ -210,7 +295,7 @@ fn f09_another_version_is_paged_without_a_loop() {
 }
 
 #[test]
-fn a_set_too_big_to_compare_is_paged() {
+fn a_relay_to_which_every_part_is_too_big_is_paged_before_long() {
     let all = events(60, 3);
     let mut bench = Bench::pages(&all, &all);
     bench.refuse = Box::new(|frame| match frame {
@@ -223,7 +308,7 @@ fn a_set_too_big_to_compare_is_paged() {
     });
     let (report, _) = bench.run();
     assert!(report.complete && report.method == Method::Paging, "{report:?}");
-    assert_eq!((bench.neg_opens, bench.refused.is_none()), (1, true));
+    assert_eq!((bench.neg_opens, bench.refused), (1 + REFUSALS_MAX, None));
 }
 
 #[test]
@@ -307,8 +392,8 @@ fn a_failed_pass_closes_what_it_opened() {
         relay: "ws://relay.example".parse().unwrap(),
         filter: filter(),
         subs: subs(),
-        neg: NegChance::Unknown,
-        page_limit: 500,
+        known: Known::default(),
+        unix: UNIX,
         traffic: Traffic {
             bytes_in: 100,
             bytes_out: 50,
@@ -368,11 +453,12 @@ fn a_pass_opens_after_the_last_agreement() {
             relay: "ws://relay.example".parse().unwrap(),
             filter: filter(),
             subs: subs(),
-            neg: NegChance::Proven,
-            page_limit: 500,
+            known: knowing(NegChance::Proven),
+            unix: UNIX,
             traffic: Traffic::default(),
         });
-        if let Some(authors) = authors {
+        if let Some(other) = authors {
+            let authors = pass.author_set() ^ other;
             pass.agreement_found(&Agreement {
                 at: 1_800_000_000,
                 count: 3_000,
@@ -390,7 +476,7 @@ fn a_pass_opens_after_the_last_agreement() {
             })
             .unwrap()
     };
-    assert_eq!(opening(Some(1)), 28);
-    assert_eq!(opening(Some(2)), opening(None));
+    assert_eq!(opening(Some(0)), 28);
+    assert_eq!(opening(Some(1)), opening(None));
     assert!(opening(None) > 300);
 }

@@ -13,72 +13,138 @@ use crate::fake_relay::Responder;
 use crate::session::{open, opening, outcome, outputs, sub};
 use crate::world::{history, noon, snapshot};
 
+/// What is done about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Split,
+    Page,
+    PageForADay,
+    Reopen,
+    Authenticate,
+    Pause,
+    AuthorByAuthor,
+}
+
+/// Every phrase of field guide 1.1 and P-20, as it was seen.
+const PHRASES: &[(&str, Action)] = &[
+    ("blocked: too many query results", Action::Split),
+    (
+        "blocked: query matches too many records (2988225 > 1000000)",
+        Action::Split,
+    ),
+    ("error: too many results", Action::Split),
+    ("result set too large", Action::Split),
+    ("blocked: results too large", Action::Split),
+    ("max_sync_events exceeded", Action::Split),
+    ("bad msg: negentropy disabled", Action::PageForADay),
+    ("blocked: Negentropy sync is disabled", Action::PageForADay),
+    ("negentropy is not supported here", Action::PageForADay),
+    ("unsupported: negentropy", Action::PageForADay),
+    (
+        "failed to parse envelope: unknown envelope label",
+        Action::PageForADay,
+    ),
+    ("unknown cmd", Action::PageForADay),
+    ("unknown message type: NEG-OPEN", Action::PageForADay),
+    ("could not parse command", Action::PageForADay),
+    ("bad message type", Action::PageForADay),
+    ("bad msg: what", Action::PageForADay),
+    ("Command unrecognized", Action::PageForADay),
+    ("Invalid enum value NEG-OPEN", Action::PageForADay),
+    (
+        "\"[0]\" does not match any of the allowed types",
+        Action::PageForADay,
+    ),
+    ("Unsupported message", Action::PageForADay),
+    ("closed: nip77 disabled", Action::PageForADay),
+    ("closed: unknown subscription handle", Action::Reopen),
+    ("error: subscription not found", Action::Reopen),
+    ("CLOSED", Action::Reopen),
+    ("closed: you took too long to respond!", Action::Reopen),
+    (
+        "auth-required: requested filter requires authentication",
+        Action::Authenticate,
+    ),
+    ("rate-limited: too many requests", Action::Pause),
+    ("too many requests", Action::Pause),
+    ("too many concurrent NEG requests", Action::Pause),
+    ("slow down", Action::Pause),
+    (
+        "bad req: filter must have exactly one author, p tag, or e tag",
+        Action::AuthorByAuthor,
+    ),
+    ("bad req: total filter items too large", Action::AuthorByAuthor),
+    ("PROTOCOL-ERROR", Action::Page),
+    ("blocked: you are not welcome", Action::Page),
+    ("kind not allowed: 1080", Action::Page),
+    ("", Action::Page),
+];
+
+fn action(outcome: &Outcome) -> Option<Action> {
+    match outcome {
+        Outcome::TooBig { .. } => Some(Action::Split),
+        Outcome::Unavailable { .. } => Some(Action::PageForADay),
+        Outcome::Reopen { .. } => Some(Action::Reopen),
+        Outcome::AuthRequired => Some(Action::Authenticate),
+        Outcome::RateLimited { .. } => Some(Action::Pause),
+        Outcome::FilterTooWide { .. } => Some(Action::AuthorByAuthor),
+        Outcome::Failed { .. } => Some(Action::Page),
+        Outcome::Reconciled { .. } | Outcome::Full { .. } => None,
+    }
+}
+
 #[test]
-fn refusals_have_the_outcomes_of_the_field_guide() {
-    let unavailable = |why: &str| Outcome::Unavailable { why: why.to_owned() };
-    let reopen = |why: &str| Outcome::Reopen { why: why.to_owned() };
-    for (text, expected) in [
-        (
-            "blocked: too many query results",
-            Outcome::TooBig { cap: Some(1000) },
-        ),
-        (
-            "blocked: Negentropy sync is disabled",
-            unavailable("blocked: Negentropy sync is disabled"),
-        ),
-        ("closed: nip77 disabled", unavailable("closed: nip77 disabled")),
-        (
-            "closed: unknown subscription handle",
-            reopen("closed: unknown subscription handle"),
-        ),
-        (
-            "error: subscription not found",
-            reopen("error: subscription not found"),
-        ),
-        ("CLOSED", reopen("CLOSED")),
-        (
-            "closed: you took too long to respond!",
-            reopen("closed: you took too long to respond!"),
-        ),
-        (
-            "auth-required: requested filter requires authentication",
-            Outcome::AuthRequired,
-        ),
-        (
-            "rate-limited: too many requests",
-            Outcome::RateLimited {
-                why: "rate-limited: too many requests".into(),
-            },
-        ),
-        (
-            "PROTOCOL-ERROR",
-            Outcome::Failed {
-                why: "the relay refused the comparison: PROTOCOL-ERROR".into(),
-            },
-        ),
-    ] {
+fn every_refusal_of_the_field_guide_has_its_action() {
+    for (text, expected) in PHRASES {
         for prefix in ["", "ERROR: "] {
-            let now = noon();
-            let mut session = open(&history(10, 1), now);
-            let reason = format!("{prefix}{text}");
-            session.handle_frame(
-                RelayFrame::NegErr {
-                    sub: sub(),
-                    reason,
-                    cap: Some(1000),
-                },
-                now,
-            );
-            let ended = outcome(&mut session).expect("a NEG-ERR ends the session");
-            assert_eq!(
-                std::mem::discriminant(&ended),
-                std::mem::discriminant(&expected),
-                "{prefix}{text}"
-            );
-            if prefix.is_empty() {
-                assert_eq!(ended, expected);
+            for shout in [false, true] {
+                let reason = format!("{prefix}{text}");
+                let reason = if shout { reason.to_uppercase() } else { reason };
+                let now = noon();
+                let mut session = open(&history(10, 1), now);
+                let (sub, cap) = (sub(), None);
+                session.handle_frame(
+                    RelayFrame::NegErr {
+                        sub,
+                        reason: reason.clone(),
+                        cap,
+                    },
+                    now,
+                );
+                let ended = outcome(&mut session).expect("a NEG-ERR ends the session");
+                assert_eq!(action(&ended), Some(*expected), "{reason:?}: {ended:?}");
             }
         }
+    }
+}
+
+#[test]
+fn the_cap_is_the_number_beside_the_text_or_in_it() {
+    for (reason, beside, cap) in [
+        (
+            "blocked: too many query results",
+            Some(1_000_000),
+            Some(1_000_000),
+        ),
+        (
+            "blocked: query matches too many records (2988225 > 1000000)",
+            None,
+            Some(1_000_000),
+        ),
+        ("blocked: too many query results", None, None),
+    ] {
+        let now = noon();
+        let mut session = open(&history(10, 1), now);
+        let (sub, reason) = (sub(), reason.to_owned());
+        session.handle_frame(
+            RelayFrame::NegErr {
+                sub,
+                reason,
+                cap: beside,
+            },
+            now,
+        );
+        assert_eq!(outcome(&mut session), Some(Outcome::TooBig { cap }));
     }
 }
 

@@ -33,9 +33,16 @@ impl Read {
 
 /// Walks to the end. `twist` may change what the relay answers to a page, by its number from 1; an answer without an
 /// EOSE or CLOSED is followed by silence.
-fn read(pager: &mut Pager, mut twist: impl FnMut(u32, Vec<RelayFrame>) -> Vec<RelayFrame>) -> Read {
+fn read(pager: &mut Pager, twist: impl FnMut(u32, Vec<RelayFrame>) -> Vec<RelayFrame>) -> Read {
+    read_of(start(noon()), pager, twist)
+}
+
+fn read_of(
+    mut walk: Walk,
+    pager: &mut Pager,
+    mut twist: impl FnMut(u32, Vec<RelayFrame>) -> Vec<RelayFrame>,
+) -> Read {
     let mut now = noon();
-    let mut walk = start(now);
     let mut handed = Vec::new();
     for _ in 0..200_000 {
         now += Duration::from_millis(1);
@@ -423,4 +430,136 @@ fn a_slow_receiver_slows_the_walk() {
         walk.poll_output(),
         Some(Output::Send(ClientFrame::Req { .. }))
     ));
+}
+
+/// Everything from `since` to `until`.
+fn stretch(events: &[Event], since: u64, until: u64, habits: Habits) -> (Read, Pager) {
+    let mut pager = Pager::new(events.to_vec(), habits);
+    let filter = filter().since(since.into()).until(until.into());
+    let read = read_of(
+        Walk::start(filter, PAGE_EVENTS_MAX, subs(), noon()),
+        &mut pager,
+        |_, answer| answer,
+    );
+    (read, pager)
+}
+
+#[test]
+fn a_stretch_of_time_is_read_whole_and_nothing_beside_it() {
+    let all = events(900, 3);
+    let first = 1_700_000_000;
+    for (since, until) in [
+        (first + 40, first + 250),
+        (first, first),
+        (first + 299, first + 400),
+        (5, 9),
+    ] {
+        for until_excludes in [false, true] {
+            for cap in [500, 37] {
+                let habits = Habits {
+                    cap,
+                    until_excludes,
+                    ..Habits::default()
+                };
+                let (read, pager) = stretch(&all, since, until, habits);
+                let inside = |event: &&Event| (since..=until).contains(&event.created_at.as_secs());
+                read.complete(&all.iter().filter(inside).cloned().collect::<Vec<_>>());
+                assert!(read.outcome.unproven_seconds.is_empty(), "{:?}", read.outcome);
+                assert!(
+                    pager
+                        .asked
+                        .iter()
+                        .all(|filter| filter.since == Some(since.into()))
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stretch_of_a_relay_that_ignores_until_is_not_taken_for_empty() {
+    let all = events(900, 1);
+    let habits = Habits {
+        until_ignored: true,
+        ..Habits::default()
+    };
+    let (read, _) = stretch(&all, 1_700_000_010, 1_700_000_020, habits);
+    assert_eq!(read.outcome.error, Some(WalkError::Unpageable));
+    assert!(!read.outcome.proven);
+}
+
+#[test]
+fn a_crowded_second_by_itself_is_named() {
+    let crowded: Vec<Event> = (0..700).map(|n| event(5, &n.to_string())).collect();
+    let (read, _) = stretch(&crowded, 5, 5, Habits::default());
+    assert_eq!(read.outcome.unproven_seconds, [5]);
+}
+
+#[test]
+fn f18_what_a_page_holds_at_most_is_learned() {
+    let all = events(400, 2);
+    for (cap, learned) in [(37, Some(37)), (500, None)] {
+        let (read, _) = read_all(
+            &all,
+            Habits {
+                cap,
+                ..Habits::default()
+            },
+        );
+        assert_eq!(read.outcome.page_cap, learned);
+    }
+}
+
+#[test]
+fn every_page_names_authors_kinds_a_limit_and_a_fresh_subscription() {
+    // P-3, P-6 and P-17; the pager refuses anything else.
+    let (read, pager) = read_all(&events(1_600, 3), Habits::default());
+    assert!(read.outcome.proven);
+    assert_eq!(pager.subs.len() as u32, read.outcome.pages);
+    assert!(
+        pager
+            .asked
+            .iter()
+            .all(|filter| filter.limit == Some(PAGE_EVENTS_MAX))
+    );
+}
+
+#[test]
+fn a_page_answered_by_words_ends_the_walk_as_they_say() {
+    let wide = "ERROR: bad req: filter must have exactly one author, p tag, or e tag";
+    let too_wide = WalkError::FilterTooWide { why: wide.into() };
+    let auth = "ERROR: auth-required: requested filter requires authentication";
+    let rate = "rate-limited: slow down";
+    for (text, notice, error) in [
+        (wide, true, too_wide.clone()),
+        (wide, false, too_wide),
+        (auth, false, WalkError::AuthRequired),
+        (rate, false, WalkError::RateLimited { why: rate.into() }),
+    ] {
+        let mut pager = Pager::new(events(10, 1), Habits::default());
+        let read = read(&mut pager, |_, answer| match sub_of(&answer) {
+            Some(_) if notice => vec![RelayFrame::Notice { message: text.into() }],
+            Some(sub) => vec![RelayFrame::Closed {
+                sub,
+                reason: text.into(),
+            }],
+            None => answer,
+        });
+        assert_eq!(read.outcome.error, Some(error));
+        assert_eq!(pager.asked.len(), 1, "not asked again: {text}");
+    }
+}
+
+#[test]
+fn a_subscription_too_many_is_asked_for_again() {
+    // P-19: no EOSE follows the NOTICE, so the page is repeated when its time is over.
+    let all = events(30, 3);
+    let mut pager = Pager::new(all.clone(), Habits::default());
+    let refuses_once = |page, answer| match page {
+        1 => vec![RelayFrame::Notice {
+            message: "ERROR: too many concurrent REQs".into(),
+        }],
+        _ => answer,
+    };
+    read(&mut pager, refuses_once).complete(&all);
 }

@@ -1,6 +1,6 @@
 //! One client of a relay in memory, as a state machine: frames in, frames out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
@@ -8,6 +8,7 @@ use nostr::event::Event;
 use nostr::filter::Filter;
 
 use super::MemoryRelayConfig;
+use super::quirk::Quirks;
 use super::store::{Held, Store, Taken};
 use super::wire::{self, Request};
 
@@ -36,23 +37,43 @@ impl Handled {
 pub(super) struct Session {
     subs: BTreeMap<String, Vec<Filter>>,
     negs: BTreeMap<String, Negentropy<'static, NegentropyStorageVector>>,
+    /// Every subscription id of this connection, closed ones too.
+    used: BTreeSet<String>,
+    /// NEG frames so far.
+    rounds: u64,
 }
 
 impl Session {
     /// Handles one text frame from the client.
-    pub(super) fn handle(&mut self, frame: &str, store: &mut Store, config: &MemoryRelayConfig) -> Handled {
+    pub(super) fn handle(
+        &mut self,
+        frame: &str,
+        store: &mut Store,
+        config: &MemoryRelayConfig,
+        quirks: &mut Quirks,
+    ) -> Handled {
         match Request::parse(frame) {
             Err(notice) => Handled::answer(notice),
             Ok(Request::Event(event)) => publish(*event, store),
-            Ok(Request::Req { sub, filters }) => self.subscribe(sub, filters, store, config),
+            Ok(Request::Req { sub, filters }) => self.subscribe(sub, filters, store, config, quirks),
             Ok(Request::Close { sub }) => {
                 self.subs.remove(&sub);
                 Handled::default()
             }
             Ok(Request::NegOpen { sub, filter, message }) => {
-                Handled::answer(self.open(sub, &filter, &message, store, config))
+                self.rounds += 1;
+                Handled::answer(self.open(sub, &filter, &message, store, config, quirks))
             }
-            Ok(Request::NegMsg { sub, message }) => Handled::answer(self.reconcile(&sub, &message)),
+            Ok(Request::NegMsg { sub, message }) => {
+                self.rounds += 1;
+                Handled::answer(match quirks.neg_msg(&sub, self.rounds) {
+                    Some(answer) => {
+                        self.negs.remove(&sub);
+                        answer
+                    }
+                    None => self.reconcile(&sub, &message),
+                })
+            }
             Ok(Request::NegClose { sub }) => {
                 self.negs.remove(&sub);
                 Handled::default()
@@ -72,14 +93,26 @@ impl Session {
         filters: Vec<Filter>,
         store: &Store,
         config: &MemoryRelayConfig,
+        quirks: &mut Quirks,
     ) -> Handled {
         if self.subs.len() >= SUBSCRIPTIONS_MAX && !self.subs.contains_key(&sub) {
             return Handled::answer(wire::closed(&sub, "ERROR: too many concurrent REQs"));
         }
-        let found = store.query(&filters, config.page_max);
-        let mut answers: Vec<String> = found.iter().map(|held| wire::event(&sub, &held.json)).collect();
-        answers.push(wire::eose(&sub));
-        self.subs.insert(sub, filters);
+        let reused = !self.used.insert(sub.clone());
+        let others = self.subs.len() - usize::from(self.subs.contains_key(&sub));
+        if let Some(answers) = quirks.refuses(others, reused) {
+            return Handled {
+                answers,
+                announce: None,
+            };
+        }
+        let filters = quirks.read(filters);
+        let (answers, open) = quirks.answer(&sub, store.query(&filters, config.page_max));
+        if open {
+            self.subs.insert(sub, filters);
+        } else {
+            self.subs.remove(&sub);
+        }
         Handled {
             answers,
             announce: None,
@@ -93,11 +126,18 @@ impl Session {
         message: &[u8],
         store: &Store,
         config: &MemoryRelayConfig,
+        quirks: &mut Quirks,
     ) -> String {
         if self.negs.len() >= SUBSCRIPTIONS_MAX && !self.negs.contains_key(&sub) {
             return wire::notice("ERROR: too many concurrent NEG requests");
         }
-        let items = store.items(filter);
+        let mut items = store.items(filter);
+        if quirks.neg_is_empty() {
+            items.clear();
+        }
+        if let Some(answer) = quirks.neg_open(&sub, items.len(), self.rounds) {
+            return answer;
+        }
         if let Some(cap) = config.neg_items_max.filter(|cap| items.len() > *cap) {
             return wire::neg_too_big(&sub, cap);
         }

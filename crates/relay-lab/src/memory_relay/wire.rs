@@ -107,6 +107,11 @@ pub(super) fn neg_msg(sub: &str, message: &[u8]) -> String {
     json!(["NEG-MSG", sub, hex]).to_string()
 }
 
+/// A NEG-MSG whose message is this text, hex or not.
+pub(super) fn neg_msg_text(sub: &str, text: &str) -> String {
+    json!(["NEG-MSG", sub, text]).to_string()
+}
+
 pub(super) fn neg_err(sub: &str, reason: &str) -> String {
     json!(["NEG-ERR", sub, reason]).to_string()
 }

@@ -155,3 +155,104 @@ fn full_frames_cost_no_rounds_but_their_own() {
         );
     }
 }
+
+/// What an engine asks for after an agreement at [`AGREED_AT`] that covered everything up to this item.
+fn overlapping(covered: Item) -> Opening {
+    Opening::Overlapping {
+        from: Item {
+            created_at: AGREED_AT - 300,
+            id: EventId::from_byte_array([0; 32]),
+        },
+        covered,
+    }
+}
+
+/// `count` items right before the agreement, all in one second.
+fn burst(count: u64) -> Vec<Item> {
+    let mut burst: Vec<Item> = (0..count)
+        .map(|n| Item {
+            created_at: AGREED_AT,
+            id: id(500_000 + n),
+        })
+        .collect();
+    burst.sort_unstable();
+    burst
+}
+
+#[test]
+fn a_comparison_without_differences_after_a_burst_stays_below_200_bytes_each_way() {
+    for count in [0, 5, 6, 100, 3_000] {
+        let mut items = history(3_000, 7);
+        items.extend(burst(count));
+        let covered = *items.last().unwrap();
+        let played = play(&Table {
+            client: &items,
+            server: &items,
+            players: (Player::Ours, Player::Reference),
+            opening: overlapping(covered),
+            limits: (0, 60_000),
+        });
+        assert_eq!(played.rounds(), 1);
+        for message in &played.messages {
+            assert!(message.len() <= 200 + 32, "{count}: {} bytes", message.len());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Behind the last item of the agreement, in its very second or much later, and however old it was.
+    #[test]
+    fn one_round_trip_names_what_came_after_the_last_agreed_item(
+        old in 1_u64..2_000,
+        agreed in 0_u64..200,
+        late in any::<bool>(),
+        ours in proptest::bits::u16::masked(0x3ff),
+        same_second in any::<bool>(),
+        players in prop_oneof![Just((Player::Ours, Player::Ours)), Just((Player::Ours, Player::Reference))],
+    ) {
+        let mut shared = history(old, 7);
+        shared.extend(burst(agreed));
+        let covered = *shared.last().unwrap();
+        // Nothing new is dated before the agreement, or everything is.
+        let first = if late { covered.created_at } else { AGREED_AT + 100 };
+        let new = |n: u64| {
+            let created_at = first + if same_second { 0 } else { 1 + n / 3 };
+            Item { created_at, id: id(1_000_000 + n) }
+        };
+        let side = |mine: bool| {
+            let fresh = (0..1_000).map(new).filter(|item| *item > covered).take(10);
+            let fresh = fresh.zip(0..).filter(move |(_, n)| (ours >> n & 1 == 1) == mine).map(|(item, _)| item);
+            shared.iter().copied().chain(fresh).collect::<Vec<Item>>()
+        };
+        let (client, server) = (side(true), side(false));
+        let opening = overlapping(covered);
+        let played = play(&Table { client: &client, server: &server, players, opening, limits: (0, 60_000) });
+        prop_assert_eq!(played.rounds(), 1);
+        prop_assert_eq!(played.have, &ids(&client) - &ids(&server));
+        prop_assert_eq!(played.need, &ids(&server) - &ids(&client));
+    }
+}
+
+/// A device that sealed late put it before the last agreed item.
+#[test]
+fn a_late_item_in_a_short_overlap_is_named_in_the_same_round_trip() {
+    let mut shared = history(3_000, 7);
+    shared.extend(burst(20));
+    let covered = *shared.last().unwrap();
+    let mut server = shared.clone();
+    let late = Item {
+        created_at: AGREED_AT - 60,
+        id: id(7_000_000),
+    };
+    server.push(late);
+    let played = play(&Table {
+        client: &shared,
+        server: &server,
+        players: (Player::Ours, Player::Reference),
+        opening: overlapping(covered),
+        limits: (0, 60_000),
+    });
+    assert_eq!((played.rounds(), played.need), (1, [late.id].into()));
+}

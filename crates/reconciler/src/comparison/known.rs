@@ -1,0 +1,41 @@
+//! What is known of a relay when it is compared with.
+
+use relay_link::{NegChance, RelayProfile};
+
+use crate::walk::PAGE_EVENTS_MAX;
+
+/// What is known of a relay before a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// What to expect of a NEG-OPEN.
+    pub neg: NegChance,
+    /// How many items it compares at once, if that was learned.
+    pub neg_cap: Option<u64>,
+    /// Events asked for per page.
+    pub page_limit: usize,
+    /// It takes one author per filter.
+    pub one_author: bool,
+}
+
+impl Known {
+    /// What the profile tells at `now`, Unix seconds.
+    pub fn of(profile: &RelayProfile, now: u64) -> Self {
+        Self {
+            neg: profile.neg(now),
+            neg_cap: profile.neg_cap(now),
+            page_limit: profile.page_limit(now),
+            one_author: profile.one_author(now),
+        }
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            neg: NegChance::Unknown,
+            neg_cap: None,
+            page_limit: PAGE_EVENTS_MAX,
+            one_author: false,
+        }
+    }
+}
