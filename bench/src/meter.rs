@@ -52,7 +52,7 @@ impl Meter {
 /// CPU time of this process so far.
 fn cpu_nanos() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 /// The most memory this process has held so far, in bytes; `None` where the system does not tell.

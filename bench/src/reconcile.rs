@@ -109,6 +109,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut rows = Vec::new();
     for &count in &options.sizes {
         let path = history::file(directory, count)?;
+        // Neither side is to be the one that waits for the disk.
+        std::io::copy(&mut std::fs::File::open(&path)?, &mut std::io::sink())?;
         for difference in DIFFERENCES {
             if options
                 .difference

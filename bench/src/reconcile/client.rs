@@ -43,7 +43,7 @@ const CACHE_BYTES: usize = 16 << 20;
 /// One side of the comparison, between two messages.
 enum Client {
     Ours(
-        Initiator<event_index::IndexView>,
+        Box<Initiator<event_index::IndexView>>,
         #[expect(dead_code, reason = "closed after the comparison, not within")] Store,
     ),
     Crate(Negentropy<'static, NegentropyStorageVector>),
@@ -96,7 +96,7 @@ impl Client {
         };
         let view = Arc::new(store.view()?);
         let (initiator, message) = Initiator::open(view, strategy, FrameLimit::of(FRAME_BYTES_MAX))?;
-        Ok((Self::Ours(initiator, store), message))
+        Ok((Self::Ours(Box::new(initiator), store), message))
     }
 
     fn of_crate(path: &Path) -> Result<(Self, Vec<u8>), Box<dyn Error>> {
