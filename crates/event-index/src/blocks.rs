@@ -1,4 +1,4 @@
-//! Blocks: runs of at most 256 items with their count and the sum of their ids.
+//! Blocks: runs of at most 64 items with their count, the sum of their ids, and the items at both ends.
 
 use redb::ReadableTable;
 
@@ -6,18 +6,20 @@ use crate::fingerprint::Sum;
 use crate::tables::Bytes32;
 use crate::{IndexError, Item};
 
-/// The end of a range is found by reading at most as many items: four pages of a tree. The unit tests see more cuts and
-/// joins with smaller ones.
-pub(crate) const BLOCK_ITEMS_MAX: u64 = if cfg!(test) { 8 } else { 256 };
+/// The end of a range is found by reading at most as many items: one or two pages of a tree. Larger ones make scattered
+/// differences dear, smaller ones the rows of a superblock. The unit tests see more cuts and joins with smaller ones.
+pub(crate) const BLOCK_ITEMS_MAX: u64 = if cfg!(test) { 8 } else { 64 };
 
 /// A block with fewer joins a neighbour that has room, so that deletions leave no dust behind.
 const BLOCK_ITEMS_LOW: u64 = BLOCK_ITEMS_MAX / 4;
 
-/// A row of `blocks-1`.
+/// A row of `blocks-2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     /// Its first item.
     pub(crate) first: Item,
+    /// Its last item: a bound at the seam behind it is found without reading items.
+    pub(crate) last: Item,
     /// Of all its items.
     pub(crate) sum: Sum,
 }
@@ -34,9 +36,40 @@ pub(crate) trait Items: ReadableTable<(u64, Bytes32), u64> {}
 impl<T: ReadableTable<(u64, Bytes32), u64>> Items for T {}
 
 impl Block {
+    /// The block of these items, of which there is one at least.
+    pub(crate) fn of(items: &[Item]) -> Self {
+        Self {
+            first: items[0],
+            last: items[items.len() - 1],
+            sum: Sum::of(items),
+        }
+    }
+
+    /// The row with this key and value.
+    pub(crate) fn from_row(key: (u64, &[u8; 32]), value: &[u8; 80]) -> Self {
+        let (mut sum, mut id) = ([0; 40], [0; 32]);
+        sum.copy_from_slice(&value[..40]);
+        id.copy_from_slice(&value[48..]);
+        let created_at = u64::from_le_bytes(std::array::from_fn(|n| value[40 + n]));
+        Self {
+            first: Item::at(key),
+            last: Item::at((created_at, &id)),
+            sum: Sum::from_bytes(&sum),
+        }
+    }
+
+    /// The value of its row.
+    pub(crate) fn to_bytes(self) -> [u8; 80] {
+        let mut value = [0; 80];
+        value[..40].copy_from_slice(&self.sum.to_bytes());
+        value[40..48].copy_from_slice(&self.last.created_at.to_le_bytes());
+        value[48..].copy_from_slice(self.last.id.as_bytes());
+        value
+    }
+
     pub(crate) fn damaged(&self) -> IndexError {
         IndexError::Index {
-            what: format!("blocks-1 {} {}", self.first.created_at, self.first.id),
+            what: format!("blocks-2 {} {}", self.first.created_at, self.first.id),
         }
     }
 
@@ -73,7 +106,7 @@ pub(crate) fn changed_blocks(
         let here = rest.partition_point(|(item, _)| block_end.is_none_or(|end| *item < end));
         let (here, later) = rest.split_at(here);
         rest = later;
-        let Some((lowest, _)) = here.first() else {
+        let (Some((lowest, _)), Some((highest, _))) = (here.first(), here.last()) else {
             new.push(*block);
             continue;
         };
@@ -87,7 +120,12 @@ pub(crate) fn changed_blocks(
                 } else {
                     block.first
                 };
-                new.push(Block { first, sum });
+                let last = if *highest >= block.last {
+                    last_item(items, block_end)?.ok_or_else(|| block.damaged())?
+                } else {
+                    block.last
+                };
+                new.push(Block { first, last, sum });
             }
             count => {
                 if cut(items, start, block_end, &mut new)? != count {
@@ -111,10 +149,7 @@ fn cut(
     for length in parts(found.len(), BLOCK_ITEMS_MAX as usize, end.is_none()) {
         let (here, later) = rest.split_at(length);
         rest = later;
-        blocks.push(Block {
-            first: here[0],
-            sum: Sum::of(here),
-        });
+        blocks.push(Block::of(here));
     }
     Ok(found.len() as u64)
 }
@@ -127,6 +162,7 @@ fn joined(blocks: Vec<Block>) -> Vec<Block> {
             let (left, right) = (last.sum.count(), block.sum.count());
             if left.min(right) < BLOCK_ITEMS_LOW && left + right <= BLOCK_ITEMS_MAX {
                 last.sum.merge(&block.sum);
+                last.last = block.last;
                 continue;
             }
         }
@@ -167,6 +203,15 @@ pub(crate) fn items_between(
 
 fn first_item(items: &impl Items, start: Item) -> Result<Option<Item>, IndexError> {
     let row = items.range(start.key()..)?.next().transpose()?;
+    Ok(row.map(|(key, _)| Item::at(key.value())))
+}
+
+/// The last item below `end`, or of all.
+fn last_item(items: &impl Items, end: Option<Item>) -> Result<Option<Item>, IndexError> {
+    let row = match &end {
+        Some(end) => items.range(..end.key())?.next_back().transpose()?,
+        None => items.last()?,
+    };
     Ok(row.map(|(key, _)| Item::at(key.value())))
 }
 

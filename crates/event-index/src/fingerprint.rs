@@ -4,6 +4,9 @@ use sha2::{Digest, Sha256};
 
 use crate::Item;
 
+/// Ten digits of seven bits hold any 64-bit number.
+const DIGITS_MAX: usize = 10;
+
 /// A count and the sum of ids mod 2^256, read as little-endian numbers. Sums of disjoint sets add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -14,6 +17,7 @@ pub struct Sum {
 
 impl Sum {
     /// Adds one id.
+    #[inline]
     pub fn add(&mut self, id: &[u8; 32]) {
         self.count += 1;
         self.add_limbs(limbs_of(id));
@@ -62,28 +66,34 @@ impl Sum {
     }
 
     /// Adds another set, which must share no id with this one.
+    #[inline]
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.add_limbs(other.limbs);
     }
 
     /// How many ids were added.
+    #[inline]
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// SHA-256 over the sum (32 bytes, little-endian) and the count (varint), cut to 16 bytes.
     pub fn fingerprint(&self) -> [u8; 16] {
-        let mut hash = Sha256::new();
-        for limb in self.limbs {
-            hash.update(limb.to_le_bytes());
+        let (mut buffer, mut digits) = ([0; 32 + DIGITS_MAX], [0; DIGITS_MAX]);
+        let (words, _) = buffer.as_chunks_mut::<8>();
+        for (word, limb) in words.iter_mut().zip(self.limbs) {
+            *word = limb.to_le_bytes();
         }
-        hash.update(varint(self.count));
+        let count = varint(self.count, &mut digits);
+        buffer[32..32 + count.len()].copy_from_slice(count);
+        let hash = Sha256::digest(&buffer[..32 + count.len()]);
         let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&hash.finalize()[..16]);
+        fingerprint.copy_from_slice(&hash[..16]);
         fingerprint
     }
 
+    #[inline]
     fn add_limbs(&mut self, limbs: [u64; 4]) {
         let mut carry = false;
         for (limb, added) in self.limbs.iter_mut().zip(limbs) {
@@ -95,6 +105,7 @@ impl Sum {
         // A carry out of the last limb is the modulus.
     }
 
+    #[inline]
     fn subtract_limbs(&mut self, limbs: [u64; 4]) {
         let mut borrow = false;
         for (limb, taken) in self.limbs.iter_mut().zip(limbs) {
@@ -117,15 +128,16 @@ fn limbs_of(id: &[u8; 32]) -> [u64; 4] {
 }
 
 /// Base 128, most significant digit first, the high bit set on all but the last (NIP-77 appendix, "Varint").
-fn varint(mut number: u64) -> Vec<u8> {
-    let mut digits = vec![(number & 0x7f) as u8];
+fn varint(mut number: u64, digits: &mut [u8; DIGITS_MAX]) -> &[u8] {
+    let mut first = DIGITS_MAX - 1;
+    digits[first] = (number & 0x7f) as u8;
     number >>= 7;
     while number > 0 {
-        digits.push((number & 0x7f) as u8 | 0x80);
+        first -= 1;
+        digits[first] = (number & 0x7f) as u8 | 0x80;
         number >>= 7;
     }
-    digits.reverse();
-    digits
+    &digits[first..]
 }
 
 #[cfg(test)]
@@ -161,10 +173,12 @@ mod tests {
 
     #[test]
     fn varints_are_those_of_the_protocol() {
-        assert_eq!(varint(0), [0]);
-        assert_eq!(varint(127), [127]);
-        assert_eq!(varint(128), [0x81, 0]);
-        assert_eq!(varint(16_384), [0x81, 0x80, 0]);
+        let written = |number| varint(number, &mut [0; DIGITS_MAX]).to_vec();
+        assert_eq!(written(0), [0]);
+        assert_eq!(written(127), [127]);
+        assert_eq!(written(128), [0x81, 0]);
+        assert_eq!(written(16_384), [0x81, 0x80, 0]);
+        assert_eq!(written(u64::MAX).len(), DIGITS_MAX);
     }
 
     #[test]

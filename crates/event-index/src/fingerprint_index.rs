@@ -13,7 +13,7 @@ use crate::{IndexError, Item};
 
 /// The tables of the index, and what the transaction has changed so far.
 pub(crate) struct FingerprintIndex<'t> {
-    blocks: Table<'t, (u64, Bytes32), &'static [u8; 40]>,
+    blocks: Table<'t, (u64, Bytes32), &'static [u8; 80]>,
     superblocks: Table<'t, (u64, Bytes32), &'static [u8; 44]>,
     totals: Table<'t, &'static str, &'static [u8; 48]>,
     changes: BTreeMap<Item, Change>,
@@ -132,7 +132,7 @@ impl<'t> FingerprintIndex<'t> {
             if known.is_ok_and(|known| old[known] == *block) {
                 continue;
             }
-            self.blocks.insert(block.first.key(), &block.sum.to_bytes())?;
+            self.blocks.insert(block.first.key(), &block.to_bytes())?;
         }
         if let Some(row) = row
             && new.first().is_none_or(|block| block.first != row.first)
@@ -214,16 +214,16 @@ impl<'t> FingerprintIndex<'t> {
             let item = Item::at(row?.0.value());
             total.sum.add(item.id.as_bytes());
             match blocks.last_mut() {
-                Some(block) if block.sum.count() < BLOCK_ITEMS_MAX => block.sum.add(item.id.as_bytes()),
+                Some(block) if block.sum.count() < BLOCK_ITEMS_MAX => {
+                    block.sum.add(item.id.as_bytes());
+                    block.last = item;
+                }
                 _ => {
                     if blocks.len() == SUPERBLOCK_BLOCKS_MAX {
                         self.append(&blocks)?;
                         blocks.clear();
                     }
-                    blocks.push(Block {
-                        first: item,
-                        sum: Sum::of(&[item]),
-                    });
+                    blocks.push(Block::of(&[item]));
                 }
             }
         }
@@ -234,7 +234,7 @@ impl<'t> FingerprintIndex<'t> {
 
     fn append(&mut self, blocks: &[Block]) -> Result<(), IndexError> {
         for block in blocks {
-            self.blocks.insert(block.first.key(), &block.sum.to_bytes())?;
+            self.blocks.insert(block.first.key(), &block.to_bytes())?;
         }
         Superblock::of(blocks).map_or(Ok(()), |row| self.put_superblock(&row))
     }
@@ -242,7 +242,7 @@ impl<'t> FingerprintIndex<'t> {
 
 /// The blocks of a superblock, which add up to it.
 pub(crate) fn load_blocks(
-    table: &impl ReadableTable<(u64, Bytes32), &'static [u8; 40]>,
+    table: &impl ReadableTable<(u64, Bytes32), &'static [u8; 80]>,
     row: &Superblock,
 ) -> Result<Vec<Block>, IndexError> {
     let blocks = read_blocks(table, row)?;
@@ -254,16 +254,13 @@ pub(crate) fn load_blocks(
 
 /// The blocks of a superblock as they are.
 pub(crate) fn read_blocks(
-    table: &impl ReadableTable<(u64, Bytes32), &'static [u8; 40]>,
+    table: &impl ReadableTable<(u64, Bytes32), &'static [u8; 80]>,
     row: &Superblock,
 ) -> Result<Vec<Block>, IndexError> {
     let mut blocks = Vec::with_capacity(row.blocks as usize);
     for found in table.range(row.first.key()..)?.take(row.blocks as usize) {
         let (key, value) = found?;
-        blocks.push(Block {
-            first: Item::at(key.value()),
-            sum: Sum::from_bytes(value.value()),
-        });
+        blocks.push(Block::from_row(key.value(), value.value()));
     }
     Ok(blocks)
 }

@@ -97,8 +97,7 @@ pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
         }
     }
     if let Some(first) = firsts.get(number) {
-        let (first, sum) = (*first, Sum::default());
-        return Err(Block { first, sum }.damaged());
+        return Err(Block::of(&[*first]).damaged());
     }
     let total = Total::load(&transaction.open_table(TOTALS)?)?;
     let seq = Counted::load(&transaction.open_table(COUNTERS)?)?.seq;
@@ -111,7 +110,7 @@ pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
 
 fn check_block(block: &Block, found: &[Item]) -> Result<(), IndexError> {
     let within = (1..=BLOCK_ITEMS_MAX).contains(&(found.len() as u64));
-    if within && found.first() == Some(&block.first) && block.sum == Sum::of(found) {
+    if within && Block::of(found) == *block {
         return Ok(());
     }
     Err(block.damaged())

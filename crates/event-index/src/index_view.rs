@@ -1,13 +1,14 @@
 //! The fingerprint index at one moment, read as far as it is touched.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use crate::blocks::{Block, items_between};
+use crate::blocks::{BLOCK_ITEMS_MAX, Block};
 use crate::fingerprint::Sum;
 use crate::fingerprint_index::{Total, load_blocks};
 use crate::superblocks::Superblock;
@@ -15,29 +16,41 @@ use crate::tables::{BLOCKS, Bytes32, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
 use crate::writer::Counted;
 use crate::{IndexError, Item, Store, View};
 
-/// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for. 256 blocks
+/// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for. 1,024 blocks
 /// are 2.5 MiB.
-const BLOCKS_KEPT: usize = 256;
+const BLOCKS_KEPT: usize = 1_024;
 
 /// Every item at one moment, and the sums over them. It stays still while commits go on.
 ///
 /// It holds one read transaction as long as it lives: pages it can see are not reused, so the file grows by what is
 /// written meanwhile, and that space is used again only after the view is dropped. Keep one for a session, not longer.
 ///
-/// Cost: making one reads the superblocks, one row for up to 65,536 items. A rank or a bound leads to one superblock,
-/// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (at most 256 rows) are kept
-/// until 256 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
+/// Cost: making one reads the superblocks, one row for up to 16,384 items. A rank or a bound leads to one superblock,
+/// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (at most 64 rows) are kept
+/// until 1,024 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
 /// superblocks are checked against their sums when they are read: damage is [`IndexError::Index`], no wrong answer.
 pub struct IndexView {
     items: ReadOnlyTable<(u64, Bytes32), u64>,
-    blocks: ReadOnlyTable<(u64, Bytes32), &'static [u8; 40]>,
+    blocks: ReadOnlyTable<(u64, Bytes32), &'static [u8; 80]>,
     total: Sum,
     last_seq: u64,
     superblocks: Vec<Before<Superblock>>,
     /// The blocks of each superblock, once read.
     opened: Vec<OnceLock<Vec<Before<Block>>>>,
-    /// The items of the blocks that were read last, by the rank of their first.
-    recent: Mutex<VecDeque<(u64, Arc<[Item]>)>>,
+    recent: Mutex<Recent>,
+    /// The superblock (upper half) and the block in it that a rank led to last; any value only costs a search.
+    hint: AtomicU64,
+}
+
+/// What was read last.
+#[derive(Default)]
+struct Recent {
+    /// Blocks, by the rank of their first item.
+    blocks: BTreeMap<u64, Arc<[Item]>>,
+    /// The keys of `blocks`, in the order of reading.
+    order: VecDeque<u64>,
+    /// The sum of the items before some rank, which its count is: the next range mostly starts where one ended.
+    prefix: Sum,
 }
 
 /// A row and the sum of all items before it.
@@ -81,6 +94,7 @@ impl Store {
             opened: superblocks.iter().map(|_| OnceLock::new()).collect(),
             superblocks,
             recent: Mutex::default(),
+            hint: AtomicU64::new(0),
         })
     }
 }
@@ -96,10 +110,8 @@ impl View for IndexView {
         if rank == before.count() {
             return Ok(row.first);
         }
-        if rank + 1 == before.count() + row.sum.count()
-            && let Some(item) = self.item_before(self.first_after(superblock, block)?)?
-        {
-            return Ok(item);
+        if rank + 1 == before.count() + row.sum.count() {
+            return Ok(row.last);
         }
         let place = self.place(superblock, block)?;
         Ok(place.items[(rank - before.count()) as usize])
@@ -116,9 +128,8 @@ impl View for IndexView {
         if *bound == row.first {
             return Ok(before.count());
         }
-        // A bound that was made at the seam behind this block: one lookup spares its items.
-        let last = self.item_before(self.first_after(superblock, block)?)?;
-        if last.is_some_and(|last| last < *bound) {
+        // A bound at the seam behind this block spares its items.
+        if row.last < *bound {
             return Ok(before.count() + row.sum.count());
         }
         let place = self.place(superblock, block)?;
@@ -189,12 +200,17 @@ impl IndexView {
         if rank == self.total.count() {
             return Ok(self.total);
         }
+        let known = self.recent().prefix;
+        if rank == known.count() {
+            return Ok(known);
+        }
         let (superblock, block) = self.block_at(rank)?;
         let mut sum = self.blocks_of(superblock)?[block].before;
         if rank > sum.count() {
             let inside = (rank - sum.count()) as usize;
             sum.merge(&Sum::of(&self.place(superblock, block)?.items[..inside]));
         }
+        self.recent().prefix = sum;
         Ok(sum)
     }
 
@@ -210,9 +226,25 @@ impl IndexView {
             "rank {rank} of {} items",
             self.total.count()
         );
+        let hint = self.hint.load(Ordering::Relaxed);
+        let (superblock, block) = ((hint >> 32) as usize, hint as u32 as usize);
+        if let Some(blocks) = self.opened.get(superblock).and_then(OnceLock::get) {
+            // There, or in the next one.
+            let found = (block..blocks.len().min(block + 2)).find(|at| {
+                let Before { before, row } = &blocks[*at];
+                (before.count()..before.count() + row.sum.count()).contains(&rank)
+            });
+            if let Some(block) = found {
+                self.hint
+                    .store((superblock as u64) << 32 | block as u64, Ordering::Relaxed);
+                return Ok((superblock, block));
+            }
+        }
         let superblock = self.superblocks.partition_point(|at| at.before.count() <= rank) - 1;
         let blocks = self.blocks_of(superblock)?;
         let block = blocks.partition_point(|at| at.before.count() <= rank) - 1;
+        self.hint
+            .store((superblock as u64) << 32 | block as u64, Ordering::Relaxed);
         Ok((superblock, block))
     }
 
@@ -230,19 +262,9 @@ impl IndexView {
         Ok(self.opened[superblock].get_or_init(|| blocks))
     }
 
-    /// Where a block ends: the first item behind it.
-    fn first_after(&self, superblock: usize, block: usize) -> Result<Option<Item>, IndexError> {
-        let next = self.blocks_of(superblock)?.get(block + 1).map(|at| at.row.first);
-        Ok(next.or_else(|| self.superblocks.get(superblock + 1).map(|at| at.row.first)))
-    }
-
-    /// The last item below `end`, or of all.
-    fn item_before(&self, end: Option<Item>) -> Result<Option<Item>, IndexError> {
-        let row = match &end {
-            Some(end) => self.items.range(..end.key())?.next_back().transpose()?,
-            None => self.items.last()?,
-        };
-        Ok(row.map(|(key, _)| Item::at(key.value())))
+    /// Nothing in there can be left half done by a panic.
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The items of a block, read or kept from before.
@@ -250,21 +272,28 @@ impl IndexView {
         let blocks = self.blocks_of(superblock)?;
         let Before { before, row } = blocks[block];
         let rank = before.count();
-        // Nothing in here can be left half done by a panic.
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, items)) = recent.iter().rev().find(|(first, _)| *first == rank) {
+        let mut recent = self.recent();
+        if let Some(items) = recent.blocks.get(&rank) {
             let items = Arc::clone(items);
             return Ok(Place { before, items });
         }
-        let end = self.first_after(superblock, block)?;
-        let items: Arc<[Item]> = items_between(&self.items, row.first, end)?.into();
-        if Sum::of(&items) != row.sum {
+        let mut items = Vec::with_capacity(BLOCK_ITEMS_MAX as usize);
+        // Without an upper end, which would be looked up as well.
+        let rows = self.items.range(row.first.key()..)?;
+        for found in rows.take(row.sum.count() as usize) {
+            items.push(Item::at(found?.0.value()));
+        }
+        if items.is_empty() || Block::of(&items) != row {
             return Err(row.damaged());
         }
-        if recent.len() == BLOCKS_KEPT {
-            recent.pop_front();
+        let items: Arc<[Item]> = items.into();
+        if recent.order.len() == BLOCKS_KEPT
+            && let Some(oldest) = recent.order.pop_front()
+        {
+            recent.blocks.remove(&oldest);
         }
-        recent.push_back((rank, Arc::clone(&items)));
+        recent.order.push_back(rank);
+        recent.blocks.insert(rank, Arc::clone(&items));
         Ok(Place { before, items })
     }
 }

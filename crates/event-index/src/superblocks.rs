@@ -4,7 +4,7 @@ use crate::blocks::Block;
 use crate::fingerprint::Sum;
 use crate::{IndexError, Item};
 
-/// A million items are sixteen superblocks: what a view reads when it is made. Smaller in unit tests, as blocks are.
+/// A million items are 62 superblocks: what a view reads when it is made. Smaller in unit tests, as blocks are.
 pub(crate) const SUPERBLOCK_BLOCKS_MAX: usize = if cfg!(test) { 8 } else { 256 };
 
 /// A superblock with fewer joins a neighbour that has room.

@@ -17,13 +17,14 @@ pub(crate) type Blob = &'static [u8];
 /// Value: `u64`              # sequence number in [`ENVELOPES`]
 pub(crate) const ITEMS: TableDefinition<(u64, Bytes32), u64> = TableDefinition::new("items-1");
 
-/// The fingerprint index: [`ITEMS`] cut into runs of 1 to 256, without gaps. Changed in every transaction that changes
-/// `items-1`, as the two tables after it.
+/// The fingerprint index: [`ITEMS`] cut into runs of 1 to 64, without gaps. Changed in every transaction that changes
+/// `items-1`, as the two tables after it. (`blocks-1` had runs of 256 and no last items; it is no longer read.)
 ///
 /// Key:   `(u64, [u8; 32])`  # the first item of the block; the block reaches up to the next one's key
-/// Value: `[u8; 40]`         # items (8, LE) ‖ sum of their ids as little-endian numbers mod 2^256 (32, LE)
-pub(crate) const BLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 40]> =
-    TableDefinition::new("blocks-1");
+/// Value: `[u8; 80]`         # items (8, LE) ‖ sum of their ids as little-endian numbers mod 2^256 (32, LE)
+///                           # ‖ the last item: `created_at` (8, LE) ‖ event id (32)
+pub(crate) const BLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 80]> =
+    TableDefinition::new("blocks-2");
 
 /// [`BLOCKS`] cut into runs of 1 to 256, without gaps.
 ///

@@ -15,7 +15,7 @@ use common::{arrivals, deletion, event, key, message, open};
 type Key = (u64, &'static [u8; 32]);
 const ITEMS: TableDefinition<Key, u64> = TableDefinition::new("items-1");
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
-const BLOCKS: TableDefinition<Key, &[u8; 40]> = TableDefinition::new("blocks-1");
+const BLOCKS: TableDefinition<Key, &[u8; 80]> = TableDefinition::new("blocks-2");
 const SUPERBLOCKS: TableDefinition<Key, &[u8; 44]> = TableDefinition::new("superblocks-1");
 const TOTALS: TableDefinition<&str, &[u8; 48]> = TableDefinition::new("totals-1");
 
@@ -86,7 +86,7 @@ fn an_index_that_an_older_program_left_behind_is_computed_anew() {
 fn damage_is_named_never_answered_and_rebuilt() {
     type Damage = fn(&redb::WriteTransaction);
     let damages: [(&str, Damage); 3] = [
-        ("blocks-1 1700000", |transaction| {
+        ("blocks-2 1700000", |transaction| {
             let mut blocks = transaction.open_table(BLOCKS).unwrap();
             let (key, mut value) = {
                 let (key, value) = blocks.iter().unwrap().nth(3).unwrap().unwrap();

@@ -20,6 +20,9 @@ use super::strategy::Cut;
 /// Questions kept, and parts in one message: 4 MiB each. What lies behind becomes one question, to be cut anew.
 const QUESTIONS_MAX: usize = 32_768;
 
+/// Parts that are put however few the last answer had room for: an answer that listed much says little of the next.
+const ROOM_LEAST: usize = 256;
+
 /// Places whose contents are not known to be equal, in order and apart from each other.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
@@ -27,6 +30,10 @@ pub(super) struct Agenda {
     asked: Vec<Place>,
     /// What it had no room for, which lies behind all of that.
     open: VecDeque<Question>,
+    /// Parts that the last answer had room for, when it was full: what is put beyond that is put in vain.
+    room: Option<usize>,
+    /// The last answer left out some of what was put, or matched it.
+    equal: bool,
 }
 
 #[derive(Debug)]
@@ -41,7 +48,7 @@ impl Agenda {
     pub(super) fn opened(asked: Vec<Place>) -> Self {
         Self {
             asked,
-            open: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -52,11 +59,11 @@ impl Agenda {
         ranges: Ranges<'_>,
         named: &mut Named,
     ) -> Result<(), NegError> {
-        let mut found = Vec::new();
+        let (mut found, mut equal) = (Vec::new(), false);
         let mut places = Places::new(view, ranges, &self.asked);
         while let Some((place, says)) = places.next()? {
             match says {
-                Says::Skip => {}
+                Says::Skip => equal = true,
                 Says::Fingerprint(_) => self.differs(place, &mut found),
                 Says::Ids(theirs) => named.compare(view, &place, theirs)?,
             }
@@ -64,6 +71,9 @@ impl Agenda {
                 break;
             }
         }
+        let unanswered = found.iter().filter(|question| !question.differs).count();
+        self.equal = equal;
+        self.room = (unanswered > 0).then(|| self.asked.len().saturating_sub(unanswered));
         self.asked.clear();
         for question in found.into_iter().rev() {
             self.open.push_front(question);
@@ -113,19 +123,20 @@ impl Agenda {
     ) -> Result<Option<Vec<u8>>, NegError> {
         let mut writer = Writer::new(VERSION);
         let mut written = Bound::START;
+        let differing = self.open.iter().filter(|question| question.differs).count();
+        let differing = Cut::differing(differing, self.equal);
+        let parts_max = self
+            .room
+            .map_or(QUESTIONS_MAX, |room| room.clamp(ROOM_LEAST, QUESTIONS_MAX));
         while let Some(question) = self.open.front() {
             let (mark, asked) = (writer.mark(), self.asked.len());
             let place = &question.place;
             if place.begin.item != written.item {
                 writer.skip(&place.begin);
             }
-            let cut = if question.differs {
-                Cut::Sparing
-            } else {
-                Cut::Whole
-            };
+            let cut = if question.differs { differing } else { Cut::Whole };
             cut.write(&mut writer, view, place, &mut self.asked)?;
-            let full = limit.exceeded_by(writer.len()) || self.asked.len() > QUESTIONS_MAX;
+            let full = limit.exceeded_by(writer.len()) || self.asked.len() > parts_max;
             if full && asked > 0 {
                 writer.rewind(mark);
                 self.asked.truncate(asked);

@@ -13,6 +13,17 @@ use super::place::Place;
 const BUCKETS: u64 = 16;
 /// Ranges with fewer items are listed: their fingerprints would be hardly shorter, and take a round more.
 const LIST_BELOW: u64 = 2 * BUCKETS;
+/// Places that differ after one answer from which on reading items is what a comparison costs ([`Cut::Fine`]).
+const MANY: usize = 64;
+/// Items of one part of [`Cut::Fine`]: a block of the index.
+const FINE_ITEMS: u64 = 64;
+/// Ranges of more blocks are cut into parts of [`COARSE_ITEMS`] first, to learn whether it is worth as many questions.
+const FINE_PARTS_MAX: u64 = 128;
+/// The responder cuts a part in sixteen wherever it likes, and each of its bounds costs a block read here: of these the
+/// next cut is into blocks.
+const COARSE_ITEMS: u64 = 32_768;
+/// Parts with fewer items are not moved to a seam, which may be half a block away.
+const SEAM_ITEMS: u64 = 128;
 /// Items that one fingerprint of [`Cut::Sparing`] stands for: it takes 20 bytes, each id of an answer 32.
 const HANDFUL: u64 = 5;
 /// Items of the overlap that an opening lists along with what came after: as many bytes as a fingerprint and its bound
@@ -114,6 +125,10 @@ pub(super) enum Cut {
     /// A few items are cut into fingerprints of [`HANDFUL`] instead of listed: the responder lists those that differ,
     /// so that ids travel one way only, and only those next to a difference. It takes no round more.
     Sparing,
+    /// As [`Cut::Sparing`], but ranges of a few thousand items are cut into as many parts as the index has blocks there,
+    /// larger ones into fewer. What the responder cuts has to be read here, block by block, so that with many
+    /// differences finer questions, whose fingerprints are known, cost less than reading.
+    Fine,
     /// Not cut: by one fingerprint.
     Whole,
     /// Listed.
@@ -121,13 +136,27 @@ pub(super) enum Cut {
 }
 
 impl Cut {
+    /// How places that differ are cut, when there are so many of them, and some that are equal.
+    pub(super) fn differing(places: usize, equal: bool) -> Self {
+        if places >= MANY || (places >= BUCKETS as usize && !equal) {
+            Self::Fine
+        } else {
+            Self::Sparing
+        }
+    }
+
     /// How many fingerprints; 0 for a list.
     fn parts(self, count: u64) -> u64 {
         match (self, count) {
             (Self::Whole, 2..) => 1,
+            (Self::Fine, LIST_BELOW..) => match count / FINE_ITEMS {
+                ..BUCKETS => BUCKETS,
+                parts @ ..=FINE_PARTS_MAX => parts,
+                _ => (count / COARSE_ITEMS).clamp(2, FINE_PARTS_MAX),
+            },
             (Self::Reference | Self::Sparing, LIST_BELOW..) => BUCKETS,
             // Two at least, so that each answer gets closer whatever the responder does.
-            (Self::Sparing, 2..) => count.div_ceil(HANDFUL).max(2),
+            (Self::Sparing | Self::Fine, 2..) => count.div_ceil(HANDFUL).max(2),
             // A list of one item is hardly longer than its fingerprint, and always answered by a list.
             _ => 0,
         }
@@ -149,10 +178,25 @@ impl Cut {
             asked.push(place.clone());
             return Ok(());
         }
+        let at_seams = match self {
+            Self::Reference | Self::Whole | Self::List => false,
+            Self::Sparing => count / parts >= SEAM_ITEMS,
+            Self::Fine => count / parts >= FINE_ITEMS,
+        };
         let (mut begin, mut from) = (place.begin, place.ranks.start);
-        for part in 0..parts {
+        for part in 1..=parts {
             // The first ones take one more each, until the remainder is used up.
-            let to = from + count / parts + u64::from(part < count % parts);
+            let mut to = place.ranks.start + part * (count / parts) + part.min(count % parts);
+            if at_seams && part < parts {
+                let seam = view.cheap_cut(to)?;
+                // Nearer to this cut than to the next, so that there are two parts at least.
+                if seam.abs_diff(to) <= count / parts / 2 {
+                    to = seam;
+                }
+                if to <= from {
+                    continue;
+                }
+            }
             let end = if to == place.ranks.end {
                 place.end
             } else {

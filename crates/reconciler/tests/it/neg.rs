@@ -2,6 +2,7 @@
 
 mod bytes;
 mod recent;
+mod seams;
 mod sets;
 mod vectors;
 
