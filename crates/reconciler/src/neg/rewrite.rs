@@ -50,6 +50,9 @@ mod tests {
     fn what_cannot_be_read_is_not_written() {
         assert!(matches!(rewrite(&[]), Err(NegError::Malformed(_))));
         assert!(matches!(rewrite(&[0x61, 0, 0, 3]), Err(NegError::Malformed(_))));
-        assert!(matches!(rewrite(&[0x60]), Err(NegError::Version { theirs: 0x60 })));
+        assert!(matches!(
+            rewrite(&[0x60]),
+            Err(NegError::Version { theirs: 0x60 })
+        ));
     }
 }
