@@ -84,7 +84,8 @@ enum Ids {
     Random,
     /// They differ in their last bytes only, so that bounds are long.
     SameHead,
-    /// They differ in the first byte only, which is counted up.
+    /// The first byte is counted up. The last ones are random: fingerprints are sums, so ids in an arithmetic
+    /// progression collide (a3 + af = a6 + ac), as hashes do not.
     Counted,
 }
 
@@ -129,7 +130,7 @@ impl Input {
             Ids::SameHead => id[24..].copy_from_slice(&random.to_be_bytes()),
             Ids::Counted => {
                 id[0] = n as u8;
-                id[30..].copy_from_slice(&run.seed.to_be_bytes());
+                id[24..].copy_from_slice(&random.to_be_bytes());
             }
         }
         // 255 at most, so that the last second stays below infinity.
