@@ -7,8 +7,9 @@ use crate::tables::Bytes32;
 use crate::{IndexError, Item};
 
 /// The end of a range is found by reading at most as many items: one or two pages of a tree. Larger ones make scattered
-/// differences dear, smaller ones the rows of a superblock. The unit tests see more cuts and joins with smaller ones.
-pub(crate) const BLOCK_ITEMS_MAX: u64 = if cfg!(test) { 8 } else { 64 };
+/// differences dear, smaller ones the rows of a superblock. The unit tests and the fuzz
+/// target see more cuts and joins with smaller ones.
+pub(crate) const BLOCK_ITEMS_MAX: u64 = if cfg!(any(test, fuzzing)) { 8 } else { 64 };
 
 /// A block with fewer joins a neighbour that has room, so that deletions leave no dust behind.
 const BLOCK_ITEMS_LOW: u64 = BLOCK_ITEMS_MAX / 4;

@@ -95,6 +95,25 @@ fn carry_out(store: &Store, step: &Step, edits: &Edits) -> Result<(), IndexError
     })
 }
 
+/// Steps that write, what each of them does, and the sets before the first one and after each.
+fn plan(steps: Vec<Step>, entropy: &SeededEntropy) -> (Vec<(Step, Edits)>, Vec<Set>) {
+    let (mut plan, mut sets) = (Vec::new(), vec![Set::new()]);
+    for step in steps {
+        let mut set = sets[plan.len()].clone();
+        let edits = edits(&step, &set, entropy);
+        for (item, put) in &edits {
+            if *put {
+                set.insert(*item)
+            } else {
+                set.remove(item)
+            };
+        }
+        plan.push((step, edits));
+        sets.push(set);
+    }
+    (plan, sets)
+}
+
 fn compare(store: &Store, set: &Set, entropy: &SeededEntropy) -> Result<(), TestCaseError> {
     store
         .verify_index()
@@ -174,6 +193,44 @@ proptest! {
                 }
             }
             compare(&store, &set, &entropy)?;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// Whichever sync is the last and whatever the disk wrote behind it, the index is whole, and is that of the items
+    /// after the answered steps, or after the one that was cut off.
+    #[test]
+    fn whichever_sync_is_the_last_the_index_is_that_of_the_items(
+        seed: u64,
+        steps in prop::collection::vec(step().prop_filter("it writes", |step| {
+            !matches!(step, Step::Reopen | Step::CutPower(..))
+        }), 2..7),
+    ) {
+        let entropy = SeededEntropy::new(seed);
+        let (plan, sets) = plan(steps, &entropy);
+        let disk = MemoryDisk::new();
+        let store = open(&disk);
+        let first = disk.syncs() + 1;
+        prop_assert!(plan.iter().all(|(step, edits)| carry_out(&store, step, edits).is_ok()));
+        drop(store);
+        for sync in first..=disk.syncs() {
+            let disk = MemoryDisk::new();
+            let store = open(&disk);
+            disk.cut_power_at_sync(sync);
+            let answered = plan.iter().take_while(|(step, edits)| carry_out(&store, step, edits).is_ok());
+            let answered = answered.count();
+            drop(store);
+            let survivals: [fn(usize) -> bool; 3] = [|_| false, |_| true, |number| number % 2 == 0];
+            for survives in survivals {
+                let store = open(&disk.after_power_cut(survives));
+                let found: Set = store.snapshot().unwrap().items().iter().copied().collect();
+                let expected = &sets[answered..sets.len().min(answered + 2)];
+                prop_assert!(expected.contains(&found), "power cut at sync {}", sync);
+                compare(&store, &found, &entropy)?;
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::fingerprint::Sum;
 use crate::{IndexError, Item};
 
 /// A million items are 62 superblocks: what a view reads when it is made. Smaller in unit tests, as blocks are.
-pub(crate) const SUPERBLOCK_BLOCKS_MAX: usize = if cfg!(test) { 8 } else { 256 };
+pub(crate) const SUPERBLOCK_BLOCKS_MAX: usize = if cfg!(any(test, fuzzing)) { 8 } else { 256 };
 
 /// A superblock with fewer joins a neighbour that has room.
 const SUPERBLOCK_BLOCKS_LOW: u32 = SUPERBLOCK_BLOCKS_MAX as u32 / 4;

@@ -42,6 +42,7 @@ mod message;
 mod named;
 mod place;
 mod responder;
+mod rewrite;
 mod strategy;
 
 pub use error::{Malformed, NegError};
@@ -50,4 +51,5 @@ pub use initiator::{Initiator, Next, Step};
 pub use message::{MESSAGE_BYTES_MAX, VERSION};
 pub use named::NAMED_MAX;
 pub use responder::Responder;
+pub use rewrite::rewrite;
 pub use strategy::{RECENT_LIST_MAX, Strategy};

@@ -219,7 +219,7 @@ pub(crate) fn mix(state: u64) -> u64 {
 }
 
 pub(crate) fn limit() -> impl Strategy<Value = u64> {
-    prop_oneof![Just(0), Just(4_096), Just(5_000), Just(60_000)]
+    prop_oneof![Just(0), Just(4_096), Just(60_000), 4_096..10_000_u64]
 }
 
 /// Any opening: plain, or recent first with an agreement anywhere.

@@ -34,6 +34,23 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Without full frames: the opening, a round for each cut into sixteen, and one to list.
+    #[test]
+    fn rounds_grow_with_the_logarithm_of_the_set((client, server) in sets(), opening in opening()) {
+        let cuts = 1 + client.len().max(server.len()).max(1).ilog2().div_ceil(4) as usize;
+        for players in OURS {
+            let limits = (0, 0);
+            let table = Table { client: &client, server: &server, players, opening, limits };
+            let rounds = play(&table).rounds();
+            prop_assert!(rounds <= 2 + cuts, "{} rounds", rounds);
+            prop_assert!(rounds == 1 || ids(&client) != ids(&server));
+        }
+    }
+}
+
 #[test]
 fn empty_and_one_sided_sets_are_told_apart() {
     let some = history(700, 3);

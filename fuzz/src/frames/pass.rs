@@ -1,0 +1,184 @@
+//! One pass, whatever the relay says and however long our own parts take.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use event_index::{Agreement, Basis};
+use nostr::event::EventId;
+use reconciler::SubIds;
+use reconciler::messages::Side;
+use reconciler::pass::{IDS_PER_MESSAGE, NegChance, Output, Pass, Start};
+use reconciler::walk::PAGE_EVENTS_MAX;
+use relay_link::Traffic;
+
+use super::relay::{HELD, Relay, history};
+use super::{NOON, Scene};
+use crate::script::Line;
+
+/// Deadlines after the last line: three confirmations of four sessions and as many pages as there are seconds, each
+/// repeated, need fewer.
+const DEADLINES_MAX: usize = 2_000;
+
+/// What a neighbour owes the pass.
+#[derive(Debug)]
+enum Owed {
+    Snapshot,
+    Sifted(u32, Vec<EventId>),
+    EventsTaken,
+    Settled(Side),
+    Looked,
+}
+
+struct Watched {
+    scene: Scene,
+    pass: Pass,
+    relay: Relay,
+    now: Instant,
+    owed: VecDeque<Owed>,
+    done: bool,
+}
+
+/// Plays the lines, then lets neighbours answer and time pass until the pass is done.
+pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
+    let stem = "compare".parse().expect("a legal subscription id");
+    let start = Start {
+        relay: "wss://relay.example".parse().expect("a legal address"),
+        filter: history(),
+        subs: SubIds::from_stem(stem),
+        neg: match scene {
+            Scene { pages: true, .. } => NegChance::Unavailable,
+            Scene { proven: true, .. } => NegChance::Proven,
+            _ => NegChance::Unknown,
+        },
+        // Small, so that a second may hold more than a page.
+        page_limit: 20,
+        traffic: Traffic::default(),
+    };
+    let mut watched = Watched {
+        scene,
+        pass: Pass::start(start),
+        relay: Relay::default(),
+        now: *NOON,
+        owed: VecDeque::new(),
+        done: false,
+    };
+    if scene.agreed {
+        watched.pass.agreement_found(&Agreement {
+            at: 1_700_000_330,
+            count: 1,
+            fingerprint: [0; 16],
+            last_seq: 0,
+            basis: Basis::Fingerprint,
+            authors: 1,
+        });
+    }
+    watched.drain();
+    for line in lines {
+        watched.play(line);
+    }
+    watched.finish();
+}
+
+impl Watched {
+    fn play(&mut self, line: &Line<'_>) {
+        match line {
+            Line::Seconds(seconds) => {
+                self.now += Duration::from_secs(*seconds);
+                self.pass.handle_timeout(self.now);
+                self.drain();
+            }
+            Line::Answer => self.answer(),
+            _ => {}
+        }
+        for frame in self.relay.say(line) {
+            self.pass.handle_frame(frame, self.now);
+            self.drain();
+        }
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..DEADLINES_MAX {
+            while !self.owed.is_empty() {
+                self.answer();
+            }
+            match self.pass.poll_timeout() {
+                Some(_) if self.done => panic!("a pass that is done waits"),
+                Some(deadline) => {
+                    self.now = self.now.max(deadline);
+                    self.pass.handle_timeout(self.now);
+                    self.drain();
+                }
+                None if self.owed.is_empty() => break,
+                None => {}
+            }
+        }
+        assert!(self.done, "the pass does not end");
+        self.pass.fail("too late".to_owned());
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.pass.poll_output() {
+            assert!(!self.done, "something follows the end: {output:?}");
+            match output {
+                Output::Snapshot => self.owed.push_back(Owed::Snapshot),
+                Output::Send(frame) => self.relay.hear(frame),
+                Output::Sift { epoch, ids } => {
+                    assert!(!ids.is_empty() && ids.len() <= IDS_PER_MESSAGE);
+                    self.owed.push_back(Owed::Sifted(epoch, ids));
+                }
+                Output::Have(ids) | Output::Need(ids) => {
+                    assert!(!ids.is_empty() && ids.len() <= IDS_PER_MESSAGE);
+                }
+                Output::Events(events) => {
+                    assert!(!events.is_empty() && events.len() <= PAGE_EVENTS_MAX);
+                    assert!(events.iter().all(nostr::event::Event::verify_id), "a forged id");
+                    self.owed.push_back(Owed::EventsTaken);
+                }
+                Output::Settle => self.owed.extend([Side::Up, Side::Down].map(Owed::Settled)),
+                Output::Look { .. } => self.owed.push_back(Owed::Looked),
+                Output::NegProven | Output::NegUnavailable { .. } | Output::Phase(_) => {}
+                Output::Done { report, agreed } => {
+                    assert!(
+                        agreed.is_none() || report.complete,
+                        "an agreement that is not complete"
+                    );
+                    assert!(
+                        !report.complete || report.error.is_none(),
+                        "complete with an error"
+                    );
+                    self.done = true;
+                }
+            }
+            while !self.scene.slow && !self.owed.is_empty() {
+                self.answer_one();
+            }
+        }
+    }
+
+    fn answer(&mut self) {
+        self.answer_one();
+        self.drain();
+    }
+
+    fn answer_one(&mut self) {
+        let Some(owed) = self.owed.pop_front() else {
+            return;
+        };
+        let Scene {
+            deleted, moved, left, ..
+        } = self.scene;
+        match owed {
+            Owed::Snapshot => self.pass.snapshot_taken(HELD.clone(), 1, self.now),
+            Owed::Sifted(epoch, ids) => {
+                let live = if deleted { Vec::new() } else { ids };
+                self.pass.sifted(epoch, live, self.now);
+            }
+            Owed::EventsTaken => self.pass.events_taken(self.now),
+            Owed::Settled(side) => self
+                .pass
+                .settled(side, u64::from(moved), u64::from(left), self.now),
+            Owed::Looked => self.pass.looked(moved && left),
+        }
+    }
+}

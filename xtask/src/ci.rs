@@ -1,0 +1,105 @@
+//! What a change must pass.
+
+use std::time::Instant;
+
+use crate::cargo;
+
+/// One cargo call and the variables it needs.
+struct Step {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    variables: &'static [(&'static str, &'static str)],
+}
+
+const LINT: &[Step] = &[
+    Step {
+        name: "formatting",
+        arguments: &["fmt", "--all", "--check"],
+        variables: &[],
+    },
+    Step {
+        name: "lints",
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        variables: &[],
+    },
+    // A workspace of its own, which no other step looks into.
+    Step {
+        name: "formatting of the fuzz targets",
+        arguments: &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"],
+        variables: &[],
+    },
+    Step {
+        name: "lints of the fuzz targets",
+        arguments: &[
+            "clippy",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--all-targets",
+            "--locked",
+            "--target-dir",
+            "target",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        variables: &[],
+    },
+    Step {
+        name: "documentation",
+        arguments: &["doc", "--workspace", "--no-deps", "--locked"],
+        variables: &[("RUSTDOCFLAGS", "-D warnings")],
+    },
+];
+
+const TEST: &[Step] = &[Step {
+    name: "tests",
+    arguments: &["test", "--workspace", "--locked"],
+    variables: &[],
+}];
+
+/// Formatting, lints and documentation.
+pub(crate) fn lint() -> Result<(), String> {
+    LINT.iter().try_for_each(run)
+}
+
+/// The same, and every test.
+pub(crate) fn all() -> Result<(), String> {
+    lint()?;
+    TEST.iter().try_for_each(run)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a development command reports how long its steps took"
+)]
+fn run(step: &Step) -> Result<(), String> {
+    eprintln!("xtask: {}", step.name);
+    let started = Instant::now();
+    let status = cargo()
+        .args(step.arguments)
+        .envs(step.variables.iter().copied())
+        .status()
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
+    if status.success() {
+        eprintln!(
+            "xtask: {} passed in {:.0} s",
+            step.name,
+            started.elapsed().as_secs_f32()
+        );
+        Ok(())
+    } else {
+        Err(format!(
+            "{} failed: cargo {} ended with {status}",
+            step.name,
+            step.arguments.join(" ")
+        ))
+    }
+}
