@@ -1,16 +1,20 @@
 //! Development commands: `cargo xtask <command>`.
 //!
 //! `ci` is what a change must pass: formatting, lints, documentation, every test. `lint` is the same without tests.
+//! `bench` starts the programs that measure.
 
 use std::env;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
+
+mod bench;
 
 const USAGE: &str = "\
 cargo xtask <command>
 
   ci     formatting, lints, documentation, all tests
   lint   the same without the tests
+  bench  what things cost, against the alternatives: cargo xtask bench <name> [--json]
 ";
 
 /// One cargo call and the variables it needs.
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
     let steps: Vec<&Step> = match command.as_deref() {
         Some("ci") => LINT.iter().chain(TEST).collect(),
         Some("lint") => LINT.iter().collect(),
+        Some("bench") => return bench::run(env::args_os().skip(2)),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
