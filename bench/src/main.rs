@@ -1,0 +1,37 @@
+//! What things cost on this machine, against the alternatives in the same run: `cargo xtask bench <name>`.
+//!
+//! Numbers are printed and never tested: they depend on the machine and on what else it does.
+
+use std::env;
+use std::process::ExitCode;
+
+mod meter;
+mod reconcile;
+
+/// What a benchmark ends with; what went wrong is for the person who started it.
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+const USAGE: &str = "\
+cargo xtask bench <name> [options]
+
+  reconcile   a comparison from a cold file, against load + seal + initiate of the crate `negentropy`
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((name, rest)) if name == "reconcile" => reconcile::run(rest),
+        Some((name, rest)) if name == reconcile::CLIENT => reconcile::client(rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
