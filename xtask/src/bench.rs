@@ -1,12 +1,19 @@
-//! `cargo xtask bench`: builds the package `bench/`, a workspace of its own, and runs it.
+//! `cargo xtask bench`: builds a package of `bench/`, a workspace of its own, and runs it.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+/// What measures against `nostr-sdk` is a package of its own, so that the others are built without it.
+const PACKAGES: [(&str, &str); 1] = [("download", "bench-download")];
+
 /// Runs a benchmark with these arguments, optimised, and ends as it ends.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    let package = arguments
+        .peek()
+        .and_then(|name| PACKAGES.iter().find(|(of, _)| name == of));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -15,6 +22,10 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if env::var_os("CARGO_TARGET_DIR").is_none() {
         // What a release build of the program left there need not be built again.
         command.env("CARGO_TARGET_DIR", root.join("target"));
+    }
+    if let Some((_, package)) = package {
+        command.args(["--package", package]);
+        arguments.next();
     }
     match command.arg("--").args(arguments).status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! Reading events back, with their id as the checksum.
 
+use std::collections::BTreeSet;
+
 use nostr::event::{Event, EventId};
 use redb::{ReadableTable, ReadableTableMetadata};
 
@@ -74,6 +76,21 @@ impl Store {
     /// Whether the event is held.
     pub fn contains(&self, id: &EventId) -> Result<bool, IndexError> {
         Ok(self.read()?.open_table(IDS)?.get(id.as_bytes())?.is_some())
+    }
+
+    /// Those of `ids` that are held, out of one read. Cost: a lookup each, least when `ids` are in order.
+    pub fn held_among(
+        &self,
+        ids: impl IntoIterator<Item = EventId>,
+    ) -> Result<BTreeSet<EventId>, IndexError> {
+        let table = self.read()?.open_table(IDS)?;
+        let mut held = BTreeSet::new();
+        for id in ids {
+            if table.get(id.as_bytes())?.is_some() {
+                held.insert(id);
+            }
+        }
+        Ok(held)
     }
 
     /// Whether one of the ingested deletions names the id: it is not to be shown, fetched or uploaded.

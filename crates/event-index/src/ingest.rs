@@ -35,19 +35,26 @@ impl Store {
     /// Stores a batch in one transaction. A kind 5 is an item like any other; it also deletes what its `e` tags name,
     /// when that has the same author and is no kind 5 itself, held or not. The outcome does not depend on the order
     /// in which events and deletions come.
+    ///
+    /// Cost: every batch rewrites the pages of `ids` and `sources` that it touches, so large batches are cheaper, and
+    /// arrivals in the order of their ids touch each page once.
     pub fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Ingested, IndexError> {
         self.write(|writer| {
             let mut ingested = Ingested::default();
-            let mut sources = false;
+            let mut opened = Vec::new();
             for Arrival { event, source } in &arrivals {
                 if event.created_at.as_secs() == u64::MAX {
                     ingested.refused.push(event.id);
                     continue;
                 }
                 writer.ingest_one(event, &mut ingested)?;
-                if let Some(source) = source {
-                    sources |= writer.record_source(*source, event)?;
-                }
+                opened.extend(source.map(|source| (source, event)));
+            }
+            // Sources are random numbers: in their order each page is found in memory, not read and written many times.
+            opened.sort_unstable_by_key(|(source, event)| (*source, event.id));
+            let mut sources = false;
+            for (source, event) in opened {
+                sources |= writer.record_source(source, event)?;
             }
             let unchanged = ingested.stored.is_empty() && ingested.deleted.is_empty() && !sources;
             let deleted: BTreeSet<EventId> = ingested.deleted.iter().copied().collect();

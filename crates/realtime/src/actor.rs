@@ -22,6 +22,7 @@ use crate::live::OVERLAP;
 use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
 use crate::reading::{ReadFailed, read_all};
 use crate::storing::{Intaker, Outcome, StoreFailed};
+use crate::turn::Turns;
 use crate::verify::{DELETION, ENVELOPE};
 
 mod handlers;
@@ -32,6 +33,8 @@ const MAILBOX_MAX: usize = 512;
 const RETRY: Duration = Duration::from_millis(200);
 /// Pause before what could not be stored is asked for again: longer than a neighbour takes to come back.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Batches under way: one is checked on all cores while the one before waits for the disk. More would only take up room.
+const BATCHES_MAX: usize = 2;
 /// A relay that sends this many events that fail their checks is cut off (field guide P-22).
 const REJECTED_MAX: u32 = 50;
 
@@ -63,8 +66,10 @@ pub struct RealtimeActor {
     lines: BTreeMap<RelayUrl, Line>,
     intake: Intake<OwnedSemaphorePermit>,
     room: Arc<Semaphore>,
-    /// Relays whose events are being stored.
-    storing: Option<BTreeSet<RelayUrl>>,
+    /// The relays of each batch that is under way.
+    storing: BTreeMap<u64, BTreeSet<RelayUrl>>,
+    batches: u64,
+    turns: Turns,
     intake_timer: Option<SpawnHandle>,
     reading: Reading,
 }
@@ -107,7 +112,9 @@ impl RealtimeActor {
             lines: BTreeMap::new(),
             intake: Intake::default(),
             room: Arc::new(Semaphore::new(PLACES as usize)),
-            storing: None,
+            storing: BTreeMap::new(),
+            batches: 0,
+            turns: Turns::default(),
             intake_timer: None,
             reading: Reading::default(),
         }
@@ -185,7 +192,7 @@ impl RealtimeActor {
 
     /// Answers the pass that waits for this relay, once nothing of it is under way.
     fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
-        let storing = self.storing.as_ref().is_some_and(|relays| relays.contains(url));
+        let storing = self.storing.values().any(|relays| relays.contains(url));
         let waiting = storing || self.intake.holds(url);
         let Some(line) = self.lines.get_mut(url) else {
             return;
@@ -230,30 +237,55 @@ impl RealtimeActor {
     }
 
     /// Makes room for events before they are taken in: a relay that is faster than the disk waits here.
-    fn take_in(&mut self, url: RelayUrl, events: Vec<Event>) -> ResponseActFuture<Self, ()> {
+    fn take_in(
+        &mut self,
+        url: RelayUrl,
+        events: Vec<Event>,
+        ctx: &mut Context<Self>,
+    ) -> ResponseActFuture<Self, ()> {
+        let wanted = events.iter().map(places).sum::<u32>().min(PLACES);
         let room = Arc::clone(&self.room);
-        let sizes: Vec<u32> = events.iter().map(places).collect();
-        let wanted = sizes.iter().sum::<u32>().min(PLACES);
+        // As a rule there is room, and every event of a download comes through here.
+        if let Ok(place) = Arc::clone(&room).try_acquire_many_owned(wanted) {
+            self.admit(&url, events, place, ctx);
+            return Box::pin(actix::fut::ready(()));
+        }
         let enter = async move { room.acquire_many_owned(wanted).await };
         Box::pin(enter.into_actor(self).map(move |place, actor, ctx| {
             // The semaphore is never closed.
-            let Ok(mut place) = place else { return };
-            for (event, size) in events.into_iter().zip(sizes) {
-                // A page larger than the whole room enters an empty one.
-                let place = place.split(size as usize).or_else(|| place.split(0));
-                let Some(place) = place else { break };
-                actor.intake.push(Arrived {
-                    relay: url.clone(),
-                    event,
-                    place,
-                });
+            if let Ok(place) = place {
+                actor.admit(&url, events, place, ctx);
             }
-            actor.store_when_ripe(ctx);
         }))
     }
 
+    fn admit(
+        &mut self,
+        url: &RelayUrl,
+        events: Vec<Event>,
+        mut place: OwnedSemaphorePermit,
+        ctx: &mut Context<Self>,
+    ) {
+        for event in events {
+            // A page larger than the whole room enters an empty one.
+            let place = place.split(places(&event) as usize).or_else(|| place.split(0));
+            let Some(place) = place else { break };
+            self.intake.push(Arrived {
+                relay: url.clone(),
+                event,
+                place,
+            });
+        }
+        self.store_when_ripe(ctx);
+    }
+
+    /// A second batch starts beside another only when it is a bulk: a burst is still one commit.
+    fn may_store(&self) -> bool {
+        self.storing.is_empty() || (self.storing.len() < BATCHES_MAX && self.intake.full())
+    }
+
     fn store_when_ripe(&mut self, ctx: &mut Context<Self>) {
-        if self.storing.is_some() || self.intake_timer.is_some() {
+        if !self.may_store() || (self.intake_timer.is_some() && !self.intake.full()) {
             return;
         }
         let now = self.now();
@@ -272,8 +304,11 @@ impl RealtimeActor {
     }
 
     fn store(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.intake_timer.take() {
+            ctx.cancel_future(timer);
+        }
         let Some(keys) = &self.keys else { return };
-        if self.storing.is_some() {
+        if !self.may_store() {
             return;
         }
         let now = self.env.clock.now();
@@ -282,25 +317,31 @@ impl RealtimeActor {
             return;
         }
         let (read_keys, rumor_authors) = (keys.read.clone(), keys.rumor_authors.clone());
-        self.storing = Some(batch.iter().map(|arrived| arrived.relay.clone()).collect());
+        self.batches += 1;
+        let number = self.batches;
+        let relays: BTreeSet<&RelayUrl> = batch.iter().map(|arrived| &arrived.relay).collect();
+        self.storing.insert(number, relays.into_iter().cloned().collect());
+        let (mut turn, through) = self.turns.next();
         let intaker = self.intaker.clone();
         let work = async move {
             let (batch, places): (Vec<_>, Vec<_>) = batch
                 .into_iter()
                 .map(|arrived| ((arrived.relay, arrived.event), arrived.place))
                 .unzip();
-            let outcome = intaker.store(batch, read_keys, &rumor_authors).await;
+            let outcome = intaker.store(batch, read_keys, &rumor_authors, &mut turn).await;
             drop(places);
+            // One that had nothing to store keeps its place in the order too.
+            turn.comes().await;
             outcome
         };
-        ctx.spawn(
-            work.into_actor(self)
-                .map(|outcome, actor, ctx| actor.stored(outcome, ctx)),
-        );
+        ctx.spawn(work.into_actor(self).map(move |outcome, actor, ctx| {
+            actor.stored(number, outcome, ctx);
+            drop(through);
+        }));
     }
 
-    fn stored(&mut self, outcome: Result<Outcome, StoreFailed>, ctx: &mut Context<Self>) {
-        let relays = self.storing.take().unwrap_or_default();
+    fn stored(&mut self, number: u64, outcome: Result<Outcome, StoreFailed>, ctx: &mut Context<Self>) {
+        let relays = self.storing.remove(&number).unwrap_or_default();
         match outcome {
             Ok(outcome) => {
                 for (relay, count) in outcome.stored {

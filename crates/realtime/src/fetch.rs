@@ -40,6 +40,7 @@ struct Wanted {
 
 #[derive(Debug)]
 struct Request {
+    /// In the order of ids: every event that arrives is looked up here.
     wanted: Vec<Wanted>,
     arrived: BTreeSet<EventId>,
     deadline: Instant,
@@ -71,7 +72,8 @@ impl Fetches {
         if self.queue.is_empty() || self.open.len() >= REQUESTS_MAX {
             return None;
         }
-        let wanted: Vec<Wanted> = self.queue.drain(..self.queue.len().min(BATCH)).collect();
+        let mut wanted: Vec<Wanted> = self.queue.drain(..self.queue.len().min(BATCH)).collect();
+        wanted.sort_unstable_by_key(|wanted| wanted.id);
         let ids = wanted.iter().map(|wanted| wanted.id).collect();
         self.open.insert(
             sub,
@@ -89,7 +91,10 @@ impl Fetches {
         let Some(request) = self.open.get_mut(sub) else {
             return false;
         };
-        let asked = request.wanted.iter().any(|wanted| wanted.id == id);
+        let asked = request
+            .wanted
+            .binary_search_by_key(&id, |wanted| wanted.id)
+            .is_ok();
         // Only what was asked for is progress; anything else must not keep the slot (N-3).
         if asked && request.arrived.insert(id) {
             request.deadline = now + SILENCE;

@@ -8,8 +8,10 @@ use relay_link::RelayUrl;
 /// Events within this long of the batch before them are one batch (DESIGN 7). The first one after a pause goes at once:
 /// a message that is written by hand is shown without a wait.
 pub(crate) const GATHER: Duration = Duration::from_millis(50);
-/// A bulk commit holds this many: the cost of a commit no longer shows beside the signature checks.
+/// A bulk commit holds this many or more: the cost of a commit no longer shows beside the signature checks.
 pub(crate) const BATCH: usize = 1000;
+/// And at most a third of the room, so that two batches can be under way while a third one gathers.
+pub(crate) const BATCH_MAX: usize = PLACES as usize / 3;
 /// How much may wait, in places of 4 KiB: 16 MiB, a quarter of the engine's memory (field guide 7). A relay that sends
 /// faster than the disk takes is read more slowly.
 pub(crate) const PLACES: u32 = 4096;
@@ -58,16 +60,17 @@ impl<T> Intake<T> {
             return None;
         }
         let gathered = self.taken.map_or(now, |taken| taken + GATHER);
-        Some(if self.waiting.len() >= BATCH {
-            now
-        } else {
-            gathered.max(now)
-        })
+        Some(if self.full() { now } else { gathered.max(now) })
+    }
+
+    /// Whether a bulk commit is worth it.
+    pub fn full(&self) -> bool {
+        self.waiting.len() >= BATCH
     }
 
     /// Takes at most one batch, the oldest first.
     pub fn take(&mut self, now: Instant) -> Vec<Arrived<T>> {
-        let rest = self.waiting.split_off(self.waiting.len().min(BATCH));
+        let rest = self.waiting.split_off(self.waiting.len().min(BATCH_MAX));
         self.taken = Some(now);
         std::mem::replace(&mut self.waiting, rest)
     }

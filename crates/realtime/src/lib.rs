@@ -41,6 +41,7 @@ mod placing;
 mod queries;
 mod reading;
 mod storing;
+mod turn;
 mod verify;
 
 pub use actor::{Facts, RealtimeActor};
@@ -49,4 +50,4 @@ pub use handle::Realtime;
 pub use intake::{Arrived, Intake};
 pub use live::Live;
 pub use messages::{ChatUpdate, ConversationView, DownloadsChanged, MessageView, NotReady};
-pub use verify::{DELETION, ENVELOPE, Rejection, verify};
+pub use verify::{DELETION, ENVELOPE, Rejection, Verifier, verify};

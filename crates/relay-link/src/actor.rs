@@ -188,19 +188,10 @@ impl RelayLinkActor {
         }
         let receivers = open.router.receivers(&frame);
         open.delivering = !receivers.is_empty();
-        let relay = self.link.url();
-        receivers
-            .into_iter()
-            .map(|outlet| {
-                (
-                    outlet,
-                    FrameArrived {
-                        relay: relay.clone(),
-                        frame: frame.clone(),
-                    },
-                )
-            })
-            .collect()
+        let relay = self.link.url().clone();
+        // A frame goes to one receiver as a rule, and events are long: `repeat_n` moves the last one.
+        let facts = std::iter::repeat_n(FrameArrived { relay, frame }, receivers.len());
+        receivers.into_iter().zip(facts).collect()
     }
 
     fn delivered(&mut self, number: u64, taken: bool, ctx: &mut Context<Self>) {

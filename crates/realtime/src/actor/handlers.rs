@@ -79,7 +79,7 @@ impl Handler<FrameArrived> for RealtimeActor {
                     // Nothing that was not asked for takes up room.
                     self.reject(&url, 1);
                 } else if asked {
-                    return self.take_in(url, vec![*event]);
+                    return self.take_in(url, vec![*event], ctx);
                 }
             }
             RelayFrame::Eose { sub, .. } => {
@@ -118,14 +118,14 @@ impl Handler<PageArrived> for RealtimeActor {
     fn handle(
         &mut self,
         PageArrived { relay, events, .. }: PageArrived,
-        _: &mut Self::Context,
+        ctx: &mut Self::Context,
     ) -> Self::Result {
         self.step();
         if !self.takes {
             self.pass_over(&relay, events.len());
             return Box::pin(actix::fut::ready(()));
         }
-        self.take_in(relay, events)
+        self.take_in(relay, events, ctx)
     }
 }
 
