@@ -77,6 +77,9 @@ pub(crate) enum Command {
     /// List the history keys, back them up, or read a history with nothing but the backup
     #[command(subcommand)]
     Key(Key),
+    /// List the account's relays and what is known of them, change the list, or try relays out
+    #[command(subcommand)]
+    Relays(Relays),
     /// Take in a history that another program exported
     Import(Import),
     /// Look after the file that keeps everything here
@@ -263,6 +266,36 @@ pub(crate) enum Store {
     Rebuild,
     /// Make its file as small as it can be
     Compact,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Relays {
+    /// The account's relays and what is known of each, without dialling
+    List,
+    /// Use more relays from now on
+    Add {
+        /// Where they are, as `wss://relay.example.com`
+        #[arg(required = true, value_name = "URL")]
+        urls: Vec<RelayUrl>,
+    },
+    /// Use relays no longer; messages stay here, and there
+    Remove(RemoveRelays),
+    /// Ask relays what they can do; reads only, nothing is published
+    Test {
+        /// Which ones [default: all of the account's]
+        #[arg(value_name = "URL")]
+        urls: Vec<RelayUrl>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveRelays {
+    /// Where they are
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<RelayUrl>,
+    /// Also the last one; messages then stay on this device
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! The JSON shapes of DESIGN 8. Other keys may be added; these stay.
 
+pub(crate) mod relays;
+
 use chat_sync::{ConversationSummary, MessageState, MessageView, RelayReport, Status, SyncReport, npub};
 use nostr::key::PublicKey;
 use reconciler::Method;

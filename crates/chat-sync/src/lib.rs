@@ -42,6 +42,8 @@ mod handle;
 mod history_keys;
 mod key_home;
 mod login;
+mod relay_test;
+mod relays;
 mod report;
 mod signer_login;
 mod states;
@@ -58,7 +60,9 @@ pub use history_keys::{HistoryKey, history_keys, key_card};
 pub use key_home::{EntryName, KeyHome, KeyHomeError, KeyPlace, NoVault, OsVault, Vault, VaultError};
 pub use login::{Login, LoginMethod};
 pub use realtime::{ChatUpdate, ConversationView, MessageView};
-pub use relay_link::RelayUrl;
+pub use relay_link::{Believed, Neg, RelayInfo, RelayProfile, RelayUrl};
+pub use relay_test::{NegTest, PageTest, RelayTest, Step};
+pub use relays::{KnownRelay, RelayListError, Removed};
 pub use remote_signer::{
     BunkerUri, BunkerUriError, ClientKey, ConnectOffer, OfferError, Patience, new_client_key,
 };

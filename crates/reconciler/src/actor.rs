@@ -6,30 +6,29 @@ mod handlers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use event_index::{Agreement, EventIndex};
 use nostr::event::Kind;
 use nostr::filter::Filter;
 use nostr::key::PublicKey;
-use relay_link::{FrameArrived, RelayUrl, SubId};
+use relay_link::{FrameArrived, Lesson, RelayUrl, SubId};
 use supervision::{Env, Lifeline, Outlet, Undelivered};
 
 use crate::errands::Doors;
 use crate::handle::{Reconciler, ReconcilerParts};
 use crate::messages::{PassChanged, PassReport, Phase};
-use crate::neg_memory::NegMemory;
 use crate::pass::{Agreed, Pass, Start};
+use crate::profiles::{self, Profiles};
 use crate::relay::{Relay, Running};
 use crate::subs::SubIds;
-use crate::walk::PAGE_EVENTS_MAX;
 
 /// A link hands over one frame at a time and waits, so a dozen relays keep a dozen frames here; beside them come two
 /// answers a pass, states of links, and commands of people.
 const MAILBOX_MAX: usize = 256;
-/// The value of the store that keeps [`NegMemory`].
-pub(crate) const NEG_MEMORY: &str = "neg-memory";
+/// A relay without a document is not asked for it again before this, however often it is connected.
+const INFO_PAUSE: Duration = Duration::from_secs(3600);
 /// One prefix for everything the reconciler opens, so that a NOTICE arrives once per connection.
 const SUB_PREFIX: &str = "compare";
 
@@ -46,7 +45,7 @@ pub(crate) struct ReconcilerActor {
     keys: BTreeSet<PublicKey>,
     /// Why there are no keys.
     keyless: String,
-    memory: NegMemory,
+    profiles: Profiles,
 }
 
 impl ReconcilerActor {
@@ -77,7 +76,7 @@ impl ReconcilerActor {
             relays: BTreeMap::new(),
             keys: BTreeSet::new(),
             keyless: "they are being loaded".to_owned(),
-            memory: NegMemory::default(),
+            profiles: Profiles::default(),
         }
     }
 
@@ -92,7 +91,7 @@ impl ReconcilerActor {
         let number = self.handle.next_pass();
         self.abandon(url, ctx);
         let filter = self.filter();
-        let neg = self.memory.chance(url.as_ref(), self.env.clock.unix());
+        let (profile, unix) = (self.profiles.of(url), self.env.clock.unix());
         let subs = SubIds::from_stem(SubId::fresh(SUB_PREFIX, &*self.env.entropy));
         let Some(relay) = self.relays.get_mut(url) else {
             return;
@@ -105,8 +104,8 @@ impl ReconcilerActor {
             relay: url.clone(),
             filter,
             subs,
-            neg,
-            page_limit: PAGE_EVENTS_MAX,
+            neg: profile.neg(unix),
+            page_limit: profile.page_limit(unix),
             traffic,
         };
         relay.asked = false;
@@ -284,15 +283,69 @@ impl ReconcilerActor {
         }
     }
 
-    fn save_memory(&self, ctx: &mut Context<Self>) {
-        let (index, bytes) = (self.index.clone(), self.memory.to_bytes());
+    /// Takes in what a relay has shown, and keeps it.
+    fn learn(&mut self, url: &RelayUrl, lesson: Lesson, ctx: &mut Context<Self>) {
+        let Some(profile) = self.profiles.learn(url, lesson, self.env.clock.unix()) else {
+            return;
+        };
+        let (index, relay) = (self.index.clone(), url.to_string());
         let saving = async move {
-            if let Err(error) = index.put_meta(NEG_MEMORY.to_owned(), bytes).await {
-                // The next pass finds out again what the relay speaks.
-                tracing::warn!(%error, "which relays speak negentropy could not be saved");
+            if let Err(error) = index.put_relay_profile(relay, profile).await {
+                // The next pass finds out again what the relay does.
+                tracing::warn!(%error, "what a relay has shown could not be kept");
             }
         };
         ctx.spawn(saving.into_actor(self));
+    }
+
+    /// Fetches what the relay says about itself when that is not known or a day old. Nobody waits for it: this
+    /// connection's pages may ask for too much, and the next ones do not.
+    fn ask_for_info(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        let wanted = self.profiles.of(url).wants_info(unix);
+        let Some(relay) = self.relays.get_mut(url).filter(|_| wanted) else {
+            return;
+        };
+        let lately = |asked: Instant| now.saturating_duration_since(asked) < INFO_PAUSE;
+        if relay.info_asked.is_some_and(lately) {
+            return;
+        }
+        relay.info_asked = Some(now);
+        let (link, url) = (relay.link.clone(), url.clone());
+        let asking = async move { (link.info().await, url) };
+        ctx.spawn(
+            asking
+                .into_actor(self)
+                .map(|(answer, url), actor, ctx| match answer {
+                    Ok(info) => actor.learn(&url, Lesson::Info(info), ctx),
+                    Err(error) => tracing::debug!(relay = %url, %error, "no relay information document"),
+                }),
+        );
+    }
+
+    /// Reads a relay's profile before anything else is handled: a relay that refused an hour ago is not asked again.
+    fn load_profile(
+        &self,
+        url: &RelayUrl,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) {
+        let (store, workers, relay) = (Arc::clone(self.index.store()), self.env.workers, url.clone());
+        let loading = async move {
+            let name = relay.to_string();
+            (
+                relay,
+                workers.run(move || profiles::relay_profile(&store, &name)).await,
+            )
+        };
+        ctx.wait(loading.into_actor(self).map(|(relay, loaded), actor, ctx| {
+            let profile = loaded.unwrap_or_else(|error| {
+                tracing::warn!(%relay, %error, "what is known of a relay could not be read; it is learned again");
+                relay_link::RelayProfile::default()
+            });
+            actor.profiles.put(relay, profile);
+            then(actor, ctx);
+        }));
     }
 }
 
@@ -302,12 +355,16 @@ impl Actor for ReconcilerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         self.frames.fill(ctx.address().recipient());
-        let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
-        let loading = async move { workers.run(move || store.meta(NEG_MEMORY)).await };
-        // Nothing is handled meanwhile: a relay that refused an hour ago is not asked again.
-        ctx.wait(loading.into_actor(self).map(|loaded, actor, _| match loaded {
-            Ok(bytes) => actor.memory = NegMemory::from_bytes(&bytes.unwrap_or_default()),
-            Err(error) => tracing::warn!(%error, "which relays speak negentropy could not be read"),
+        let (store, workers, now) = (
+            Arc::clone(self.index.store()),
+            self.env.workers,
+            self.env.clock.unix(),
+        );
+        let adopting = async move { workers.run(move || profiles::adopt(&store, now)).await };
+        ctx.wait(adopting.into_actor(self).map(|adopted, _, _| {
+            if let Err(error) = adopted {
+                tracing::warn!(%error, "what an earlier version knew of relays could not be taken over");
+            }
         }));
     }
 }

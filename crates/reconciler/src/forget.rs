@@ -2,13 +2,14 @@
 
 use event_index::{IndexError, Store};
 
-use crate::actor::NEG_MEMORY;
+use crate::profiles;
 
-/// Takes back every agreement with `relays`, and which relays compare sets, so that the next comparisons prove all of it
+/// Takes back every agreement with `relays`, and what they were found to do, so that the next comparisons prove all of it
 /// again. To be called while no engine runs on `store`.
 pub fn forget(store: &Store, relays: &[String]) -> Result<(), IndexError> {
     for relay in relays {
         store.forget_agreement(relay)?;
+        profiles::forget(store, relay)?;
     }
-    store.put_meta(NEG_MEMORY, &[])
+    Ok(())
 }

@@ -58,8 +58,8 @@ mod forget;
 mod handle;
 pub mod messages;
 pub mod neg;
-mod neg_memory;
 pub mod pass;
+mod profiles;
 mod relay;
 pub mod session;
 mod subs;
@@ -71,4 +71,5 @@ pub use handle::{Reconciler, ReconcilerParts};
 pub use messages::{
     Compare, HaveIds, Method, NeedIds, PageArrived, PassChanged, PassReport, Phase, Settle, Settled, Side,
 };
+pub use profiles::{relay_profile, teach};
 pub use subs::SubIds;

@@ -24,6 +24,8 @@ use nostr::event::{Event, EventId};
 use nostr::filter::Filter;
 use relay_link::{ClientFrame, RelayFrame, RelayUrl, Traffic};
 
+pub use relay_link::NegChance;
+
 pub use self::report::Agreed;
 use self::report::{Compared, Tally};
 use crate::engine::SharedView;
@@ -42,17 +44,6 @@ pub const IDS_PER_MESSAGE: usize = 1_000;
 pub const AUTH_PAUSE: Duration = Duration::from_secs(15);
 /// How long transfers may go on without a frame to or from the relay.
 pub const TRANSFER_SILENCE: Duration = Duration::from_secs(600);
-
-/// What is known of a relay's NEG before a pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NegChance {
-    /// Never tried, or longer ago than a refusal is remembered.
-    Unknown,
-    /// It answered a NEG-OPEN before.
-    Proven,
-    /// It refused less than 24 hours ago: page at once.
-    Unavailable,
-}
 
 /// What the caller carries out after each call, in order.
 #[derive(Debug)]

@@ -22,6 +22,8 @@ pub(crate) struct Relay {
     pub(crate) cadence: Cadence,
     /// Somebody asked while it was connecting.
     pub(crate) asked: bool,
+    /// When it was last asked for its document.
+    pub(crate) info_asked: Option<Instant>,
     /// What was told last.
     pub(crate) told: Option<(u64, Phase)>,
 }
@@ -46,6 +48,7 @@ impl Relay {
             again: None,
             cadence: Cadence::default(),
             asked: false,
+            info_asked: None,
             told: None,
         }
     }

@@ -12,13 +12,13 @@ use tokio::time::timeout;
 
 use crate::backoff::{Backoff, Pace};
 use crate::keepalive::{Action, Keepalive};
-use crate::link::{QUEUE_FRAMES_MAX, SendFrame};
+use crate::link::{InfoAsked, QUEUE_FRAMES_MAX, SendFrame};
 use crate::router::Router;
 use crate::websocket::CONNECT_DEADLINE;
 use crate::writer::{self, GOODBYE_DEADLINE, Pen};
 use crate::{
-    Connection, ConnectionError, Dial, DialError, FrameArrived, Incoming, LinkChanged, LinkState, RelayFrame,
-    RelayLink, Steer,
+    Connection, ConnectionError, Dial, DialError, FrameArrived, Incoming, InfoError, LinkChanged, LinkState,
+    RelayFrame, RelayInfo, RelayLink, Steer,
 };
 
 /// Frames that wait are bounded by the queue, which [`RelayLink::try_send`] keeps at [`QUEUE_FRAMES_MAX`]; beside
@@ -377,6 +377,7 @@ impl Actor for RelayLinkActor {
         let shared = Arc::clone(self.link.shared());
         shared.frames.fill(ctx.address().recipient());
         shared.steering.fill(ctx.address().recipient());
+        shared.info.fill(ctx.address().recipient());
         shared.restarted.fill(ctx.address().recipient());
         if shared.closed.load(Ordering::Acquire) {
             self.state.send_replace(LinkState::Stopped);
@@ -404,6 +405,15 @@ impl Handler<SendFrame> for RelayLinkActor {
         };
         open.router.sent(&send.frame, send.reply_to);
         open.pen.write(send.text);
+    }
+}
+
+impl Handler<InfoAsked> for RelayLinkActor {
+    type Result = ResponseFuture<Result<RelayInfo, InfoError>>;
+
+    fn handle(&mut self, InfoAsked: InfoAsked, _: &mut Self::Context) -> Self::Result {
+        self.env.tripwire.step(self.lifeline.role());
+        self.dial.info(self.link.url())
     }
 }
 

@@ -6,12 +6,19 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{Sink, Stream};
 
-use crate::{FRAME_BYTES_MAX, RelayUrl};
+use crate::{FRAME_BYTES_MAX, InfoError, RelayInfo, RelayUrl};
 
 /// Opens connections to relays.
 pub trait Dial: Send + Sync + 'static {
     /// Opens one connection. The future ends within 15 s; the link gives up on it after that.
     fn dial(&self, relay: &RelayUrl) -> BoxFuture<'static, Result<Connection, DialError>>;
+
+    /// Fetches what the relay says about itself (NIP-11), over a connection of its own. The future ends within 10 s.
+    /// Relays that are not reached through HTTP have nothing to say, which is what is answered unless overridden.
+    fn info(&self, relay: &RelayUrl) -> BoxFuture<'static, Result<RelayInfo, InfoError>> {
+        let _ = relay;
+        Box::pin(std::future::ready(Err(InfoError::NotOffered)))
+    }
 }
 
 /// Where a connection's outgoing half goes.

@@ -87,12 +87,14 @@ mod client_frame;
 mod dial;
 mod elements;
 mod hex;
+mod info_fetch;
 mod keepalive;
 mod link;
 mod memory;
 mod messages;
 mod ok_class;
 mod presence;
+mod profile;
 mod refusal;
 mod relay_frame;
 mod relay_url;
@@ -109,11 +111,17 @@ pub use dial::{
     Connection, ConnectionError, Dial, DialError, Incoming, IncomingHalf, Outgoing, OutgoingHalf,
 };
 pub use elements::{FRAME_BYTES_MAX, FrameError};
+pub use info_fetch::InfoError;
 pub use link::{RelayLink, SendFailed};
 pub use memory::{MemoryEnd, memory_pair};
 pub use messages::{FrameArrived, LinkChanged, LinkState, Steer};
 pub use ok_class::{ClockRefusal, OkClass};
 pub use presence::{Presence, Turn};
+pub use profile::{
+    Believed, CAP_KEPT_SECS, INFO_FRESH_SECS, INFO_KEPT_SECS, Lesson, NEG_PROOF_KEPT_SECS,
+    NEG_REFUSAL_KEPT_SECS, Neg, NegChance, NotRelayInfo, PAGE_LIMIT_MAX, RelayInfo, RelayProfile,
+    SUBS_KEPT_SECS,
+};
 pub use refusal::Refusal;
 pub use relay_frame::RelayFrame;
 pub use relay_url::{RelayUrl, RelayUrlError};

@@ -8,7 +8,7 @@ use actix::Message;
 use supervision::{Outlet, Restarted, Undelivered};
 
 use crate::traffic::Counters;
-use crate::{ClientFrame, FrameArrived, RelayUrl, Steer, Traffic};
+use crate::{ClientFrame, FrameArrived, InfoError, RelayInfo, RelayUrl, Steer, Traffic};
 
 /// Text that waits to be written, per link (field guide 7): a relay that reads slowly must not fill memory.
 pub(crate) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -37,6 +37,7 @@ pub(crate) struct Shared {
     url: RelayUrl,
     pub(crate) frames: Outlet<SendFrame>,
     pub(crate) steering: Outlet<Steer>,
+    pub(crate) info: Outlet<InfoAsked>,
     pub(crate) restarted: Outlet<Restarted>,
     pub(crate) counters: Counters,
     /// The number of the last connection.
@@ -49,6 +50,11 @@ pub(crate) struct Shared {
     queued_bytes: AtomicUsize,
     queued_frames: AtomicUsize,
 }
+
+/// Command: fetch what the relay says about itself. Sent with [`RelayLink::info`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "Result<RelayInfo, InfoError>")]
+pub(crate) struct InfoAsked;
 
 /// A frame on its way to the writer, with its place in the queue.
 #[derive(Message)]
@@ -75,6 +81,7 @@ impl RelayLink {
                 url,
                 frames: Outlet::empty(),
                 steering: Outlet::empty(),
+                info: Outlet::empty(),
                 restarted: Outlet::empty(),
                 counters: Counters::default(),
                 connections: AtomicU64::new(0),
@@ -127,6 +134,13 @@ impl RelayLink {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Fetches what the relay says about itself (NIP-11), over a connection of its own; takes up to 10 s, and delays
+    /// nothing else of the link.
+    pub async fn info(&self) -> Result<RelayInfo, InfoError> {
+        let asked = self.shared.info.send(InfoAsked).await;
+        asked.unwrap_or(Err(InfoError::NotOffered))
     }
 
     /// Sends [`Steer::Redial`].

@@ -79,6 +79,16 @@ impl RelayUrl {
         }
     }
 
+    /// What an HTTP request to the relay names: the `Host` header, which leaves a default port out, and the target.
+    pub(crate) fn host_and_target(&self) -> (String, String) {
+        // The text was normalised, so what stands before the first slash after the scheme is host and port.
+        let after = self.0.split_once("://").map_or(&*self.0, |(_, after)| after);
+        let end = after.find(['/', '?']).unwrap_or(after.len());
+        let (host, target) = after.split_at(end);
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        (host.to_owned(), format!("{slash}{target}"))
+    }
+
     /// Host as a resolver takes it (no brackets around IPv6) and port.
     pub(crate) fn host_and_port(&self) -> (String, u16) {
         let url = Url::parse(&self.0).ok();
@@ -260,6 +270,18 @@ mod tests {
         );
         assert_eq!(parts("ws://[::1]"), ("::1".into(), 80));
         assert_eq!(parts("ws://10.0.0.1:7777/x"), ("10.0.0.1".into(), 7777));
+    }
+
+    #[test]
+    fn a_web_server_gets_host_and_target() {
+        let parts = |url: &str| url.parse::<RelayUrl>().unwrap().host_and_target();
+        for (url, host, target) in [
+            ("wss://relay.example.com:443/", "relay.example.com", "/"),
+            ("wss://relay.example.com/a/b?c=d", "relay.example.com", "/a/b?c=d"),
+            ("ws://[::1]:7777/?x=1", "[::1]:7777", "/?x=1"),
+        ] {
+            assert_eq!(parts(url), (host.to_owned(), target.to_owned()));
+        }
     }
 
     proptest! {

@@ -16,7 +16,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{
-    Connection, ConnectionError, Dial, DialError, FRAME_BYTES_MAX, Incoming, Outgoing, RelayUrl, retry_after,
+    Connection, ConnectionError, Dial, DialError, FRAME_BYTES_MAX, Incoming, InfoError, Outgoing, RelayInfo,
+    RelayUrl, info_fetch, retry_after,
 };
 
 /// From a name to an open websocket (field guide 7).
@@ -38,6 +39,11 @@ impl Dial for WebSocketDialer {
             };
             timeout(CONNECT_DEADLINE, connect(&relay)).await.map_err(late)?
         })
+    }
+
+    fn info(&self, relay: &RelayUrl) -> BoxFuture<'static, Result<RelayInfo, InfoError>> {
+        let relay = relay.clone();
+        Box::pin(async move { info_fetch::fetch(&relay).await })
     }
 }
 
@@ -70,7 +76,7 @@ async fn connect(relay: &RelayUrl) -> Result<Connection, DialError> {
 }
 
 /// rustls takes its cryptography from the process. Another crate's feature must not decide whether there is one.
-fn install_crypto() {
+pub(crate) fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error means that the embedding program chose a provider before us, which is as good.
@@ -78,7 +84,7 @@ fn install_crypto() {
     });
 }
 
-async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
+pub(crate) async fn reach(host: &str, port: u16) -> Result<TcpStream, DialError> {
     let no_address = || DialError::NoAddress {
         host: host.to_owned(),
     };

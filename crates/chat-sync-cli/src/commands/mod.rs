@@ -7,6 +7,7 @@ mod key;
 mod login;
 mod logout;
 mod relay;
+mod relays;
 mod status;
 mod store;
 mod sync;
@@ -29,6 +30,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Key(key) => key::run(context, key).await,
         Command::Import(args) => import::run(context, &args).await,
         Command::Store(command) => store::run(context, command).await,
+        Command::Relays(relays) => relays::run(context, relays).await,
         Command::Relay(args) => relay::run(context, args).await,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use nostr::event::EventId;
-use relay_link::{ClientFrame, RelayUrl, SendFailed};
+use relay_link::{ClientFrame, Lesson, RelayUrl, SendFailed};
 
 use super::ReconcilerActor;
 use crate::errands::Errand;
@@ -79,14 +79,10 @@ impl ReconcilerActor {
                 }
             }
             Output::Look { after } => self.look(relay(), pass, after, ctx),
-            Output::NegProven => {
-                self.memory.proven(url.as_ref());
-                self.save_memory(ctx);
-            }
+            Output::NegProven => self.learn(url, Lesson::NegSpoken, ctx),
             Output::NegUnavailable { why } => {
                 tracing::info!(relay = %url, why, "no negentropy here; asking again in a day");
-                self.memory.refused(url.as_ref(), self.env.clock.unix());
-                self.save_memory(ctx);
+                self.learn(url, Lesson::NegRefused { why }, ctx);
             }
             Output::Phase(phase) => self.tell(url, pass, phase, ctx),
             Output::Done { report, agreed } => self.finish(url, pass, report, agreed, ctx),

@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use pns_keys::keeper::{KeyState, KeysChanged};
-use relay_link::{FrameArrived, LinkChanged, LinkState, RelayUrl};
+use relay_link::{FrameArrived, LinkChanged, LinkState, RelayLink, RelayUrl};
 use supervision::{Restarted, Role};
 
 use super::ReconcilerActor;
@@ -100,13 +100,28 @@ impl Handler<LinkChanged> for ReconcilerActor {
     fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
         self.step();
         let url = link.url().clone();
+        if self.profiles.knows(&url) {
+            self.link_changed(url, link, state, ctx);
+        } else {
+            self.load_profile(&url.clone(), ctx, move |actor, ctx| {
+                actor.link_changed(url, link, state, ctx);
+            });
+        }
+    }
+}
+
+impl ReconcilerActor {
+    fn link_changed(&mut self, url: RelayUrl, link: RelayLink, state: LinkState, ctx: &mut Context<Self>) {
         let relay = self
             .relays
             .entry(url.clone())
             .or_insert_with(|| Relay::new(link.clone()));
         (relay.link, relay.state) = (link, state.clone());
         match state {
-            LinkState::Connected { connection } => self.connected(&url, connection, ctx),
+            LinkState::Connected { connection } => {
+                self.connected(&url, connection, ctx);
+                self.ask_for_info(&url, ctx);
+            }
             LinkState::Connecting => self.disconnected(&url, "connecting again", false, ctx),
             LinkState::Waiting { why, .. } => self.disconnected(&url, &why, true, ctx),
             LinkState::Stopped => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reconciler::{Compare, Method, Phase};
+use relay_link::RelayInfo;
 use supervision::{Env, Lifeline, Restarted, Role, SimulatedClock};
 
 use self::bench::{Bench, FakeRelay, on_paused_time};
@@ -103,6 +104,58 @@ fn a_refusal_is_remembered_over_a_restart() {
             report.complete && report.method == Method::Negentropy,
             "{report:?}"
         );
+    });
+}
+
+#[test]
+fn what_a_relay_says_about_its_pages_is_kept_and_asked_for_once_a_day() {
+    on_paused_time(async {
+        let all = events(100, 3);
+        let relay = FakeRelay::holding(&all);
+        relay.shelf(|shelf| {
+            shelf.speaks_neg = false;
+            shelf.info = Some(RelayInfo {
+                max_limit: Some(37),
+                ..RelayInfo::default()
+            });
+        });
+        let mut bench = Bench::running(&[], &relay).await;
+        assert!(bench.done().await.1.complete);
+        bench.heard();
+        let kept = reconciler::relay_profile(bench.index.store(), bench.url.as_str()).unwrap();
+        assert_eq!(kept.page_limit(1_800_000_000), 37);
+
+        bench.reconciler.start(
+            bench.env.clone(),
+            Lifeline::unwatched(Role::Reconciler),
+            bench.parts.clone(),
+        );
+        bench.keys(true).await;
+        bench.links[0].announce().unwrap();
+        assert!(bench.done().await.1.complete);
+        let pages: Vec<_> = bench
+            .heard()
+            .into_iter()
+            .filter(|what| what.starts_with("page"))
+            .collect();
+        assert_eq!(pages.first().map(String::as_str), Some("page 37"), "{pages:?}");
+        assert_eq!(relay.shelf(|shelf| shelf.info_asked), 1);
+    });
+}
+
+#[test]
+fn a_relay_without_a_document_is_not_asked_for_it_at_every_connection() {
+    on_paused_time(async {
+        let relay = FakeRelay::holding(&[]);
+        let mut bench = Bench::running(&[], &relay).await;
+        assert!(bench.done().await.1.complete);
+        let asked = || relay.shelf(|shelf| shelf.info_asked);
+        assert_eq!(asked(), 1);
+        for _ in 0..3 {
+            bench.links[0].announce().unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        assert_eq!(asked(), 1);
     });
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 mod frames;
+mod info;
 mod link;
 mod memory;
 mod reconnecting;

@@ -14,8 +14,8 @@ use reconciler::{
     Settled, Side,
 };
 use relay_link::{
-    ClientFrame, Dial, DialError, LinkChanged, MemoryEnd, RelayFrame, RelayLink, RelayLinkActor, RelayUrl,
-    memory_pair,
+    ClientFrame, Dial, DialError, InfoError, LinkChanged, MemoryEnd, RelayFrame, RelayInfo, RelayLink,
+    RelayLinkActor, RelayUrl, memory_pair,
 };
 use supervision::{Env, Lifeline, Outlet, Role, SeededEntropy, SimulatedClock, Tripwire, Workers};
 use tokio::sync::mpsc;
@@ -49,6 +49,9 @@ pub(crate) struct Shelf {
     /// It stops answering and hangs up at the first NEG-OPEN, this many times.
     pub(crate) hang_ups: u32,
     pub(crate) neg_opens: u32,
+    /// What it says about itself, and how often it was asked.
+    pub(crate) info: Option<RelayInfo>,
+    pub(crate) info_asked: u32,
 }
 
 #[derive(Clone)]
@@ -106,6 +109,17 @@ impl Dial for FakeRelay {
         let (connection, end) = memory_pair();
         tokio::spawn(self.clone().serve(end));
         Box::pin(std::future::ready(Ok(connection)))
+    }
+
+    fn info(
+        &self,
+        _: &RelayUrl,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<RelayInfo, InfoError>> + Send>> {
+        let info = self.shelf(|shelf| {
+            shelf.info_asked += 1;
+            shelf.info.clone()
+        });
+        Box::pin(std::future::ready(info.ok_or(InfoError::NotOffered)))
     }
 }
 

@@ -1,0 +1,81 @@
+//! `relays`: which relays the account uses, what is known of them, and trying them out.
+
+mod listing;
+mod testing;
+mod words;
+
+use chat_sync::{RelayListError, RelayUrl};
+use serde_json::json;
+
+use crate::cli::{Relays, RemoveRelays};
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::plural;
+
+pub(crate) async fn run(context: &Context, relays: Relays) -> Result<(), Failure> {
+    match relays {
+        Relays::List => listing::run(context),
+        Relays::Add { urls } => add(context, &urls),
+        Relays::Remove(args) => remove(context, &args),
+        Relays::Test { urls } => testing::run(context, &urls).await,
+    }
+}
+
+fn add(context: &Context, urls: &[RelayUrl]) -> Result<(), Failure> {
+    saved_list_is_meant(context)?;
+    let mut account = context.account()?;
+    account.add_relays(urls)?;
+    context
+        .output
+        .talk("`chat-sync sync` compares with it; `chat-sync relays test` tells what it can do");
+    show(context, &account.relays)
+}
+
+fn remove(context: &Context, args: &RemoveRelays) -> Result<(), Failure> {
+    saved_list_is_meant(context)?;
+    let mut account = context.account()?;
+    let removed = account.remove_relays(&args.urls, args.force)?;
+    if removed.only_here > 0 {
+        let what = plural(removed.only_here, "message");
+        let next = if account.relays.is_empty() {
+            "add a relay to send them to"
+        } else {
+            "run `chat-sync sync` to send them to the others"
+        };
+        context.output.talk(&format!(
+            "{what} here {} not known to be on any relay that is left; {next}",
+            if removed.only_here == 1 { "is" } else { "are" }
+        ));
+    }
+    show(context, &account.relays)
+}
+
+/// `--relay` is for one run, and this changes what all runs use.
+fn saved_list_is_meant(context: &Context) -> Result<(), Failure> {
+    if context.relays.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(
+        "--relay is for one run and changes nothing; give the address as an argument instead".to_owned(),
+    ))
+}
+
+/// The list as it is now.
+fn show(context: &Context, relays: &[RelayUrl]) -> Result<(), Failure> {
+    if context.output.is_json() {
+        return context.output.json(&json!({ "relays": relays }));
+    }
+    relays
+        .iter()
+        .try_for_each(|relay| context.output.line(relay.as_str()))
+}
+
+impl From<RelayListError> for Failure {
+    fn from(error: RelayListError) -> Self {
+        match error {
+            RelayListError::Known(_) | RelayListError::Unknown(_) => Self::Usage(error.to_string()),
+            RelayListError::Last => Self::Failed(error.to_string()),
+            RelayListError::Store(error) => error.into(),
+        }
+    }
+}

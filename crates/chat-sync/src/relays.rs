@@ -1,0 +1,120 @@
+//! The relays of an account: which they are, and what is known of each. No engine is needed for any of it. What is known
+//! can be read while one runs; the list is changed while none does, because an engine keeps the relays it was started with.
+
+use event_index::{Agreement, IndexError};
+use reconciler::relay_profile;
+use relay_link::{RelayProfile, RelayUrl};
+
+use crate::Account;
+
+/// One relay of an account, as far as it is known without asking it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownRelay {
+    /// Its address.
+    pub url: RelayUrl,
+    /// The last comparison that matched.
+    pub agreement: Option<Agreement>,
+    /// What it can do.
+    pub profile: RelayProfile,
+}
+
+/// Why the list of relays stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayListError {
+    /// It is on the list.
+    #[error("{0} is one of the account's relays already; nothing was changed")]
+    Known(RelayUrl),
+    /// It is not on the list.
+    #[error(
+        "{0} is not one of the account's relays; nothing was changed, `chat-sync relays list` shows them"
+    )]
+    Unknown(RelayUrl),
+    /// Without a relay nothing leaves this device and nothing comes to it.
+    #[error(
+        "no relay would be left, and messages would stay on this device alone; add another one first, or give --force"
+    )]
+    Last,
+    /// The store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] IndexError),
+}
+
+/// What became of taking relays off the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    /// Messages that are not known to be on any relay that is left. They stay on this device, and the next comparison
+    /// sends them.
+    pub only_here: u64,
+}
+
+impl Account {
+    /// What is known of each of its relays, in their order. Blocks on the disk.
+    pub fn known_relays(&self) -> Result<Vec<KnownRelay>, IndexError> {
+        let mut agreements = self.store.agreements()?;
+        let known = self.relays.iter().map(|url| {
+            Ok(KnownRelay {
+                url: url.clone(),
+                agreement: agreements.remove(url.as_str()),
+                profile: relay_profile(&self.store, url.as_str())?,
+            })
+        });
+        known.collect()
+    }
+
+    /// Puts relays at the end of the saved list: all of them, or none when one is on it already. One that is named twice
+    /// is added once.
+    pub fn add_relays(&mut self, relays: &[RelayUrl]) -> Result<(), RelayListError> {
+        let mut list = self.saved_relays()?;
+        let before = list.len();
+        for url in relays {
+            match list.iter().position(|known| known == url) {
+                Some(at) if at < before => return Err(RelayListError::Known(url.clone())),
+                Some(_) => {}
+                None => list.push(url.clone()),
+            }
+        }
+        self.save_relays(list)
+    }
+
+    /// Takes relays off the saved list: all of them, or none when one is not on it, or when none would be left and
+    /// `force` is not given. Everything that was known of them is forgotten: one that is added again is compared anew.
+    /// Messages stay on this device, and on the relays that have them.
+    pub fn remove_relays(&mut self, relays: &[RelayUrl], force: bool) -> Result<Removed, RelayListError> {
+        let mut list = self.saved_relays()?;
+        if let Some(unknown) = relays.iter().find(|url| !list.contains(url)) {
+            return Err(RelayListError::Unknown(unknown.clone()));
+        }
+        list.retain(|url| !relays.contains(url));
+        if list.is_empty() && !force {
+            return Err(RelayListError::Last);
+        }
+        self.save_relays(list)?;
+        for url in relays {
+            // An agreement without the queue beside it would call messages safe there that never arrived.
+            self.store.forget_relay(url.as_str())?;
+        }
+        let left: Vec<String> = self.relays.iter().map(ToString::to_string).collect();
+        let messages = self.store.counts()?.messages;
+        let reached = if left.is_empty() {
+            0
+        } else {
+            self.store.reached(&left)?
+        };
+        Ok(Removed {
+            only_here: messages.saturating_sub(reached),
+        })
+    }
+
+    /// The saved list, whatever relays this run uses.
+    fn saved_relays(&self) -> Result<Vec<RelayUrl>, IndexError> {
+        let saved = self.store.relays()?;
+        Ok(saved.iter().filter_map(|url| url.parse().ok()).collect())
+    }
+
+    fn save_relays(&mut self, list: Vec<RelayUrl>) -> Result<(), RelayListError> {
+        let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+        self.store.set_relays(&texts)?;
+        self.relays = list;
+        Ok(())
+    }
+}
