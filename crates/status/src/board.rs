@@ -9,7 +9,7 @@ use pns_keys::keeper::{KeyState, KeysChanged};
 use realtime::DownloadsChanged;
 use reconciler::messages::{PassChanged, Phase};
 use relay_link::{LinkState, RelayUrl};
-use uploader::UploadsChanged;
+use uploader::{ParkedChanged, UploadsChanged};
 
 use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status};
 
@@ -34,6 +34,7 @@ struct Line {
     pass: u64,
     phase: Option<Phase>,
     uploads: (u64, u64),
+    parked: Option<ParkedChanged>,
     downloads: (u64, u64),
     live: bool,
     agreement: Option<Agreement>,
@@ -115,6 +116,12 @@ impl Board {
         self.relays.entry(fact.relay).or_default().uploads = (fact.done, fact.total);
     }
 
+    /// What a relay does not take.
+    pub fn parked(&mut self, fact: ParkedChanged) {
+        let line = self.relays.entry(fact.relay.clone()).or_default();
+        line.parked = Some(fact);
+    }
+
     /// How far downloads are.
     pub fn downloads(&mut self, fact: DownloadsChanged) {
         let line = self.relays.entry(fact.relay).or_default();
@@ -175,6 +182,7 @@ impl Board {
             conversations: self.conversations,
             safe: self.safe,
             held: self.held.clone(),
+            warning: warning(&relays),
             failed: self.failed.clone(),
             relays,
         }
@@ -197,6 +205,20 @@ impl Board {
     }
 }
 
+/// Two copies beside this device's are what makes a message safe (field guide 7).
+const COPIES: usize = 2;
+
+fn warning(relays: &[RelayStatus]) -> Option<String> {
+    let keeping = relays.iter().filter(|relay| relay.trouble.is_none()).count();
+    let wanted = relays.len().min(COPIES);
+    (keeping < wanted).then(|| {
+        format!(
+            "only {keeping} of {} relays keep your messages; add another one that does",
+            relays.len()
+        )
+    })
+}
+
 impl Line {
     fn status(
         &self,
@@ -215,14 +237,34 @@ impl Line {
             .agreement
             .filter(|agreed| read_keys.is_none_or(|keys| keys == agreed.authors as usize));
         let (agreed_at, basis) = agreement.map(|agreed| (agreed.at, agreed.basis)).unzip();
+        let (parked, trouble) = self.trouble();
         RelayStatus {
             url,
+            parked,
+            trouble,
             state: self.state(waiting, now, unix),
             pass: self.pass,
             report,
             agreed_at,
             basis,
         }
+    }
+
+    /// How many messages the relay does not take, and that in words.
+    fn trouble(&self) -> (u64, Option<String>) {
+        let Some(ParkedChanged { parked, why, .. }) = &self.parked else {
+            return (0, None);
+        };
+        if *parked == 0 {
+            return (0, None);
+        }
+        let messages = if *parked == 1 {
+            "1 message".to_owned()
+        } else {
+            format!("{parked} messages")
+        };
+        let why = why.as_deref().unwrap_or("it gave no reason");
+        (*parked, Some(format!("does not keep {messages}: {why}")))
     }
 
     fn state(&self, waiting: u64, now: Instant, unix: u64) -> RelayState {
