@@ -1,10 +1,12 @@
 //! Relays that will not have our kinds of events: it is said, and messages go where they are taken.
 
-use chat_sync::NewMessage;
+use chat_sync::{Handle, NewMessage};
 use relay_lab::Taking;
 
 use crate::bench::{Device, simulate, write};
-use crate::deliveries::{ONE, THREE, TWO, held, line, offered, relay, start, started, wait};
+use crate::deliveries::{
+    ONE, THREE, TWO, held, line, offered, relay, reopened, start, start_later, started, wait,
+};
 
 #[test]
 fn f30_what_two_of_three_relays_refuse_is_delivered_to_the_third_and_kept_for_the_others() {
@@ -51,9 +53,9 @@ fn f30_what_two_of_three_relays_refuse_is_delivered_to_the_third_and_kept_for_th
 
 #[test]
 fn each_relay_says_what_it_does_and_the_message_is_not_called_safe() {
+    let (refusing, forgetting, healthy) = (relay(), relay(), relay());
+    let device = Device::new(&[ONE, TWO, THREE]);
     simulate(async {
-        let (refusing, forgetting, healthy) = (relay(), relay(), relay());
-        let device = Device::new(&[ONE, TWO, THREE]);
         let relays = [(ONE, &refusing), (TWO, &forgetting), (THREE, &healthy)];
         let engine = started(&device, 2, &relays).await;
         refusing.set(Taking::RefusesKind(1080));
@@ -62,37 +64,43 @@ fn each_relay_says_what_it_does_and_the_message_is_not_called_safe() {
         wait(180).await;
         engine.sync().await.unwrap();
         wait(10).await;
-
-        let expect = |engine: &chat_sync::Handle| {
-            assert_eq!(
-                line(engine, ONE).trouble.as_deref(),
-                Some("does not keep 1 message: blocked: event kind is blocked by relay")
-            );
-            assert_eq!(
-                line(engine, TWO).trouble.as_deref(),
-                Some(
-                    "does not keep 1 message: the relay said yes twice and did not hold it when asked: it accepts \
-                     messages and forgets them"
-                )
-            );
-            assert_eq!(line(engine, THREE).trouble, None);
-            let status = engine.status();
-            assert_eq!(
-                (status.counts.messages, status.safe, status.complete),
-                (1, 0, false)
-            );
-            assert_eq!(
-                status.warning.as_deref(),
-                Some("only 1 of 3 relays keep your messages; add another one that does")
-            );
-        };
-        expect(&engine);
+        expect_words(&engine);
         assert_eq!(held(&healthy).len(), 1);
-
-        // What is known is on disk.
         engine.shutdown().await;
-        let engine = start(&device, 3, &relays).await;
-        wait(60).await;
-        expect(&engine);
     });
+    // What is known is on disk.
+    let refusing = reopened(&refusing, Taking::RefusesKind(1080));
+    let forgetting = reopened(&forgetting, Taking::Forgets);
+    let healthy = reopened(&healthy, Taking::Well);
+    simulate(async {
+        let relays = [(ONE, &refusing), (TWO, &forgetting), (THREE, &healthy)];
+        let engine = start_later(&device, 3, 300, &relays).await;
+        wait(60).await;
+        expect_words(&engine);
+        assert!(offered(&refusing).is_empty() && offered(&forgetting).is_empty());
+    });
+}
+
+fn expect_words(engine: &Handle) {
+    assert_eq!(
+        line(engine, ONE).trouble.as_deref(),
+        Some("does not keep 1 message: blocked: event kind is blocked by relay")
+    );
+    assert_eq!(
+        line(engine, TWO).trouble.as_deref(),
+        Some(
+            "does not keep 1 message: the relay said yes twice and did not hold it when asked: it accepts messages \
+             and forgets them"
+        )
+    );
+    assert_eq!(line(engine, THREE).trouble, None);
+    let status = engine.status();
+    assert_eq!(
+        (status.counts.messages, status.safe, status.complete),
+        (1, 0, false)
+    );
+    assert_eq!(
+        status.warning.as_deref(),
+        Some("only 1 of 3 relays keep your messages; add another one that does")
+    );
 }

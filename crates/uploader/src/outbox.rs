@@ -211,7 +211,10 @@ impl Outbox {
             ));
             quarantined.push(row);
         }
-        self.closes = closes;
+        // One that ends with nothing in flight says nothing about any event.
+        if alone || !closes.is_empty() {
+            self.closes = closes;
+        }
         self.overdue.clear();
         self.drained_at = None;
         self.rewind();

@@ -381,6 +381,10 @@ fn an_event_that_closes_the_connection_twice_is_put_aside_and_the_others_continu
     assert_eq!(bench.pump(), [1, 2, 3, 4, 5]);
     bench.answer(1, OkClass::Stored, "");
     assert!(bench.outbox.disconnected(bench.unix).is_empty());
+    assert!(
+        bench.outbox.disconnected(bench.unix).is_empty(),
+        "the next connection stands"
+    );
     // One at a time now: the second is fine, the third closes it again.
     assert_eq!(bench.pump(), [2]);
     bench.answer(2, OkClass::Stored, "");
