@@ -128,7 +128,7 @@ fn f26_an_ok_after_the_deadline_settles_its_event() {
     simulate(async {
         let (relay, device) = (relay(), Device::new(&[ONE]));
         let engine = started(&device, 3, &[(ONE, &relay)]).await;
-        relay.set(Taking::LateOks(Duration::from_millis(11_000)));
+        relay.set(Taking::LateOks(Duration::from_secs(11)));
         engine.send(NewMessage::user("groceries", "milk")).await.unwrap();
         wait(60).await;
         assert_eq!(held(&relay).len(), 1, "no second event");

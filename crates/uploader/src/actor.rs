@@ -251,6 +251,9 @@ impl UploaderActor {
                     relay
                         .events
                         .extend(events.into_iter().map(|event| (event.id, event)));
+                    // What an earlier reading brought and is read again when its time comes.
+                    let at_hand = relay.outbox.at_hand();
+                    relay.events.retain(|id, _| at_hand.contains(id));
                     actor.pump(&url, ctx);
                 }
                 Err(error) => {

@@ -6,7 +6,7 @@
 //! An answer that names no event (a NOTICE, a closed socket) is about one of those in flight. With exactly one there
 //! it is about that one (field guide U-4, U-5); with more, all of them go again one at a time until it is known which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use event_index::{Delivery, DeliveryState};
@@ -168,7 +168,7 @@ impl Outbox {
     /// How many events are parked at the relay, and why one of them is; `None` while the queue is being read.
     pub fn parked(&self) -> Option<(u64, Option<&str>)> {
         self.read_all
-            .then(|| (self.deferred.parked, self.deferred.why.as_deref()))
+            .then_some((self.deferred.parked, self.deferred.why.as_deref()))
     }
 
     /// Starts reading the queue from its beginning: rows were added, or their time has come.
@@ -390,6 +390,12 @@ impl Outbox {
     /// Whether the event is on the wire.
     pub fn carries(&self, id: &EventId) -> bool {
         self.in_flight.contains_key(id)
+    }
+
+    /// The events that are on the wire or next to go: at most two windows.
+    pub fn at_hand(&self) -> BTreeSet<EventId> {
+        let ready = self.ready.values().map(|row| row.id);
+        ready.chain(self.in_flight.keys().copied()).collect()
     }
 
     /// The event is not to be sent any more: it was deleted here.

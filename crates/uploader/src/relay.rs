@@ -14,6 +14,10 @@ use crate::outbox::Outbox;
 use crate::pace::Pace;
 use crate::read_back::ReadBack;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is under way at the relay, independent of the others"
+)]
 /// One relay, as the uploader sees it.
 pub(crate) struct Relay {
     pub(crate) link: RelayLink,

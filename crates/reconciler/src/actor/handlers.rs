@@ -103,7 +103,7 @@ impl Handler<LessonLearned> for ReconcilerActor {
             self.learn(&relay, lesson, ctx);
         } else {
             self.load_profile(&relay.clone(), ctx, move |actor, ctx| {
-                actor.learn(&relay, lesson, ctx)
+                actor.learn(&relay, lesson, ctx);
             });
         }
     }
