@@ -69,5 +69,5 @@ pub use remote_signer::{
 pub use report::{RelayReport, SyncReport};
 pub use signer_login::{ShowPage, SignerLoginError, log_in_with_bunker, log_in_with_offer};
 pub use states::MessageState;
-pub use status::{AccountState, RelayState, Status};
+pub use status::{AccountState, RelayState, RelayStatus, Status};
 pub use upkeep::{DAMAGE_NAMED_MAX, Examination, StoreRebuilt, examine_store, rebuild_store};

@@ -214,6 +214,8 @@ impl Wiring {
                 settled: self.reconciler.settled.clone(),
                 uploads_changed: self.desk.uploads_changed.clone(),
                 sealing_held: self.desk.sealing_held.clone(),
+                parked_changed: self.desk.parked_changed.clone(),
+                lessons: self.reconciler.lessons.clone(),
             },
         };
         let constructor = move |lifeline| {

@@ -26,6 +26,8 @@ pub struct Delivery {
     pub next_try: u64,
     /// What the relay said last; cut at 500 bytes when stored.
     pub reason: Option<String>,
+    /// How often the relay said yes and did not hold the event when asked; counted up to 15.
+    pub absent: u8,
 }
 
 /// How far a delivery is.
@@ -93,6 +95,7 @@ impl Store {
                 attempts,
                 next_try,
                 reason,
+                absent,
             } = row;
             found.push(Delivery {
                 relay: relay.to_owned(),
@@ -102,6 +105,7 @@ impl Store {
                 attempts,
                 next_try,
                 reason,
+                absent,
             });
         }
         Ok(found)
@@ -121,6 +125,7 @@ impl Store {
                     attempts,
                     next_try,
                     reason,
+                    absent,
                 } = delivery;
                 if writer.seq_of(&id)? != Some(seq) {
                     continue;
@@ -132,6 +137,7 @@ impl Store {
                     attempts,
                     next_try,
                     reason: reason.map(|reason| shorten(&reason)),
+                    absent,
                 };
                 writer.put_delivery(&tag, seq, &row)?;
                 written = true;

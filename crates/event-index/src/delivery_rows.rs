@@ -7,7 +7,7 @@ use crate::sealing::Keys;
 use crate::writer::Writer;
 use crate::{DeliveryState, IndexError};
 
-/// state (1) ‖ attempts (4) ‖ next try (8) ‖ event id (32), before the reason.
+/// state, and in its upper four bits how often the relay turned out not to hold the event (1) ‖ attempts (4) ‖ next try (8) ‖ event id (32), before the reason.
 const FIXED_BYTES: usize = 45;
 
 /// What is kept of a delivery beside its key.
@@ -18,7 +18,13 @@ pub(crate) struct Row {
     pub(crate) attempts: u32,
     pub(crate) next_try: u64,
     pub(crate) reason: Option<String>,
+    pub(crate) absent: u8,
 }
+
+/// Bits of the first byte that hold the state.
+const STATE_BITS: u32 = 4;
+/// How far absences are counted.
+const ABSENT_MAX: u8 = 15;
 
 impl Row {
     pub(crate) fn new(id: EventId, state: DeliveryState) -> Self {
@@ -28,6 +34,7 @@ impl Row {
             attempts: 0,
             next_try: 0,
             reason: None,
+            absent: 0,
         }
     }
 
@@ -57,6 +64,7 @@ impl Row {
             attempts: u32::from_le_bytes(*attempts),
             next_try: u64::from_le_bytes(*next_try),
             reason,
+            absent: state >> STATE_BITS,
         })
     }
 }
@@ -75,6 +83,7 @@ fn encode_state(state: DeliveryState) -> u8 {
 }
 
 fn decode_state(byte: u8) -> Option<DeliveryState> {
+    let byte = byte & ((1 << STATE_BITS) - 1);
     [
         DeliveryState::Waiting,
         DeliveryState::Sent,
@@ -100,7 +109,7 @@ impl Writer<'_> {
     /// Writes a row of a held event. Totals and counters follow in the same transaction.
     pub(crate) fn put_delivery(&mut self, tag: &[u8; 16], seq: u64, row: &Row) -> Result<(), IndexError> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES);
-        bytes.push(encode_state(row.state));
+        bytes.push(encode_state(row.state) | row.absent.min(ABSENT_MAX) << STATE_BITS);
         bytes.extend(row.attempts.to_le_bytes());
         bytes.extend(row.next_try.to_le_bytes());
         bytes.extend(row.id.as_bytes());

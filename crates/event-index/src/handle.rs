@@ -10,12 +10,12 @@ use supervision::Outlet;
 use crate::actor::EventIndexActor;
 use crate::messages::{
     AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, Place, PutKeyring,
-    PutMeta, PutRelayProfile, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, SetDeliveries,
-    SetRelays,
+    PutMeta, PutRelayProfile, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra,
+    SetDeliveries, SetRelays,
 };
 use crate::{
     Agreement, Arrival, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
-    Placed, SealedDraft, SourceId, Store,
+    Placed, QueuedMissing, SealedDraft, SourceId, Store,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
@@ -52,6 +52,7 @@ outlets! {
     remove_drafts: RemoveDrafts,
     commit_sealed: CommitSealed,
     enqueue: Enqueue,
+    queue_missing: QueueMissing,
     set_deliveries: SetDeliveries,
     record_agreement: RecordAgreement,
     place: Place,
@@ -119,6 +120,25 @@ impl EventIndex {
     /// See [`Store::enqueue`].
     pub async fn enqueue(&self, relay: String, ids: Vec<EventId>) -> Result<usize, IndexError> {
         ask(&self.outlets.enqueue, Enqueue { relay, ids }).await
+    }
+
+    /// See [`Store::queue_missing`].
+    pub async fn queue_missing(
+        &self,
+        relay: String,
+        ids: Vec<EventId>,
+        unix: u64,
+        lost_pause: u64,
+        next_lost: u64,
+    ) -> Result<QueuedMissing, IndexError> {
+        let command = QueueMissing {
+            relay,
+            ids,
+            unix,
+            lost_pause,
+            next_lost,
+        };
+        ask(&self.outlets.queue_missing, command).await
     }
 
     /// See [`Store::set_deliveries`].

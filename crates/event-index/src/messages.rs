@@ -6,7 +6,7 @@ use nostr::event::EventId;
 
 use crate::{
     Agreement, Arrival, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringRow, LocalId,
-    NewDraft, Placed, SealedDraft, SourceId, Store,
+    NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
@@ -90,6 +90,20 @@ commands! {
         /// The events.
         ids: Vec<EventId>,
     } -> usize = store.enqueue(&relay, &ids);
+
+    /// Command: queue what a relay turned out not to hold. See [`Store::queue_missing`].
+    QueueMissing {
+        /// The relay.
+        relay: String,
+        /// The events.
+        ids: Vec<EventId>,
+        /// When they were found missing, Unix seconds.
+        unix: u64,
+        /// Milliseconds between events that were there and are lost.
+        lost_pause: u64,
+        /// No lost event is due before this Unix second.
+        next_lost: u64,
+    } -> QueuedMissing = store.queue_missing(&relay, &ids, unix, lost_pause, next_lost);
 
     /// Command: write how far deliveries are. See [`Store::set_deliveries`].
     SetDeliveries {

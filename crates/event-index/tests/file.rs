@@ -30,6 +30,7 @@ fn waiting(relay: &str, seq: u64, id: EventId) -> Delivery {
         attempts: 0,
         next_try: 0,
         reason: None,
+        absent: 0,
     }
 }
 

@@ -291,6 +291,7 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
                 attempts: 1,
                 next_try: 2,
                 reason: Some("why".into()),
+                absent: 0,
             };
             store.set_deliveries(vec![row]).unwrap();
         }

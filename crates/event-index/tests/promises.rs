@@ -3,8 +3,8 @@
 mod common;
 
 use event_index::{
-    Agreement, Arrival, Basis, Delivery, DeliveryState, DraftOutcome, IndexError, Item, KeyringRow,
-    MemoryDisk, MessageRef, NewDraft, SealedDraft,
+    ABSENT_MAX, Agreement, Arrival, Basis, Delivery, DeliveryState, DraftOutcome, IndexError, Item,
+    KeyringRow, MemoryDisk, MessageRef, NewDraft, QueuedMissing, SealedDraft,
 };
 use nostr::event::{Event, EventId};
 
@@ -33,6 +33,7 @@ fn waiting(relay: &str, seq: u64, id: EventId) -> Delivery {
         attempts: 0,
         next_try: 0,
         reason: None,
+        absent: 0,
     }
 }
 
@@ -429,4 +430,73 @@ fn every_held_event_is_found_under_its_author_in_order() {
         assert_eq!(*items, expected);
     }
     assert!(found[&author(9)].is_empty() && found[&author(0)].len() == 20);
+}
+
+const UNIX: u64 = 1_789_000_000;
+
+#[test]
+fn what_a_relay_said_yes_to_twice_and_does_not_hold_is_parked_with_the_reason() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals([message(0)])).unwrap();
+    let id = message(0).id;
+    let row = || store.deliveries(RELAY, 0, 9).unwrap().remove(0);
+    let missing = || store.queue_missing(RELAY, &[id], UNIX, 500, 0).unwrap();
+    let accept = || {
+        let accepted = Delivery {
+            state: DeliveryState::Accepted,
+            reason: None,
+            ..row()
+        };
+        store.set_deliveries(vec![accepted]).unwrap();
+    };
+    assert_eq!(missing().queued, 1, "it was never sent");
+    assert_eq!(
+        missing(),
+        QueuedMissing {
+            next_lost: UNIX,
+            ..QueuedMissing::default()
+        },
+        "it waits already"
+    );
+
+    accept();
+    assert_eq!(
+        (missing().queued, row().absent, row().state),
+        (1, 1, DeliveryState::Waiting)
+    );
+    accept();
+    assert_eq!(
+        row().absent,
+        1,
+        "a yes does not make it forgotten that it was absent"
+    );
+    assert_eq!(missing().forgotten, 1);
+    assert_eq!((row().absent, row().state), (ABSENT_MAX, DeliveryState::Parked));
+    assert_eq!(row().next_try, UNIX + 24 * 3600);
+    assert!(row().reason.unwrap().contains("forgets"));
+    assert_eq!(store.counts().unwrap().parked, 1);
+}
+
+#[test]
+fn what_a_relay_lost_falls_due_one_after_the_other_and_what_it_never_had_at_once() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..10).map(message))).unwrap();
+    store.record_agreement(RELAY, agreement(8)).unwrap();
+    let ids: Vec<EventId> = (0..10).map(|number| message(number).id).collect();
+    let done = store.queue_missing(RELAY, &ids[..4], UNIX, 500, 0).unwrap();
+    assert_eq!((done.queued, done.next_lost), (4, UNIX + 2));
+    store
+        .queue_missing(RELAY, &ids, UNIX, 500, done.next_lost)
+        .unwrap();
+    let due: Vec<u64> = store
+        .deliveries(RELAY, 0, 99)
+        .unwrap()
+        .iter()
+        .map(|row| row.next_try.saturating_sub(UNIX))
+        .collect();
+    assert_eq!(
+        due,
+        [0, 0, 1, 1, 2, 2, 3, 3, 0, 0],
+        "the last two were never there"
+    );
 }

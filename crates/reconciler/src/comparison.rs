@@ -140,10 +140,10 @@ impl Comparison {
     pub(crate) fn start(view: SharedView, ground: Ground, now: Instant) -> Self {
         let whole = Part::whole(view.clone());
         let mut comparison = Self {
-            neg: if ground.known.neg == NegChance::Unavailable {
-                NegUse::Nothing
-            } else {
-                NegUse::Whole
+            neg: match ground.known.neg {
+                NegChance::Unavailable => NegUse::Nothing,
+                _ if ground.known.neg_failed => NegUse::Seconds,
+                _ => NegUse::Whole,
             },
             ground,
             view,

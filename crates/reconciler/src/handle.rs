@@ -10,7 +10,7 @@ use relay_link::LinkChanged;
 use supervision::{Env, Lifeline, Outlet, Restarted};
 
 use crate::actor::ReconcilerActor;
-use crate::messages::{Compare, HaveIds, NeedIds, PageArrived, PassChanged, Settle, Settled};
+use crate::messages::{Compare, HaveIds, LessonLearned, NeedIds, PageArrived, PassChanged, Settle, Settled};
 
 /// Reaches the reconciler from other crates, also after it was restarted. Clones are cheap.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Reconciler {
     pub keys: Outlet<KeysChanged>,
     /// Takes the answers of uploader and realtime.
     pub settled: Outlet<Settled>,
+    /// Takes what others found out about relays.
+    pub lessons: Outlet<LessonLearned>,
     /// Starts comparisons.
     pub compare: Outlet<Compare>,
     /// Takes what the guardian tells.
@@ -61,6 +63,7 @@ impl Reconciler {
             links: Outlet::empty(),
             keys: Outlet::empty(),
             settled: Outlet::empty(),
+            lessons: Outlet::empty(),
             compare: Outlet::empty(),
             restarted: Outlet::empty(),
             passes: Arc::new(AtomicU64::new(0)),
@@ -74,6 +77,7 @@ impl Reconciler {
         self.links.fill(address.clone().recipient());
         self.keys.fill(address.clone().recipient());
         self.settled.fill(address.clone().recipient());
+        self.lessons.fill(address.clone().recipient());
         self.compare.fill(address.clone().recipient());
         self.restarted.fill(address.recipient());
     }

@@ -69,11 +69,13 @@ mod subs;
 mod wakes;
 pub mod walk;
 
+pub use author_set::author_set;
 pub use engine::SharedView;
 pub use forget::forget;
 pub use handle::{Reconciler, ReconcilerParts};
 pub use messages::{
-    Compare, HaveIds, Method, NeedIds, PageArrived, PassChanged, PassReport, Phase, Settle, Settled, Side,
+    Compare, HaveIds, LessonLearned, Method, NeedIds, PageArrived, PassChanged, PassReport, Phase, Settle,
+    Settled, Side,
 };
 pub use profiles::{relay_profile, teach};
 pub use subs::SubIds;

@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use event_index::Basis;
 use nostr::event::{Event, EventId};
-use relay_link::RelayUrl;
+use relay_link::{Lesson, RelayUrl};
 
 /// Fact: these ids are held here and missing at the relay. Names each id once per comparison; a later comparison
 /// names again what is still missing. At most 1,000 ids a message.
@@ -83,6 +83,16 @@ pub struct Settled {
     pub left: u64,
     /// How many of those the relay named and did not deliver intact, although they were asked for (N-16).
     pub withheld: u64,
+}
+
+/// Fact for the reconciler, which keeps what is known of relays: another part found out something about one.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct LessonLearned {
+    /// The relay.
+    pub relay: RelayUrl,
+    /// What it has shown.
+    pub lesson: Lesson,
 }
 
 /// Command: compare with this relay, or with every relay, now. A pass that runs already starts over under a new

@@ -205,7 +205,7 @@ impl Pass {
 
     /// Which authors are compared, for the record of an agreement.
     pub fn author_set(&self) -> u32 {
-        author_set(&self.start.filter)
+        author_set(self.start.filter.authors.iter().flatten())
     }
 
     /// What the relay is expected to hold now, and the last sequence number given out before. Cost: that of the sum of all its items.

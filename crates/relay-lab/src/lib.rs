@@ -44,6 +44,7 @@ mod memory_network;
 mod memory_relay;
 mod proxy;
 mod server_thread;
+mod taking;
 mod tally;
 
 pub use embedded_relay::{EmbeddedRelay, EmbeddedRelayConfig};
@@ -53,4 +54,5 @@ pub use lab_signer::{Behaviour, LabRequest, LabSigner, LabSignerConfig};
 pub use memory_network::MemoryNetwork;
 pub use memory_relay::{MemoryRelay, MemoryRelayConfig, Quirk};
 pub use proxy::Proxy;
+pub use taking::{Offer, Taking, TakingNetwork, TakingRelay};
 pub use tally::{Count, OTHER, Tally, label};

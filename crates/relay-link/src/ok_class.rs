@@ -67,6 +67,12 @@ const LATE: &[&str] = &["too late", "future"];
 const EARLY: &[&str] = &["too early", "too old", "past", "older"];
 
 impl OkClass {
+    /// Whether a refusal is about the event's size.
+    pub fn names_size(reason: &str) -> bool {
+        let reason = normalise(reason);
+        SIZE.iter().any(|phrase| reason.contains(phrase))
+    }
+
     /// Classifies an OK. Unknown text is temporary: only a short list of meanings is permanent (rule 7).
     pub fn classify(accepted: bool, reason: &str) -> Self {
         if accepted {

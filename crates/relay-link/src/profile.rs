@@ -12,6 +12,8 @@
 mod info;
 mod learned;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -86,6 +88,10 @@ pub enum Lesson {
     },
     /// It keeps at most this many subscriptions open per connection (P-19).
     SubsMax(usize),
+    /// It takes this many events an hour; more are refused (U-8).
+    EventsPerHour(u64),
+    /// It refused an event whose frame has this many bytes, for its size (U-5).
+    TooLargeFrom(usize),
     /// It said this about itself (NIP-11).
     Info(RelayInfo),
 }
@@ -104,6 +110,10 @@ pub struct RelayProfile {
     one_author: Option<Learned<String>>,
     #[serde(deserialize_with = "if_it_can_be_read")]
     subs_max: Option<Learned<usize>>,
+    #[serde(deserialize_with = "if_it_can_be_read")]
+    events_per_hour: Option<Learned<u64>>,
+    #[serde(deserialize_with = "if_it_can_be_read")]
+    too_large_from: Option<Learned<usize>>,
     #[serde(deserialize_with = "if_it_can_be_read")]
     info: Option<Learned<RelayInfo>>,
 }
@@ -129,6 +139,8 @@ impl RelayProfile {
             Lesson::PageCap(cap) => renew(&mut self.page_cap, cap, now),
             Lesson::OneAuthorPerFilter { why } => renew(&mut self.one_author, one_line(&why), now),
             Lesson::SubsMax(max) => renew(&mut self.subs_max, max, now),
+            Lesson::EventsPerHour(rate) => renew(&mut self.events_per_hour, rate, now),
+            Lesson::TooLargeFrom(bytes) => renew(&mut self.too_large_from, bytes, now),
             Lesson::Info(info) => renew(&mut self.info, info, now),
         }
     }
@@ -178,6 +190,32 @@ impl RelayProfile {
             .filter(|max| *max > 0)
             .and_then(|max| usize::try_from(max).ok());
         [learned, said].into_iter().flatten().min().map(|max| max.max(1))
+    }
+
+    /// How many events an hour the relay takes, and how long ago that was learned; `None` when it never refused one for
+    /// being too many.
+    pub fn events_per_hour(&self, now: u64) -> Option<(u64, Duration)> {
+        let known = self.events_per_hour.as_ref()?.believed(now, CAP_KEPT_SECS)?;
+        Some((*known.what, Duration::from_secs(now - known.at)))
+    }
+
+    /// Bytes of a frame from which on the relay refuses it: the smaller of what was seen and what the relay says. A
+    /// frame of this size is not sent (field guide 3.2).
+    pub fn too_large_from(&self, now: u64) -> Option<usize> {
+        let learned = self
+            .too_large_from
+            .as_ref()
+            .and_then(|known| known.believed(now, CAP_KEPT_SECS));
+        let said = self.info(now).and_then(|known| known.what.max_message_length);
+        // Nobody means a limit of 0; some write it for "no limit".
+        let said = said
+            .filter(|max| *max > 0)
+            .and_then(|max| usize::try_from(max).ok())
+            .map(|max| max.saturating_add(1));
+        [learned.map(|known| *known.what), said]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether the relay's document is to be fetched: none is known, or the one that is, is older than a day.

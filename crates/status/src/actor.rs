@@ -14,7 +14,7 @@ use relay_link::LinkChanged;
 use remote_signer::AuthUrl;
 use supervision::{Env, GuardianReport, Lifeline, Restarted};
 use tokio::sync::watch;
-use uploader::{SealingHeld, UploadsChanged};
+use uploader::{ParkedChanged, SealingHeld, UploadsChanged};
 
 use crate::board::Board;
 use crate::state::Status;
@@ -151,6 +151,7 @@ takes! {
     AuthUrl: |board, fact| board.page(fact.url);
     UploadsChanged: |board, fact| board.uploads(fact);
     DownloadsChanged: |board, fact| board.downloads(fact);
+    ParkedChanged: |board, fact| board.parked(fact);
     SealingHeld: |board, fact| board.held(fact.0);
     GuardianReport: |board, fact| if let GuardianReport::Failed { reason, .. } = fact { board.failed(reason) };
 }

@@ -7,9 +7,10 @@ use event_index::{Agreement, Basis, Counts};
 use nostr::prelude::PublicKey;
 use pns_keys::keeper::{KeyState, KeysChanged};
 use realtime::DownloadsChanged;
+use reconciler::author_set;
 use reconciler::messages::{PassChanged, Phase};
 use relay_link::{LinkState, RelayUrl};
-use uploader::UploadsChanged;
+use uploader::{ParkedChanged, UploadsChanged};
 
 use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status};
 
@@ -34,6 +35,7 @@ struct Line {
     pass: u64,
     phase: Option<Phase>,
     uploads: (u64, u64),
+    parked: Option<ParkedChanged>,
     downloads: (u64, u64),
     live: bool,
     agreement: Option<Agreement>,
@@ -115,6 +117,12 @@ impl Board {
         self.relays.entry(fact.relay).or_default().uploads = (fact.done, fact.total);
     }
 
+    /// What a relay does not take.
+    pub fn parked(&mut self, fact: ParkedChanged) {
+        let line = self.relays.entry(fact.relay.clone()).or_default();
+        line.parked = Some(fact);
+    }
+
     /// How far downloads are.
     pub fn downloads(&mut self, fact: DownloadsChanged) {
         let line = self.relays.entry(fact.relay).or_default();
@@ -134,11 +142,11 @@ impl Board {
 
     /// What the facts come to at `now` (wall clock `unix`).
     pub fn status(&self, now: Instant, unix: u64) -> Status {
-        let read_keys = self.keys.as_ref().map(|keys| keys.read.len());
+        let read = self.keys.as_ref().map(|keys| author_set(&keys.read));
         let relays: Vec<RelayStatus> = self
             .relays
             .iter()
-            .map(|(url, line)| line.status(url.clone(), self.counts.waiting, read_keys, now, unix))
+            .map(|(url, line)| line.status(url.clone(), self.counts.waiting, read, now, unix))
             .collect();
         let agreed_at = relays.iter().map(|relay| relay.agreed_at).min().flatten();
         let basis = match relays.iter().map(|relay| relay.basis).collect::<Option<Vec<_>>>() {
@@ -175,6 +183,7 @@ impl Board {
             conversations: self.conversations,
             safe: self.safe,
             held: self.held.clone(),
+            warning: warning(&relays),
             failed: self.failed.clone(),
             relays,
         }
@@ -197,15 +206,22 @@ impl Board {
     }
 }
 
+/// Two copies beside this device's are what makes a message safe (field guide 7).
+const COPIES: usize = 2;
+
+fn warning(relays: &[RelayStatus]) -> Option<String> {
+    let keeping = relays.iter().filter(|relay| relay.trouble.is_none()).count();
+    let wanted = relays.len().min(COPIES);
+    (keeping < wanted).then(|| {
+        format!(
+            "only {keeping} of {} relays keep your messages; add another one that does",
+            relays.len()
+        )
+    })
+}
+
 impl Line {
-    fn status(
-        &self,
-        url: RelayUrl,
-        waiting: u64,
-        read_keys: Option<usize>,
-        now: Instant,
-        unix: u64,
-    ) -> RelayStatus {
+    fn status(&self, url: RelayUrl, waiting: u64, read: Option<u32>, now: Instant, unix: u64) -> RelayStatus {
         let report = match &self.phase {
             Some(Phase::Done(report)) => Some(report.clone()),
             _ => None,
@@ -213,16 +229,36 @@ impl Line {
         // An agreement about other keys than those that are read now says nothing.
         let agreement = self
             .agreement
-            .filter(|agreed| read_keys.is_none_or(|keys| keys == agreed.authors as usize));
+            .filter(|agreed| read.is_none_or(|keys| keys == agreed.authors));
         let (agreed_at, basis) = agreement.map(|agreed| (agreed.at, agreed.basis)).unzip();
+        let (parked, trouble) = self.trouble();
         RelayStatus {
             url,
+            parked,
+            trouble,
             state: self.state(waiting, now, unix),
             pass: self.pass,
             report,
             agreed_at,
             basis,
         }
+    }
+
+    /// How many messages the relay does not take, and that in words.
+    fn trouble(&self) -> (u64, Option<String>) {
+        let Some(ParkedChanged { parked, why, .. }) = &self.parked else {
+            return (0, None);
+        };
+        if *parked == 0 {
+            return (0, None);
+        }
+        let messages = if *parked == 1 {
+            "1 message".to_owned()
+        } else {
+            format!("{parked} messages")
+        };
+        let why = why.as_deref().unwrap_or("it gave no reason");
+        (*parked, Some(format!("does not keep {messages}: {why}")))
     }
 
     fn state(&self, waiting: u64, now: Instant, unix: u64) -> RelayState {

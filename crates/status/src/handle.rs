@@ -11,7 +11,7 @@ use reconciler::messages::PassChanged;
 use relay_link::LinkChanged;
 use remote_signer::AuthUrl;
 use supervision::{GuardianReport, Outlet, Restarted};
-use uploader::{SealingHeld, UploadsChanged};
+use uploader::{ParkedChanged, SealingHeld, UploadsChanged};
 
 use crate::StatusActor;
 
@@ -56,6 +56,8 @@ outlets! {
     downloads_changed: DownloadsChanged,
     /// What keeps drafts.
     sealing_held: SealingHeld,
+    /// What relays do not take.
+    parked_changed: ParkedChanged,
     /// What the guardian did.
     guardian_report: GuardianReport,
     /// Who came back.

@@ -25,6 +25,8 @@ pub struct Status {
     pub safe: u64,
     /// Why drafts stay drafts, when something keeps them.
     pub held: Option<String>,
+    /// What a person should know about where new messages go: fewer than two relays keep them.
+    pub warning: Option<String>,
     /// Parts of the engine that were given up, with the reason.
     pub failed: Vec<String>,
     /// Every configured relay.
@@ -104,6 +106,10 @@ pub struct RelayStatus {
     pub agreed_at: Option<u64>,
     /// What that agreement rests on.
     pub basis: Option<Basis>,
+    /// Messages that it does not take and that are not sent to it for now.
+    pub parked: u64,
+    /// What it does with those, in words; `None` when there are none.
+    pub trouble: Option<String>,
 }
 
 /// What is going on with a relay.
@@ -162,6 +168,8 @@ impl Serialize for RelayStatus {
             state: &'a RelayState,
             agreed_at: Option<u64>,
             basis: Option<&'static str>,
+            parked: u64,
+            trouble: Option<&'a str>,
         }
         let basis = self.basis.map(basis_word);
         Line {
@@ -169,6 +177,8 @@ impl Serialize for RelayStatus {
             state: &self.state,
             agreed_at: self.agreed_at,
             basis,
+            parked: self.parked,
+            trouble: self.trouble.as_deref(),
         }
         .serialize(serializer)
     }

@@ -10,7 +10,7 @@ use realtime::DownloadsChanged;
 use reconciler::{Method, PassChanged, PassReport, Phase};
 use relay_link::{LinkState, RelayUrl};
 use status::{AccountState, Board, RelayState};
-use uploader::UploadsChanged;
+use uploader::{ParkedChanged, UploadsChanged};
 
 const UNIX: u64 = 1_789_000_000;
 
@@ -264,4 +264,39 @@ fn an_agreement_about_other_keys_says_nothing() {
         !board.status(now(), UNIX).complete,
         "two keys are read, one was compared"
     );
+}
+
+#[test]
+fn a_relay_that_does_not_keep_messages_is_named_and_too_few_that_do_are_warned_about() {
+    let mut board = Board::new(account(), [relay(1), relay(2), relay(3)]);
+    let parked = |n, parked| ParkedChanged {
+        relay: relay(n),
+        parked,
+        why: Some("blocked: kind not allowed".to_owned()),
+    };
+    board.parked(parked(1, 2));
+    let status = board.status(now(), UNIX);
+    assert_eq!(
+        status.relays[0].trouble.as_deref(),
+        Some("does not keep 2 messages: blocked: kind not allowed")
+    );
+    assert_eq!(
+        (status.relays[1].trouble.as_deref(), status.warning),
+        (None, None)
+    );
+    board.parked(parked(2, 1));
+    let warning = board.status(now(), UNIX).warning.unwrap();
+    assert!(warning.starts_with("only 1 of 3 relays"), "{warning}");
+    board.parked(parked(1, 0));
+    board.parked(parked(2, 0));
+    assert_eq!(board.status(now(), UNIX).warning, None);
+
+    let mut only = Board::new(account(), [relay(1)]);
+    assert_eq!(
+        only.status(now(), UNIX).warning,
+        None,
+        "one relay is what the person chose"
+    );
+    only.parked(parked(1, 1));
+    assert!(only.status(now(), UNIX).warning.is_some());
 }

@@ -7,21 +7,22 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use event_index::EventIndex;
-use nostr::prelude::PublicKey;
+use nostr::prelude::{EventId, PublicKey};
 use pns_keys::keeper::{KeysChanged, SealBatch, WriteKey};
-use reconciler::{Settled, Side};
-use relay_link::{ClientFrame, RelayUrl};
+use reconciler::{LessonLearned, Settled, Side};
+use relay_link::{Lesson, RelayUrl};
 use supervision::{Env, Lifeline, Outlet};
 
 use crate::drafts::{Batch, SealFailed, Sealer};
 use crate::handle::Uploader;
-use crate::messages::{Drafted, Sealed, SealingHeld, UploadsChanged};
+use crate::messages::{Drafted, ParkedChanged, Sealed, SealingHeld, UploadsChanged};
 use crate::outbox::{Next, Read};
 use crate::relay::Relay;
 use crate::sealing::NotNow;
 use crate::window::Window;
 
 mod handlers;
+mod keeping;
 
 /// OKs for a full flight from every relay, commands and facts: each is small, and the link waits when it is full.
 const MAILBOX_MAX: usize = 512;
@@ -45,6 +46,10 @@ pub struct Facts {
     pub uploads_changed: Outlet<UploadsChanged>,
     /// What keeps drafts.
     pub sealing_held: Outlet<SealingHeld>,
+    /// What relays do not take.
+    pub parked_changed: Outlet<ParkedChanged>,
+    /// What was learned about relays.
+    pub lessons: Outlet<LessonLearned>,
 }
 
 /// What the uploader works with.
@@ -143,26 +148,15 @@ impl UploaderActor {
         if let Some(timer) = relay.timer.take() {
             ctx.cancel_future(timer);
         }
-        if relay.connected() && may_send && !relay.loading {
+        if relay.connected() && may_send && relay.profiled && !relay.loading && !relay.checking {
             for row in relay.outbox.expire(now, unix, self.env.entropy.draw_fraction()) {
                 relay.events.remove(&row.id);
                 relay.unwritten.push(row);
             }
+            let mut leaving = Vec::new();
             let again = loop {
                 match relay.outbox.next(now, unix) {
-                    Next::Send(row) => {
-                        let held = self.index.store().contains(&row.id).unwrap_or(true);
-                        let Some(event) = relay.events.get(&row.id).filter(|_| held) else {
-                            // Deleted here between being queued and now; its row went with it.
-                            relay.outbox.forget(&row.id);
-                            continue;
-                        };
-                        let frame = ClientFrame::Event(Box::new(event.clone()));
-                        if relay.link.try_send(frame, self.handle.frames.clone()).is_err() {
-                            relay.outbox.not_sent(&row.id);
-                            break Some(RETRY);
-                        }
-                    }
+                    Next::Send(row) => leaving.push(row.id),
                     Next::Load { after, read } => {
                         relay.loading = true;
                         Self::load(&self.index, &self.env, url.clone(), (after, read), ctx);
@@ -172,6 +166,10 @@ impl UploaderActor {
                     Next::Idle => break None,
                 }
             };
+            if !leaving.is_empty() {
+                relay.checking = true;
+                Self::check_and_send(&self.index, &self.env, url.clone(), leaving, ctx);
+            }
             if let Some(pause) = again {
                 let url = url.clone();
                 relay.timer = Some(ctx.run_later(pause, move |actor, ctx| actor.pump(&url, ctx)));
@@ -179,7 +177,50 @@ impl UploaderActor {
         }
         self.write(url, ctx);
         self.tell_progress(url);
+        self.tell_parked(url);
+        self.teach(url);
         self.settle(url, ctx);
+    }
+
+    /// Sends events that are still held: one may have been deleted here since it was read from the queue, and its row
+    /// went with it.
+    fn check_and_send(
+        index: &EventIndex,
+        env: &Env,
+        url: RelayUrl,
+        ids: Vec<EventId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (store, workers) = (Arc::clone(index.store()), env.workers);
+        let checking = async move {
+            let held = workers
+                .run(move || Window::still_held(&store, &ids).map(|held| (ids, held)))
+                .await;
+            (url, held)
+        };
+        ctx.spawn(wrap_future::<_, Self>(checking).map(|(url, held), actor, ctx| {
+            let Some(relay) = actor.relays.get_mut(&url) else {
+                return;
+            };
+            relay.checking = false;
+            let unix = actor.env.clock.unix();
+            match held {
+                Ok((ids, held)) => {
+                    for (id, held) in ids.into_iter().zip(held) {
+                        if relay.outbox.carries(&id) {
+                            let rows = relay.send(&id, held, unix, actor.handle.frames.clone());
+                            relay.unwritten.extend(rows);
+                        }
+                    }
+                    actor.pump(&url, ctx);
+                }
+                Err(error) => {
+                    tracing::error!(relay = %url, %error, "the store could not be read; trying again");
+                    relay.outbox.take_back();
+                    relay.timer = Some(ctx.run_later(RETRY, move |actor, ctx| actor.pump(&url, ctx)));
+                }
+            }
+        }));
     }
 
     fn load(
@@ -190,7 +231,12 @@ impl UploaderActor {
         ctx: &mut Context<Self>,
     ) {
         let (store, workers, name) = (Arc::clone(index.store()), env.workers, url.to_string());
-        let reading = async move { workers.run(move || Window::read(&store, &name, after)).await };
+        let unix = env.clock.unix();
+        let reading = async move {
+            workers
+                .run(move || Window::read(&store, &name, after, unix))
+                .await
+        };
         ctx.spawn(wrap_future::<_, Self>(reading).map(move |loaded, actor, ctx| {
             let unix = actor.env.clock.unix();
             let Some(relay) = actor.relays.get_mut(&url) else {
@@ -205,6 +251,9 @@ impl UploaderActor {
                     relay
                         .events
                         .extend(events.into_iter().map(|event| (event.id, event)));
+                    // What an earlier reading brought and is read again when its time comes.
+                    let at_hand = relay.outbox.at_hand();
+                    relay.events.retain(|id, _| at_hand.contains(id));
                     actor.pump(&url, ctx);
                 }
                 Err(error) => {
@@ -243,10 +292,51 @@ impl UploaderActor {
                     relay.unwritten.splice(0..0, kept);
                     ctx.run_later(RETRY, move |actor, ctx| actor.write(&url, ctx));
                 } else {
+                    if relay.unwritten.is_empty() && std::mem::take(&mut relay.rewind_when_written) {
+                        relay.outbox.rewind();
+                    }
                     actor.pump(&url, ctx);
                 }
             }));
         });
+    }
+
+    fn tell_parked(&mut self, url: &RelayUrl) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        let Some((parked, why)) = relay.outbox.parked() else {
+            return;
+        };
+        let fact = ParkedChanged {
+            relay: url.clone(),
+            parked,
+            why: why.map(ToOwned::to_owned),
+        };
+        if relay.told_parked.as_ref() != Some(&fact)
+            && self.facts.parked_changed.try_send(fact.clone()).is_ok()
+        {
+            relay.told_parked = Some(fact);
+        }
+    }
+
+    /// Hands what was learned about a relay to whoever keeps it.
+    fn teach(&mut self, url: &RelayUrl) {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        let lessons = [
+            relay.outbox.pace_lesson().map(Lesson::EventsPerHour),
+            relay.outbox.size_lesson().map(Lesson::TooLargeFrom),
+        ];
+        for lesson in lessons.into_iter().flatten() {
+            let fact = LessonLearned {
+                relay: url.clone(),
+                lesson,
+            };
+            // A lesson that gets lost costs a refusal after the next start.
+            let _ = self.facts.lessons.try_send(fact);
+        }
     }
 
     fn tell_progress(&mut self, url: &RelayUrl) {

@@ -2,7 +2,7 @@
 //!
 //! - [`Uploader`] is the handle; [`Compose`] keeps messages without event ids and gets them out.
 //! - [`Outbox`] is the queue of one relay as a state machine without I/O: what to send next, what an OK means, when to
-//!   try again. [`Pace`] learns how fast a relay takes events.
+//!   try again. [`Pace`] learns how fast a relay takes events. [`ReadBack`] asks for samples of what it said yes to.
 //! - [`SealingTimes`] decides which second a draft's envelope gets.
 //! - [`UploaderActor`] is the shell that moves rows, frames and facts.
 //!
@@ -12,6 +12,8 @@
 //! - A retry sends the same bytes. Only `OK true`, or a reason that means "I have it", counts as accepted; silence, a
 //!   NOTICE and a dropped socket are no answer.
 //! - Parents are sealed before their replies, and leave first.
+//! - A yes is checked: samples are read back by id, and every comparison names what is missing. What a relay forgot
+//!   twice is parked there with the reason, and never counts as safe.
 //! - One event that a relay refuses stops no other; a refusal is kept with its reason and tried again in its time.
 //! - Nothing here is remembered that the disk does not know: after a restart the queue is read again.
 //!
@@ -31,6 +33,7 @@ mod handle;
 pub mod messages;
 mod outbox;
 mod pace;
+mod read_back;
 mod relay;
 mod sealing;
 mod window;
@@ -38,9 +41,11 @@ mod window;
 pub use actor::{Facts, UploaderActor, UploaderParts};
 pub use handle::Uploader;
 pub use messages::{
-    Compose, ComposeError, Composed, Drafted, Sealed, SealedMessage, SealingHeld, UploadsChanged,
+    Compose, ComposeError, Composed, Drafted, ParkedChanged, Sealed, SealedMessage, SealingHeld,
+    UploadsChanged,
 };
 pub use outbox::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, SETTLE_PATIENCE, WINDOW};
 pub use pace::Pace;
+pub use read_back::{Answer, READ_BACK_AFTER, ReadBack, SAMPLE};
 pub use sealing::{NotNow, PER_SECOND_MAX, SEAL_WINDOW, SKEW_MAX, SealingTimes};
-pub use window::Window;
+pub use window::{Later, Window};

@@ -82,6 +82,18 @@ pub struct UploadsChanged {
     pub total: u64,
 }
 
+/// Fact: how many messages a relay does not take, and why. A snapshot; also sent when there are none any more.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct ParkedChanged {
+    /// The relay.
+    pub relay: RelayUrl,
+    /// Messages that are parked there.
+    pub parked: u64,
+    /// Why one of them is: the relay's words, or ours.
+    pub why: Option<String>,
+}
+
 /// Fact: why drafts stay drafts, or `None` when nothing keeps them. A snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "()")]

@@ -1,9 +1,12 @@
 //! The queue of one relay as a state machine: what to send next, what an answer means, when to try again.
 //!
 //! Rows live in `event-index`; this holds a window of them. It reads no clock and no disk: the shell loads rows,
-//! sends what [`Outbox::next`] names and writes back the rows that [`Outbox::answered`] and [`Outbox::expire`] change.
+//! sends what [`Outbox::next`] names and writes back the rows that the other calls change.
+//!
+//! An answer that names no event (a NOTICE, a closed socket) is about one of those in flight. With exactly one there
+//! it is about that one (field guide U-4, U-5); with more, all of them go again one at a time until it is known which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use event_index::{Delivery, DeliveryState};
@@ -22,6 +25,21 @@ pub const OK_DEADLINE: Duration = Duration::from_secs(10);
 pub const WINDOW: usize = 2 * IN_FLIGHT_MAX;
 /// Overdue events remembered for a late OK: several windows of [`IN_FLIGHT_MAX`]; beyond, the retry settles it.
 const OVERDUE_MAX: usize = 1024;
+/// How long after a NOTICE the one event in flight may still get its OK, which would mean that the NOTICE was about
+/// something else.
+const NOTICE_GRACE: Duration = Duration::from_secs(2);
+/// Abnormal closes in a row that an event may be in flight at (field guide U-5).
+const CLOSES_MAX: u8 = 2;
+/// A socket that closes may also be an outage, so what was in flight is tried again sooner than what was refused.
+const QUARANTINE_SECONDS: u64 = 3600;
+/// Events smaller than this every relay takes (field guide 3.2): their size is not why a socket was closed.
+const SMALL_BYTES: usize = 16 * 1024;
+/// A queue is read from its start again for rows whose time has come; between two such readings there is a pause of a
+/// second, and another for so many rows that the last one passed over, so that a long queue costs a fraction of a
+/// worker.
+const ROWS_PER_SECOND: u64 = 10_000;
+/// After so many tries at most one an hour (field guide U-16).
+const TRIES_FREE: u32 = 10;
 /// A relay that makes us wait longer than this has settled for now: the rest is retried later.
 pub const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 /// "Permanent here" is asked again after a day (field guide 3.1): relays change their rules.
@@ -68,12 +86,28 @@ pub struct Outbox {
     deferred: Deferred,
     accepted: u64,
     changes: Read,
+    /// When the queue was last read from its start.
+    reread: Option<Instant>,
+    /// One event at a time until the row with this number was answered.
+    attributing: Option<u64>,
+    /// Nothing leaves before this: answers to what was in flight must not be taken for answers to what goes again.
+    drained_at: Option<Instant>,
+    /// How many abnormal closes in a row each event was in flight at.
+    closes: BTreeMap<EventId, u8>,
+    /// Bytes of a frame that the relay refused for its size, or says that it refuses: what is as large is not sent.
+    too_large_from: Option<usize>,
+    /// News for the relay's profile.
+    size_learned: bool,
 }
 
 #[derive(Debug)]
 struct Flight {
     row: Delivery,
     deadline: Instant,
+    /// Bytes of its frame, once that is known.
+    bytes: usize,
+    /// What a NOTICE said while it was the only one in flight.
+    notice: Option<(OkClass, String)>,
 }
 
 /// Rows seen in this read of the queue whose time has not come.
@@ -81,6 +115,11 @@ struct Flight {
 struct Deferred {
     waiting: u64,
     earliest: Option<u64>,
+    /// Rows passed over in this reading.
+    passed: u64,
+    /// Parked rows, and why one of them is.
+    parked: u64,
+    why: Option<String>,
 }
 
 impl Outbox {
@@ -99,7 +138,37 @@ impl Outbox {
                 rewinds: 0,
                 appends: 0,
             },
+            reread: None,
+            attributing: None,
+            drained_at: None,
+            closes: BTreeMap::new(),
+            too_large_from: None,
+            size_learned: false,
         }
+    }
+
+    /// Takes over what earlier runs learned about the relay: its pace, and the bytes of a frame that it refuses.
+    pub fn learned(&mut self, pace: Pace, too_large_from: Option<usize>) {
+        self.pace = pace;
+        self.too_large_from = too_large_from;
+    }
+
+    /// How many events an hour the relay takes, when that was learned since this was last asked.
+    pub fn pace_lesson(&mut self) -> Option<u64> {
+        self.pace.lesson()
+    }
+
+    /// Bytes of a frame from which on the relay refuses it, when that was learned since this was last asked.
+    pub fn size_lesson(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.size_learned)
+            .then_some(self.too_large_from)
+            .flatten()
+    }
+
+    /// How many events are parked at the relay, and why one of them is; `None` while the queue is being read.
+    pub fn parked(&self) -> Option<(u64, Option<&str>)> {
+        self.read_all
+            .then_some((self.deferred.parked, self.deferred.why.as_deref()))
     }
 
     /// Starts reading the queue from its beginning: rows were added, or their time has come.
@@ -117,11 +186,112 @@ impl Outbox {
         self.read_all = false;
     }
 
-    /// The connection ended: what was in flight is sent again, the same bytes, when the next one stands.
-    pub fn disconnected(&mut self) {
-        self.in_flight.clear();
+    /// The connection ended: what was in flight is sent again, the same bytes, when the next one stands. An event that
+    /// was in flight at two ends in a row is not: it is returned, parked, because it may be what ends them.
+    pub fn disconnected(&mut self, unix: u64) -> Vec<Delivery> {
+        let mut quarantined = Vec::new();
+        let mut closes = BTreeMap::new();
+        let flights = std::mem::take(&mut self.in_flight);
+        let alone = flights.len() == 1;
+        for (id, Flight { mut row, bytes, .. }) in flights {
+            let count = self.closes.get(&id).copied().unwrap_or(0) + 1;
+            if count < CLOSES_MAX || !alone {
+                self.attributing = self.attributing.max(Some(row.seq));
+                closes.insert(id, count.min(CLOSES_MAX - 1));
+                continue;
+            }
+            if bytes > SMALL_BYTES {
+                self.learn_size(bytes);
+            }
+            row.attempts += 1;
+            row.state = DeliveryState::Parked;
+            row.next_try = unix + QUARANTINE_SECONDS;
+            row.reason = Some(format!(
+                "the relay closed the connection twice when this event of {bytes} bytes was sent"
+            ));
+            quarantined.push(row);
+        }
+        // One that ends with nothing in flight says nothing about any event.
+        if alone || !closes.is_empty() {
+            self.closes = closes;
+        }
         self.overdue.clear();
+        self.drained_at = None;
         self.rewind();
+        quarantined
+    }
+
+    fn learn_size(&mut self, bytes: usize) {
+        if self.too_large_from.is_none_or(|known| bytes < known) {
+            self.too_large_from = Some(bytes);
+            self.size_learned = true;
+        }
+    }
+
+    /// Checks the frame of an event that [`Outbox::next`] named against what the relay takes (field guide 3.2). Returns
+    /// the parked row when it is too large; it is not to be sent then.
+    pub fn sized(&mut self, id: &EventId, bytes: usize, unix: u64) -> Option<Delivery> {
+        let max = self.too_large_from;
+        let flight = self.in_flight.get_mut(id)?;
+        flight.bytes = bytes;
+        let max = max.filter(|max| bytes >= *max)?;
+        let Flight { mut row, .. } = self.in_flight.remove(id)?;
+        self.pace.unspent();
+        row.state = DeliveryState::Parked;
+        row.next_try = unix + RETEST_SECONDS;
+        row.reason = Some(format!(
+            "too large for this relay: {bytes} bytes, and it takes less than {max}; not sent"
+        ));
+        self.defer(&row);
+        Some(row)
+    }
+
+    /// Takes a NOTICE. One that is about an event, without saying which, is about the one in flight; with several in
+    /// flight all go again, one at a time. Any other changes nothing.
+    pub fn noticed(&mut self, text: &str, now: Instant) {
+        let class = OkClass::classify(false, text);
+        match class {
+            OkClass::Pause => {
+                if self.in_flight.is_empty() || names_another_request(text) {
+                    return;
+                }
+                self.pace.refused(now, None);
+                self.take_back_flights();
+            }
+            OkClass::PermanentHere | OkClass::OurBug => {
+                let one = self.in_flight.len() == 1;
+                if let Some(flight) = self.in_flight.values_mut().next().filter(|_| one) {
+                    flight.deadline = flight.deadline.min(now + NOTICE_GRACE);
+                    flight.notice = Some((class, text.to_owned()));
+                } else if let Some(last) = self.in_flight.values().map(|flight| flight.row.seq).max() {
+                    self.attributing = self.attributing.max(Some(last));
+                    self.drained_at = Some(now + OK_DEADLINE);
+                    self.take_back_flights();
+                }
+            }
+            OkClass::Stored
+            | OkClass::NeedsAuth
+            | OkClass::Temporary
+            | OkClass::Clock(_)
+            | OkClass::Settled => {}
+        }
+    }
+
+    /// Nothing of what is in flight left: it keeps its place.
+    pub fn take_back(&mut self) {
+        for (_, Flight { row, .. }) in std::mem::take(&mut self.in_flight) {
+            self.ready.insert(row.seq, row);
+        }
+    }
+
+    /// What is in flight goes again; an OK that still comes settles it.
+    fn take_back_flights(&mut self) {
+        for (id, Flight { row, .. }) in std::mem::take(&mut self.in_flight) {
+            if self.overdue.len() < OVERDUE_MAX {
+                self.overdue.insert(id, row.clone());
+            }
+            self.ready.insert(row.seq, row);
+        }
     }
 
     /// Takes the rows that followed [`Next::Load`]. Rows of the window may be left out; the reading goes on behind it.
@@ -132,6 +302,7 @@ impl Outbox {
         }
         self.read_all = window.last && read.appends == self.changes.appends;
         self.read_to = self.read_to.max(window.read_to);
+        self.deferred.take(&window);
         for row in window.rows {
             if self.in_flight.contains_key(&row.id) {
                 continue;
@@ -151,8 +322,11 @@ impl Outbox {
     /// What to do at `now` (wall clock `unix`).
     pub fn next(&mut self, now: Instant, unix: u64) -> Next {
         let due = self.deferred.earliest.is_some_and(|at| at <= unix);
-        if due && self.ready.is_empty() {
+        let pause = Duration::from_secs(1 + self.deferred.passed / ROWS_PER_SECOND);
+        let reread_at = self.reread.map_or(now, |at| at + pause);
+        if due && self.ready.is_empty() && self.read_all && reread_at <= now {
             self.rewind();
+            self.reread = Some(now);
         }
         if self.ready.is_empty() && !self.read_all {
             return Next::Load {
@@ -163,19 +337,31 @@ impl Outbox {
         let deadline = self.in_flight.values().map(|flight| flight.deadline).min();
         let Some(entry) = self.ready.first_entry() else {
             // Looked at again at least once a day; a row parked for good is due never, which is no instant.
-            let due_in = self
-                .deferred
-                .earliest
-                .map(|at| now + Duration::from_secs(at.saturating_sub(unix).min(RETEST_SECONDS)));
+            let due_in = self.deferred.earliest.map(|at| {
+                let due_at = now + Duration::from_secs(at.saturating_sub(unix).min(RETEST_SECONDS));
+                due_at.max(reread_at)
+            });
             return [deadline, due_in]
                 .into_iter()
                 .flatten()
                 .min()
                 .map_or(Next::Idle, Next::Wait);
         };
-        if self.in_flight.len() >= IN_FLIGHT_MAX {
+        if self.attributing.is_some_and(|last| *entry.key() > last) && self.in_flight.is_empty() {
+            self.attributing = None;
+        }
+        let most = if self.attributing.is_some() {
+            1
+        } else {
+            IN_FLIGHT_MAX
+        };
+        if self.in_flight.len() >= most {
             return deadline.map_or(Next::Idle, Next::Wait);
         }
+        if let Some(until) = self.drained_at.filter(|until| *until > now) {
+            return Next::Wait(until);
+        }
+        self.drained_at = None;
         let ready_at = self.pace.ready_at(now);
         if ready_at > now {
             return Next::Wait(deadline.map_or(ready_at, |deadline| deadline.min(ready_at)));
@@ -187,6 +373,8 @@ impl Outbox {
             Flight {
                 row: row.clone(),
                 deadline: now + OK_DEADLINE,
+                bytes: 0,
+                notice: None,
             },
         );
         Next::Send(row)
@@ -204,6 +392,12 @@ impl Outbox {
         self.in_flight.contains_key(id)
     }
 
+    /// The events that are on the wire or next to go: at most two windows.
+    pub fn at_hand(&self) -> BTreeSet<EventId> {
+        let ready = self.ready.values().map(|row| row.id);
+        ready.chain(self.in_flight.keys().copied()).collect()
+    }
+
     /// The event is not to be sent any more: it was deleted here.
     pub fn forget(&mut self, id: &EventId) {
         self.in_flight.remove(id);
@@ -218,13 +412,32 @@ impl Outbox {
         (now, unix): (Instant, u64),
         chance: f64,
     ) -> Option<Delivery> {
-        let mut row = match self.in_flight.remove(id) {
-            Some(Flight { row, .. }) => {
+        let row = match self.in_flight.remove(id) {
+            Some(Flight { row, bytes, .. }) => {
                 self.overdue.remove(id);
+                if class == OkClass::PermanentHere && OkClass::names_size(reason) && bytes > 0 {
+                    self.learn_size(bytes);
+                }
                 row
             }
-            None => self.settle_late(id)?,
+            // A late refusal says no more than the retry will; a yes settles.
+            None if matches!(class, OkClass::Stored | OkClass::Settled) => self.settle_late(id)?,
+            None => return None,
         };
+        // The relay answered, so this event is not what closes its sockets.
+        self.closes.remove(id);
+        self.judge(row, class, reason, (now, unix), chance)
+    }
+
+    /// What becomes of a row that is not in flight any more.
+    fn judge(
+        &mut self,
+        mut row: Delivery,
+        class: OkClass,
+        reason: &str,
+        (now, unix): (Instant, u64),
+        chance: f64,
+    ) -> Option<Delivery> {
         match class {
             OkClass::Stored | OkClass::Settled => {
                 self.pace.accepted(now);
@@ -271,7 +484,20 @@ impl Outbox {
             .collect();
         let mut rows = Vec::with_capacity(overdue.len());
         for id in overdue {
-            if let Some(Flight { mut row, .. }) = self.in_flight.remove(&id) {
+            if let Some(Flight {
+                mut row,
+                notice,
+                bytes,
+                ..
+            }) = self.in_flight.remove(&id)
+            {
+                if let Some((class, text)) = notice {
+                    if OkClass::names_size(&text) && bytes > 0 {
+                        self.learn_size(bytes);
+                    }
+                    rows.extend(self.judge(row, class, &text, (now, unix), chance));
+                    continue;
+                }
                 Self::retry_later(&mut row, unix, chance);
                 row.reason = Some(format!("no OK within {} s", OK_DEADLINE.as_secs()));
                 self.defer(&row);
@@ -315,18 +541,26 @@ impl Outbox {
         Some(row)
     }
 
-    /// Doubles the pause each time; `chance` in [0, 1) takes up to half of it off, so that devices spread out.
+    /// Doubles the pause each time, at least an hour after ten tries; `chance` in [0, 1) spreads devices out.
     fn retry_later(row: &mut Delivery, unix: u64, chance: f64) {
-        let pause = RETRY_SECONDS_FIRST
+        let whole = RETRY_SECONDS_FIRST
             .saturating_shl(row.attempts)
             .min(RETRY_SECONDS_MAX);
+        let pause = if row.attempts < TRIES_FREE {
+            Duration::from_secs(whole).mul_f64(1.0 - chance / 2.0)
+        } else {
+            Duration::from_secs(RETRY_SECONDS_MAX).mul_f64(1.0 + chance / 2.0)
+        };
         row.attempts += 1;
         row.state = DeliveryState::Waiting;
-        row.next_try = unix + Duration::from_secs(pause).mul_f64(1.0 - chance / 2.0).as_secs();
+        row.next_try = unix + pause.as_secs();
     }
 
     fn defer(&mut self, row: &Delivery) {
-        if row.state != DeliveryState::Parked {
+        if row.state == DeliveryState::Parked {
+            self.deferred.parked += 1;
+            self.deferred.why.clone_from(&row.reason);
+        } else {
             self.deferred.waiting += 1;
         }
         self.deferred.earliest = Some(
@@ -335,6 +569,31 @@ impl Outbox {
                 .map_or(row.next_try, |at| at.min(row.next_try)),
         );
     }
+}
+
+impl Deferred {
+    /// Takes in the rows that the reading left out because their time has not come.
+    fn take(&mut self, window: &Window) {
+        self.waiting += window.deferred.waiting;
+        self.passed += window.passed;
+        self.parked += window.deferred.parked;
+        if window.deferred.why.is_some() {
+            self.why.clone_from(&window.deferred.why);
+        }
+        self.earliest = [self.earliest, window.deferred.earliest]
+            .into_iter()
+            .flatten()
+            .min();
+    }
+}
+
+/// A relay that has too many subscriptions says so with words that would fit events too.
+fn names_another_request(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["req", "subscription", "filter", "neg"]
+        .iter()
+        .any(|word| text.contains(word))
+        && !text.contains("requests")
 }
 
 trait SaturatingShl {

@@ -6,11 +6,18 @@ use std::time::Instant;
 use actix::SpawnHandle;
 use event_index::Delivery;
 use nostr::prelude::{Event, EventId};
-use relay_link::{LinkState, Presence, RelayLink, Turn};
+use relay_link::{ClientFrame, FrameArrived, LinkState, Presence, RelayLink, Turn};
+use supervision::Outlet;
 
+use crate::messages::ParkedChanged;
 use crate::outbox::Outbox;
 use crate::pace::Pace;
+use crate::read_back::ReadBack;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is under way at the relay, independent of the others"
+)]
 /// One relay, as the uploader sees it.
 pub(crate) struct Relay {
     pub(crate) link: RelayLink,
@@ -23,6 +30,19 @@ pub(crate) struct Relay {
     pub(crate) writing: bool,
     /// A window is being read.
     pub(crate) loading: bool,
+    /// What is known of the relay was read.
+    pub(crate) profiled: bool,
+    /// Whether events that are about to leave are still held is being looked up.
+    pub(crate) checking: bool,
+    /// What to read back.
+    pub(crate) read_back: ReadBack,
+    pub(crate) read_back_timer: Option<SpawnHandle>,
+    /// Rows in [`Relay::unwritten`] are to be looked at again once they are on disk.
+    pub(crate) rewind_when_written: bool,
+    /// Unix second from which on the next event that the relay lost may be sent.
+    pub(crate) next_lost: u64,
+    /// What status was told last.
+    pub(crate) told_parked: Option<ParkedChanged>,
     /// Have ids are being queued.
     pub(crate) enqueuing: u32,
     /// The pass that waits for this relay to settle, and since when.
@@ -36,6 +56,8 @@ pub(crate) struct Relay {
     presence: Presence,
 }
 
+/// `["EVENT",` and `]`.
+const FRAME_OVERHEAD: usize = 10;
 /// Ids in [`Relay::accepted`]; beyond, an event may be sent once more than needed.
 const ACCEPTED_MAX: usize = 100_000;
 
@@ -53,6 +75,13 @@ impl Relay {
             unwritten: Vec::new(),
             writing: false,
             loading: false,
+            profiled: false,
+            checking: false,
+            read_back: ReadBack::default(),
+            read_back_timer: None,
+            rewind_when_written: false,
+            next_lost: 0,
+            told_parked: None,
             enqueuing: 0,
             settle: None,
             accepted: BTreeSet::new(),
@@ -67,11 +96,14 @@ impl Relay {
     }
 
     /// Takes the link's state. Returns whether a new connection stands.
-    pub(crate) fn link_changed(&mut self, state: &LinkState) -> bool {
+    pub(crate) fn link_changed(&mut self, state: &LinkState, now: Instant, unix: u64) -> bool {
         let Some(turn) = self.presence.follow(state) else {
             return false;
         };
-        self.outbox.disconnected();
+        let quarantined = self.outbox.disconnected(unix);
+        self.unwritten.extend(quarantined);
+        self.rewind_when_written = true;
+        self.read_back.unanswered(now);
         self.events.clear();
         self.accepted.clear();
         if turn == Turn::Lost {
@@ -79,6 +111,30 @@ impl Relay {
             self.settle = None;
         }
         turn == Turn::Opened
+    }
+
+    /// Puts an event that the outbox named on the wire, when it is `held` and not too large for this relay. Returns the
+    /// rows that changed.
+    pub(crate) fn send(
+        &mut self,
+        id: &EventId,
+        held: bool,
+        unix: u64,
+        answers: Outlet<FrameArrived>,
+    ) -> Option<Delivery> {
+        let Some(event) = self.events.get(id).filter(|_| held) else {
+            self.outbox.forget(id);
+            return None;
+        };
+        let bytes = event.as_json().len() + FRAME_OVERHEAD;
+        let too_large = self.outbox.sized(id, bytes, unix);
+        if too_large.is_none() {
+            let frame = ClientFrame::Event(Box::new(event.clone()));
+            if self.link.try_send(frame, answers).is_err() {
+                self.outbox.not_sent(id);
+            }
+        }
+        too_large
     }
 
     /// The relay said that it has this event.
@@ -90,6 +146,6 @@ impl Relay {
 
     /// Reads, writes or queueing under way that a settled relay would not have.
     pub(crate) fn busy(&self) -> bool {
-        self.loading || self.writing || self.enqueuing > 0 || !self.unwritten.is_empty()
+        self.loading || self.checking || self.writing || self.enqueuing > 0 || !self.unwritten.is_empty()
     }
 }

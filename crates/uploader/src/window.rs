@@ -1,7 +1,7 @@
 //! A stretch of a relay's queue as it was read from disk.
 
 use event_index::{Delivery, DeliveryState, IndexError, Store};
-use nostr::prelude::Event;
+use nostr::prelude::{Event, EventId};
 
 use crate::outbox::WINDOW;
 
@@ -12,19 +12,53 @@ const STRIDE: usize = 1_000;
 /// Consecutive rows of the queue, without those that ask for nothing any more.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
-    /// At most [`WINDOW`] rows that are not accepted, in sequence order.
+    /// At most [`WINDOW`] rows that may be sent now, in sequence order.
     pub rows: Vec<Delivery>,
     /// Every row up to this sequence number is in `rows` or asks for nothing.
     pub read_to: u64,
     /// There were no rows behind these.
     pub last: bool,
+    /// Rows that were read.
+    pub passed: u64,
+    /// The rows whose time has not come.
+    pub deferred: Later,
+}
+
+/// Rows whose time has not come, without the rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Later {
+    /// How many are waiting to be sent again.
+    pub waiting: u64,
+    /// How many are parked.
+    pub parked: u64,
+    /// Why one of those is.
+    pub why: Option<String>,
+    /// When the first of all is due, Unix seconds.
+    pub earliest: Option<u64>,
+}
+
+impl Later {
+    fn add(&mut self, row: Delivery) {
+        if row.state == DeliveryState::Parked {
+            self.parked += 1;
+            self.why = row.reason.or(self.why.take());
+        } else {
+            self.waiting += 1;
+        }
+        self.earliest = Some(self.earliest.map_or(row.next_try, |at| at.min(row.next_try)));
+    }
 }
 
 impl Window {
     /// Reads the rows behind sequence number `after`, and the events they are about. Blocks on the disk.
     ///
     /// An envelope that is damaged is left out, and keeps no other from leaving.
-    pub(crate) fn read(store: &Store, relay: &str, after: u64) -> Result<(Self, Vec<Event>), IndexError> {
+    pub(crate) fn read(
+        store: &Store,
+        relay: &str,
+        after: u64,
+        unix: u64,
+    ) -> Result<(Self, Vec<Event>), IndexError> {
         let mut window = Self {
             read_to: after,
             ..Self::default()
@@ -38,8 +72,14 @@ impl Window {
                     break;
                 }
                 window.read_to = row.seq;
-                if row.state != DeliveryState::Accepted {
+                window.passed += 1;
+                if row.state == DeliveryState::Accepted {
+                    continue;
+                }
+                if row.next_try <= unix {
                     window.rows.push(row);
+                } else {
+                    window.deferred.add(row);
                 }
             }
         }
@@ -52,5 +92,10 @@ impl Window {
             }
         }
         Ok((window, events))
+    }
+
+    /// Which of these are still held: one may have been deleted here since its window was read. Blocks on the disk.
+    pub(crate) fn still_held(store: &Store, ids: &[EventId]) -> Result<Vec<bool>, IndexError> {
+        ids.iter().map(|id| store.contains(id)).collect()
     }
 }

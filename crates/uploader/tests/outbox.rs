@@ -25,6 +25,7 @@ fn row(seq: u64) -> Delivery {
         attempts: 0,
         next_try: 0,
         reason: None,
+        absent: 0,
     }
 }
 
@@ -34,6 +35,7 @@ fn window(after: u64, rows: Vec<Delivery>) -> Window {
         read_to: rows.last().map_or(after, |row| row.seq),
         last: rows.len() < WINDOW,
         rows,
+        ..Window::default()
     }
 }
 
@@ -216,8 +218,13 @@ fn a_lost_connection_sends_again_what_had_no_answer() {
     for seq in &flight[..10] {
         bench.answer(*seq, OkClass::Stored, "");
     }
-    bench.outbox.disconnected();
-    assert_eq!(bench.pump(), (11..=42).collect::<Vec<u64>>());
+    assert!(bench.outbox.disconnected(UNIX).is_empty());
+    // One at a time, because one of them may be what ended the connection.
+    for seq in 11..=32 {
+        assert_eq!(bench.pump(), [seq]);
+        bench.answer(seq, OkClass::Stored, "");
+    }
+    assert_eq!(bench.pump().len(), IN_FLIGHT_MAX, "none of them was");
 }
 
 #[test]
@@ -275,9 +282,164 @@ fn a_reading_of_which_nothing_is_left_goes_on_behind_it() {
         rows: Vec::new(),
         read_to,
         last: false,
+        ..Window::default()
     };
     bench.outbox.load(read, passed, bench.unix);
     assert_eq!(after, 0);
     assert!(matches!(bench.outbox.next(bench.now, bench.unix), Next::Load { after, .. } if after == read_to));
     assert_eq!(bench.pump().first(), Some(&(read_to + 1)));
+}
+
+const TOO_LARGE: &str = "message too large (140000 > 131072)";
+
+#[test]
+fn a_notice_is_about_the_one_event_in_flight() {
+    let mut bench = Bench::new(1);
+    bench.pump();
+    bench.outbox.noticed(TOO_LARGE, bench.now);
+    assert!(
+        bench.outbox.expire(bench.now, bench.unix, 0.0).is_empty(),
+        "its OK may still come"
+    );
+    bench.pass(2);
+    let rows = bench.outbox.expire(bench.now, bench.unix, 0.0);
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].state, rows[0].reason.as_deref()),
+        (DeliveryState::Parked, Some(TOO_LARGE))
+    );
+}
+
+#[test]
+fn a_notice_about_something_else_costs_nothing() {
+    let mut bench = Bench::new(2);
+    bench.pump();
+    for text in [
+        "ERROR: bad msg: negentropy disabled",
+        "too many concurrent REQs",
+        "welcome",
+    ] {
+        bench.outbox.noticed(text, bench.now);
+    }
+    bench.answer(1, OkClass::Stored, "");
+    bench.outbox.noticed(TOO_LARGE, bench.now);
+    let settled = bench.answer(2, OkClass::Stored, "").unwrap();
+    assert_eq!(
+        settled.state,
+        DeliveryState::Accepted,
+        "a yes counts more than a NOTICE"
+    );
+}
+
+#[test]
+fn a_notice_while_several_are_in_flight_is_attributed_one_at_a_time() {
+    let mut bench = Bench::new(50);
+    let flight = bench.pump();
+    assert_eq!(flight.len(), IN_FLIGHT_MAX);
+    // The third is too large; the others get their OK.
+    bench.outbox.noticed(TOO_LARGE, bench.now);
+    for seq in flight.iter().filter(|seq| **seq != 3) {
+        bench.answer(*seq, OkClass::Stored, "");
+    }
+    assert!(bench.pump().is_empty(), "what is on its way is waited for");
+    bench.pass(OK_DEADLINE.as_secs());
+    assert_eq!(bench.pump(), [3], "it is alone");
+    bench.outbox.noticed(TOO_LARGE, bench.now);
+    bench.pass(2);
+    let parked = bench.outbox.expire(bench.now, bench.unix, 0.0);
+    assert_eq!(
+        (parked.len(), parked[0].seq, parked[0].state),
+        (1, 3, DeliveryState::Parked)
+    );
+    bench.write(parked[0].clone());
+    assert_eq!(
+        bench.pump(),
+        (33..=50).collect::<Vec<u64>>(),
+        "nothing was skipped"
+    );
+}
+
+#[test]
+fn a_rate_limit_by_notice_keeps_the_order() {
+    let mut bench = Bench::new(5);
+    bench.pump();
+    bench.answer(1, OkClass::Stored, "");
+    bench.outbox.noticed("rate limited", bench.now);
+    assert!(bench.pump().is_empty());
+    bench.answer(2, OkClass::Stored, "");
+    bench.pass(10);
+    assert_eq!(
+        bench.pump().first(),
+        Some(&3),
+        "the late OK settled the second one"
+    );
+}
+
+#[test]
+fn an_event_that_closes_the_connection_twice_is_put_aside_and_the_others_continue() {
+    let mut bench = Bench::new(5);
+    assert_eq!(bench.pump(), [1, 2, 3, 4, 5]);
+    bench.answer(1, OkClass::Stored, "");
+    assert!(bench.outbox.disconnected(bench.unix).is_empty());
+    assert!(
+        bench.outbox.disconnected(bench.unix).is_empty(),
+        "the next connection stands"
+    );
+    // One at a time now: the second is fine, the third closes it again.
+    assert_eq!(bench.pump(), [2]);
+    bench.answer(2, OkClass::Stored, "");
+    assert_eq!(bench.pump(), [3]);
+    assert!(bench.outbox.sized(&id(3), 70_000, bench.unix).is_none());
+    let quarantined = bench.outbox.disconnected(bench.unix);
+    assert_eq!((quarantined.len(), quarantined[0].seq), (1, 3));
+    assert_eq!(quarantined[0].state, DeliveryState::Parked);
+    assert_eq!(bench.outbox.size_lesson(), Some(70_000));
+    bench.write(quarantined[0].clone());
+    assert_eq!(bench.pump(), [4]);
+    bench.answer(4, OkClass::Stored, "");
+    assert_eq!(bench.pump(), [5]);
+    assert!(
+        bench.outbox.sized(&id(5), 70_000, bench.unix).is_some(),
+        "one as large is not sent any more"
+    );
+}
+
+#[test]
+fn a_refusal_that_comes_late_leaves_the_retry_to_say_so() {
+    let mut bench = Bench::new(1);
+    bench.pump();
+    bench.pass(OK_DEADLINE.as_secs());
+    let rows = bench.outbox.expire(bench.now, bench.unix, 0.0);
+    bench.write(rows[0].clone());
+    assert!(bench.answer(1, OkClass::PermanentHere, "blocked: kind").is_none());
+    assert!(
+        bench.answer(1, OkClass::Stored, "").is_some(),
+        "and a yes after that counts"
+    );
+}
+
+#[test]
+fn a_long_queue_is_not_read_again_for_every_event_that_falls_due() {
+    let mut bench = Bench::new(0);
+    let Next::Load { after, read } = bench.outbox.next(bench.now, bench.unix) else {
+        panic!("it reads first")
+    };
+    assert_eq!(after, 0);
+    let mut long = window(0, Vec::new());
+    (long.read_to, long.passed, long.last) = (100_000, 100_000, true);
+    long.deferred.earliest = Some(bench.unix + 1);
+    bench.outbox.load(read, long.clone(), bench.unix);
+    let mut readings = 0;
+    for _ in 0..60 {
+        bench.pass(1);
+        long.deferred.earliest = Some(bench.unix + 1);
+        while let Next::Load { read, .. } = bench.outbox.next(bench.now, bench.unix) {
+            readings += 1;
+            bench.outbox.load(read, long.clone(), bench.unix);
+        }
+    }
+    assert!(
+        (1..=6).contains(&readings),
+        "{readings} readings of 100,000 rows in a minute"
+    );
 }

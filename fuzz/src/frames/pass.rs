@@ -69,7 +69,7 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
             fingerprint: [0; 16],
             last_seq: 0,
             basis: Basis::Fingerprint,
-            authors: 1,
+            authors: watched.pass.author_set(),
         });
     }
     watched.drain();

@@ -6,7 +6,7 @@ use relay_link::{FrameArrived, LinkChanged, LinkState, RelayLink, RelayUrl};
 use supervision::{Restarted, Role};
 
 use super::ReconcilerActor;
-use crate::messages::{Compare, Settled, Side};
+use crate::messages::{Compare, LessonLearned, Settled, Side};
 use crate::relay::Relay;
 
 impl ReconcilerActor {
@@ -91,6 +91,21 @@ impl ReconcilerActor {
             .iter()
             .filter(|(_, relay)| relay.connection().is_some());
         connected.map(|(url, _)| url.clone()).collect()
+    }
+}
+
+impl Handler<LessonLearned> for ReconcilerActor {
+    type Result = ();
+
+    fn handle(&mut self, LessonLearned { relay, lesson }: LessonLearned, ctx: &mut Self::Context) {
+        self.step();
+        if self.profiles.knows(&relay) {
+            self.learn(&relay, lesson, ctx);
+        } else {
+            self.load_profile(&relay.clone(), ctx, move |actor, ctx| {
+                actor.learn(&relay, lesson, ctx);
+            });
+        }
     }
 }
 

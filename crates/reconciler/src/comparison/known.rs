@@ -15,6 +15,9 @@ pub struct Known {
     pub page_limit: usize,
     /// It takes one author per filter.
     pub one_author: bool,
+    /// A session failed in this pass: another one over as much would come to the same end, and NEG is for seconds that
+    /// are too full for a page.
+    pub neg_failed: bool,
 }
 
 impl Known {
@@ -25,6 +28,7 @@ impl Known {
             neg_cap: profile.neg_cap(now),
             page_limit: profile.page_limit(now),
             one_author: profile.one_author(now),
+            neg_failed: false,
         }
     }
 }
@@ -36,6 +40,7 @@ impl Default for Known {
             neg_cap: None,
             page_limit: PAGE_EVENTS_MAX,
             one_author: false,
+            neg_failed: false,
         }
     }
 }

@@ -39,9 +39,9 @@ impl Comparison {
                 why
             }
             Outcome::Reopen { why } | Outcome::Failed { why } => {
-                // A confirming comparison would come to the same end; the next pass asks again.
-                self.ground.known.neg = NegChance::Unavailable;
-                self.neg = NegUse::Nothing;
+                // The next pass asks again.
+                self.ground.known.neg_failed = true;
+                self.neg = self.neg.min(NegUse::Seconds);
                 why
             }
             Outcome::FilterTooWide { why } => why,

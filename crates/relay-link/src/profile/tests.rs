@@ -221,3 +221,35 @@ proptest! {
         prop_assert_eq!(RelayProfile::from_json(&read.to_json()), read);
     }
 }
+
+#[test]
+fn what_a_relay_takes_is_believed_for_a_week() {
+    let profile = knowing([Lesson::EventsPerHour(324), Lesson::TooLargeFrom(65_973)]);
+    let hour = Duration::from_secs(3600);
+    assert_eq!(profile.events_per_hour(NOW + 3600), Some((324, hour)));
+    assert_eq!(profile.too_large_from(NOW), Some(65_973));
+    let late = NOW + 7 * DAY;
+    assert_eq!(
+        (profile.events_per_hour(late), profile.too_large_from(late)),
+        (None, None)
+    );
+    assert_eq!(RelayProfile::from_json(&profile.to_json()), profile);
+}
+
+#[test]
+fn the_smaller_of_what_was_seen_and_what_is_said_is_what_a_relay_takes() {
+    let says = |max| {
+        said(RelayInfo {
+            max_message_length: Some(max),
+            ..RelayInfo::default()
+        })
+    };
+    assert_eq!(
+        knowing([says(16_384)]).too_large_from(NOW),
+        Some(16_385),
+        "as much is taken"
+    );
+    assert_eq!(knowing([says(0)]).too_large_from(NOW), None, "0 is no limit");
+    let both = knowing([says(131_072), Lesson::TooLargeFrom(65_973)]);
+    assert_eq!(both.too_large_from(NOW), Some(65_973));
+}

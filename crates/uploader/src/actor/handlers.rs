@@ -5,11 +5,15 @@ use event_index::DeliveryState;
 use nostr::prelude::EventId;
 use pns_keys::keeper::KeysChanged;
 use reconciler::{HaveIds, Settle};
-use relay_link::{FrameArrived, LinkChanged, OkClass, RelayFrame};
+use relay_link::{FrameArrived, LinkChanged, OkClass, RelayFrame, RelayUrl};
 use supervision::{Restarted, Role};
 
 use super::UploaderActor;
 use crate::relay::Relay;
+
+/// Between events that a relay lost (field guide U-15): two a second, the pace that every relay is met with. The device
+/// holds them, so nothing is in danger while a relay is filled again.
+const LOST_PAUSE_MS: u64 = 500;
 
 impl Handler<KeysChanged> for UploaderActor {
     type Result = ();
@@ -27,15 +31,20 @@ impl Handler<LinkChanged> for UploaderActor {
 
     fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
         self.step();
-        let (url, now) = (link.url().clone(), self.env.clock.now());
+        let (url, now, unix) = (link.url().clone(), self.env.clock.now(), self.env.clock.unix());
+        let known = self.relays.contains_key(&url);
         let relay = self
             .relays
             .entry(url.clone())
             .or_insert_with(|| Relay::new(link, now));
-        if relay.link_changed(&state) {
+        if relay.link_changed(&state, now, unix) {
             self.seal(0, ctx);
         }
+        if !known {
+            self.load_profile(&url, ctx);
+        }
         self.pump(&url, ctx);
+        self.read_back(&url, ctx);
     }
 }
 
@@ -44,13 +53,13 @@ impl Handler<FrameArrived> for UploaderActor {
 
     fn handle(&mut self, FrameArrived { relay: url, frame }: FrameArrived, ctx: &mut Self::Context) {
         self.step();
-        let RelayFrame::Ok {
-            id: Some(id),
-            accepted,
-            reason,
-        } = frame
-        else {
-            return;
+        let (id, accepted, reason) = match frame {
+            RelayFrame::Ok {
+                id: Some(id),
+                accepted,
+                reason,
+            } => (id, accepted, reason),
+            other => return self.heard(&url, other, ctx),
         };
         let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
         let Some(relay) = self.relays.get_mut(&url) else {
@@ -63,6 +72,7 @@ impl Handler<FrameArrived> for UploaderActor {
             relay.done += 1;
             if row.state == DeliveryState::Accepted {
                 relay.remember_accepted(id);
+                relay.read_back.accepted(row.clone(), now);
             }
             if !accepted {
                 tracing::info!(relay = %url, event = %id, %reason, "refused");
@@ -70,6 +80,34 @@ impl Handler<FrameArrived> for UploaderActor {
             relay.unwritten.push(row);
         }
         self.pump(&url, ctx);
+        self.read_back(&url, ctx);
+    }
+}
+
+impl UploaderActor {
+    /// Takes a frame that is no OK.
+    fn heard(&mut self, url: &RelayUrl, frame: RelayFrame, ctx: &mut Context<Self>) {
+        let now = self.env.clock.now();
+        let Some(relay) = self.relays.get_mut(url) else {
+            return;
+        };
+        match frame {
+            RelayFrame::Notice { message } => {
+                relay.outbox.noticed(&message, now);
+                self.pump(url, ctx);
+            }
+            RelayFrame::Event { sub, event } if relay.read_back.is_about(&sub) => {
+                relay.read_back.showed(event.id);
+            }
+            RelayFrame::Eose { sub, .. } if relay.read_back.is_about(&sub) => {
+                self.was_read_back(url, sub, ctx);
+            }
+            RelayFrame::Closed { sub, .. } if relay.read_back.is_about(&sub) => {
+                relay.read_back.refused(now);
+                self.read_back(url, ctx);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -92,16 +130,22 @@ impl Handler<HaveIds> for UploaderActor {
             return;
         }
         relay.enqueuing += 1;
-        let (index, name) = (self.index.clone(), url.to_string());
-        let enqueue = async move { index.enqueue(name, ids).await };
+        let (index, name, unix) = (self.index.clone(), url.to_string(), self.env.clock.unix());
+        let pause = if url.is_loopback() { 0 } else { LOST_PAUSE_MS };
+        let next_lost = relay.next_lost;
+        let enqueue = async move { index.queue_missing(name, ids, unix, pause, next_lost).await };
         ctx.spawn(enqueue.into_actor(self).map(move |queued, actor, ctx| {
             let Some(relay) = actor.relays.get_mut(&url) else {
                 return;
             };
             relay.enqueuing -= 1;
             match queued {
-                Ok(0) => {}
-                Ok(_) => relay.outbox.rewind(),
+                Ok(done) => {
+                    relay.next_lost = relay.next_lost.max(done.next_lost);
+                    if done.queued + done.forgotten > 0 {
+                        relay.outbox.rewind();
+                    }
+                }
                 // The next comparison names them again.
                 Err(error) => tracing::error!(relay = %url, %error, "have ids could not be queued"),
             }
@@ -128,6 +172,13 @@ impl Handler<Restarted> for UploaderActor {
 
     fn handle(&mut self, Restarted(role): Restarted, ctx: &mut Self::Context) {
         self.step();
+        if role == Role::Status {
+            // What it was told went with it.
+            self.relays
+                .values_mut()
+                .for_each(|relay| relay.told_parked = None);
+            self.settle_all(ctx);
+        }
         if matches!(role, Role::Index | Role::Keeper) {
             self.relays.values_mut().for_each(|relay| relay.outbox.rewind());
             self.seal(0, ctx);
