@@ -1,5 +1,7 @@
 //! What a change must pass.
 
+use std::env;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::cargo;
@@ -9,6 +11,8 @@ struct Step {
     name: &'static str,
     arguments: &'static [&'static str],
     variables: &'static [(&'static str, &'static str)],
+    /// It builds C++: left out, and said so, where no compiler for it is installed.
+    compiles_cpp: bool,
 }
 
 const LINT: &[Step] = &[
@@ -16,6 +20,7 @@ const LINT: &[Step] = &[
         name: "formatting",
         arguments: &["fmt", "--all", "--check"],
         variables: &[],
+        compiles_cpp: false,
     },
     Step {
         name: "lints",
@@ -29,12 +34,14 @@ const LINT: &[Step] = &[
             "warnings",
         ],
         variables: &[],
+        compiles_cpp: false,
     },
     // A workspace of its own, which no other step looks into.
     Step {
         name: "formatting of the fuzz targets",
         arguments: &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"],
         variables: &[],
+        compiles_cpp: false,
     },
     Step {
         name: "lints of the fuzz targets",
@@ -51,11 +58,13 @@ const LINT: &[Step] = &[
             "warnings",
         ],
         variables: &[],
+        compiles_cpp: true,
     },
     Step {
         name: "documentation",
         arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         variables: &[("RUSTDOCFLAGS", "-D warnings")],
+        compiles_cpp: false,
     },
 ];
 
@@ -63,6 +72,7 @@ const TEST: &[Step] = &[Step {
     name: "tests",
     arguments: &["test", "--workspace", "--locked"],
     variables: &[],
+    compiles_cpp: false,
 }];
 
 /// Formatting, lints and documentation.
@@ -81,6 +91,10 @@ pub(crate) fn all() -> Result<(), String> {
     reason = "a development command reports how long its steps took"
 )]
 fn run(step: &Step) -> Result<(), String> {
+    if step.compiles_cpp && !compiles_cpp() {
+        eprintln!("xtask: {} left out: no C++ compiler is installed", step.name);
+        return Ok(());
+    }
     eprintln!("xtask: {}", step.name);
     let started = Instant::now();
     let status = cargo()
@@ -102,4 +116,15 @@ fn run(step: &Step) -> Result<(), String> {
             step.arguments.join(" ")
         ))
     }
+}
+
+/// Whether the compiler that libFuzzer is built with is installed.
+fn compiles_cpp() -> bool {
+    let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let mut version = Command::new(compiler);
+    version
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
 }
