@@ -51,8 +51,8 @@ impl Store {
     }
 
     /// Drops the deliveries to every relay but these: a message waits for relays that are in use only. The events stay,
-    /// and a comparison queues them again for a relay that comes back. Returns how many deliveries went. Cost: a scan
-    /// of the deliveries, and no commit when none goes.
+    /// and a comparison queues them again for a relay that comes back. Its agreement goes with them: it excepted what they
+    /// are about. Returns how many deliveries went. Cost: a scan of the deliveries, and no commit when none goes.
     pub fn keep_relays(&self, relays: &[String]) -> Result<usize, IndexError> {
         self.write(|writer| {
             let kept: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
@@ -66,6 +66,7 @@ impl Store {
             }
             for (tag, seq) in &stale {
                 writer.remove_delivery(tag, *seq)?;
+                writer.agreements.remove(tag)?;
             }
             let extra = writer.keep_extra(&kept)?;
             if stale.is_empty() && extra == 0 {

@@ -304,6 +304,22 @@ fn a_relay_that_is_no_longer_used_keeps_nothing_waiting() {
 }
 
 #[test]
+fn what_a_relay_refused_is_not_called_proven_there_once_its_queue_is_dropped() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..3).map(message))).unwrap();
+    store.enqueue(RELAY, &[message(0).id]).unwrap();
+    let refused = Delivery {
+        state: DeliveryState::Parked,
+        ..store.deliveries(RELAY, 0, 9).unwrap().remove(0)
+    };
+    store.set_deliveries(vec![refused]).unwrap();
+    store.record_agreement(RELAY, agreement(3)).unwrap();
+    assert_eq!(store.proven(&[RELAY.to_owned()]).unwrap(), 2);
+    store.keep_relays(&[OTHER.to_owned()]).unwrap();
+    assert_eq!(store.proven(&[RELAY.to_owned()]).unwrap(), 0);
+}
+
+#[test]
 fn what_is_known_of_a_keyring_only_grows() {
     let disk = MemoryDisk::new();
     let store = open(&disk);
