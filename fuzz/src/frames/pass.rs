@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use event_index::{Agreement, Basis};
 use nostr::event::EventId;
+use nostr::key::PublicKey;
 use reconciler::SubIds;
 use reconciler::messages::Side;
-use reconciler::pass::{IDS_PER_MESSAGE, NegChance, Output, Pass, Start};
+use reconciler::pass::{AuthorViews, IDS_PER_MESSAGE, Known, Output, Pass, Start};
 use reconciler::walk::PAGE_EVENTS_MAX;
-use relay_link::Traffic;
+use relay_link::{NegChance, Traffic};
 
 use super::relay::{HELD, Relay, history};
 use super::{NOON, Scene};
@@ -24,6 +25,8 @@ const DEADLINES_MAX: usize = 2_000;
 enum Owed {
     Snapshot,
     Sifted(u32, Vec<EventId>),
+    Gone(u32, usize),
+    Split(Vec<PublicKey>),
     EventsTaken,
     Settled(Side),
     Looked,
@@ -45,13 +48,17 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
         relay: "wss://relay.example".parse().expect("a legal address"),
         filter: history(),
         subs: SubIds::from_stem(stem),
-        neg: match scene {
-            Scene { pages: true, .. } => NegChance::Unavailable,
-            Scene { proven: true, .. } => NegChance::Proven,
-            _ => NegChance::Unknown,
+        known: Known {
+            neg: match scene {
+                Scene { pages: true, .. } => NegChance::Unavailable,
+                Scene { proven: true, .. } => NegChance::Proven,
+                _ => NegChance::Unknown,
+            },
+            // Small, so that a second may hold more than a page.
+            page_limit: 20,
+            ..Known::default()
         },
-        // Small, so that a second may hold more than a page.
-        page_limit: 20,
+        unix: 1_700_001_000,
         traffic: Traffic::default(),
     };
     let mut watched = Watched {
@@ -137,7 +144,12 @@ impl Watched {
                 }
                 Output::Settle => self.owed.extend([Side::Up, Side::Down].map(Owed::Settled)),
                 Output::Look { .. } => self.owed.push_back(Owed::Looked),
-                Output::NegProven | Output::NegUnavailable { .. } | Output::Phase(_) => {}
+                Output::Gone { epoch, ids } => {
+                    assert!(!ids.is_empty() && ids.len() <= IDS_PER_MESSAGE);
+                    self.owed.push_back(Owed::Gone(epoch, ids.len()));
+                }
+                Output::SplitByAuthor(authors) => self.owed.push_back(Owed::Split(authors)),
+                Output::Learned(_) | Output::Phase(_) => {}
                 Output::Done { report, agreed } => {
                     assert!(
                         agreed.is_none() || report.complete,
@@ -173,6 +185,21 @@ impl Watched {
             Owed::Sifted(epoch, ids) => {
                 let live = if deleted { Vec::new() } else { ids };
                 self.pass.sifted(epoch, live, self.now);
+            }
+            Owed::Gone(epoch, ids) => {
+                self.pass.view_changed(ids);
+                self.pass.sifted(epoch, Vec::new(), self.now);
+            }
+            Owed::Split(authors) => {
+                if let Some(view) = self.pass.compared_view() {
+                    // Everything here is of the one author of the history.
+                    let mut items = Vec::new();
+                    view.each(0..view.len(), &mut |item| items.push(item))
+                        .expect("a snapshot is always read");
+                    let by_author = authors.iter().map(|author| (*author, items.clone())).collect();
+                    let views = AuthorViews::of(&*view, &by_author).expect("a snapshot is always read");
+                    self.pass.authors_split(views, self.now);
+                }
             }
             Owed::EventsTaken => self.pass.events_taken(self.now),
             Owed::Settled(side) => self
