@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use event_index::{Agreement, Basis};
 use nostr::event::EventId;
+use nostr::key::PublicKey;
 use reconciler::SubIds;
 use reconciler::messages::Side;
-use reconciler::pass::{IDS_PER_MESSAGE, NegChance, Output, Pass, Start};
+use reconciler::pass::{AuthorViews, Expected, IDS_PER_MESSAGE, Known, Output, Pass, Start};
 use reconciler::walk::PAGE_EVENTS_MAX;
-use relay_link::Traffic;
+use relay_link::{NegChance, Traffic};
 
 use super::relay::{HELD, Relay, history};
 use super::{NOON, Scene};
@@ -24,6 +25,8 @@ const DEADLINES_MAX: usize = 2_000;
 enum Owed {
     Snapshot,
     Sifted(u32, Vec<EventId>),
+    Gone(u32, usize),
+    Authors(Vec<PublicKey>),
     EventsTaken,
     Settled(Side),
     Looked,
@@ -45,13 +48,19 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
         relay: "wss://relay.example".parse().expect("a legal address"),
         filter: history(),
         subs: SubIds::from_stem(stem),
-        neg: match scene {
-            Scene { pages: true, .. } => NegChance::Unavailable,
-            Scene { proven: true, .. } => NegChance::Proven,
-            _ => NegChance::Unknown,
+        known: Known {
+            neg: match scene {
+                Scene { pages: true, .. } => NegChance::Unavailable,
+                Scene { proven: true, .. } => NegChance::Proven,
+                _ => NegChance::Unknown,
+            },
+            neg_cap: scene.cap.then_some(30),
+            // Small, so that a second may hold more than a page.
+            page_limit: 20,
+            one_author: scene.one,
+            neg_failed: false,
         },
-        // Small, so that a second may hold more than a page.
-        page_limit: 20,
+        unix: 1_700_000_400,
         traffic: Traffic::default(),
     };
     let mut watched = Watched {
@@ -137,7 +146,12 @@ impl Watched {
                 }
                 Output::Settle => self.owed.extend([Side::Up, Side::Down].map(Owed::Settled)),
                 Output::Look { .. } => self.owed.push_back(Owed::Looked),
-                Output::NegProven | Output::NegUnavailable { .. } | Output::Phase(_) => {}
+                Output::Gone { epoch, ids } => {
+                    assert!(!ids.is_empty() && ids.len() <= IDS_PER_MESSAGE);
+                    self.owed.push_back(Owed::Gone(epoch, ids.len()));
+                }
+                Output::SplitByAuthor(authors) => self.owed.push_back(Owed::Authors(authors)),
+                Output::Learned(_) | Output::Phase(_) => {}
                 Output::Done { report, agreed } => {
                     assert!(
                         agreed.is_none() || report.complete,
@@ -169,9 +183,32 @@ impl Watched {
             deleted, moved, left, ..
         } = self.scene;
         match owed {
-            Owed::Snapshot => self.pass.snapshot_taken(HELD.clone(), 1, self.now),
+            Owed::Snapshot => {
+                if self.scene.absent {
+                    let held: Vec<EventId> = HELD.items().iter().map(|item| item.id).collect();
+                    let extra = held.into_iter().take(9).collect();
+                    self.pass.expects(Expected::new(2, 1, extra));
+                }
+                self.pass.snapshot_taken(HELD.clone(), 1, self.now);
+            }
+            Owed::Gone(epoch, ids) => {
+                self.pass.view_changed(ids);
+                self.pass.sifted(epoch, Vec::new(), self.now);
+            }
+            Owed::Authors(authors) => {
+                if let Some(view) = self.pass.compared_view() {
+                    let items = authors.into_iter().map(|author| (author, HELD.items().to_vec()));
+                    let views = AuthorViews::of(&*view, &items.take(1).collect());
+                    let views = views.expect("a view in memory does not fail");
+                    self.pass.authors_split(views, self.now);
+                }
+            }
             Owed::Sifted(epoch, ids) => {
                 let live = if deleted { Vec::new() } else { ids };
+                if deleted {
+                    self.pass.view_changed(1);
+                }
+                self.pass.withheld(u64::from(left));
                 self.pass.sifted(epoch, live, self.now);
             }
             Owed::EventsTaken => self.pass.events_taken(self.now),
