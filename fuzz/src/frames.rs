@@ -59,6 +59,12 @@ pub(crate) struct Scene {
     moved: bool,
     /// `left`: and leave something behind.
     left: bool,
+    /// `cap`: it compares few items at once.
+    cap: bool,
+    /// `one`: it takes one author per filter.
+    one: bool,
+    /// `absent`: it refused some of what is held, serves what is not taken, and forged one.
+    absent: bool,
 }
 
 impl Scene {
@@ -73,6 +79,9 @@ impl Scene {
             deleted: has("deleted"),
             moved: has("moved"),
             left: has("left"),
+            cap: has("cap"),
+            one: has("one"),
+            absent: has("absent"),
         }
     }
 }

@@ -160,6 +160,19 @@ impl Input {
         });
         Strategy::RecentFirst { agreed }
     }
+
+    /// A list that begins at the agreement, and an overlap before it that reaches back to any item.
+    fn overlapping(&self, client: &[Item]) -> Option<Strategy> {
+        let Strategy::RecentFirst {
+            agreed: Some(covered),
+        } = self.strategy(client)
+        else {
+            return None;
+        };
+        let back = usize::from(self.tail[0]) % client.len().max(1);
+        let from = client.get(back).copied().unwrap_or(covered).min(covered);
+        Some(Strategy::Overlapping { from, covered })
+    }
 }
 
 /// Compares the two sets in every way.
@@ -194,16 +207,18 @@ pub fn run(input: &Input) {
         );
     }
     let equal = difference.0.is_empty() && difference.1.is_empty();
-    let recent_first = input.strategy(&client);
-    for players in [(Player::Ours, Player::Ours), (Player::Ours, Player::Reference)] {
-        let played = compare(players, recent_first);
-        assert!(!equal || played.rounds() == 1, "equal sets take one round");
-        let most = rounds_max(&played, limits);
-        assert!(
-            played.rounds() <= most,
-            "{} rounds, at most {most}",
-            played.rounds()
-        );
+    for strategy in [Some(input.strategy(&client)), input.overlapping(&client)] {
+        let Some(strategy) = strategy else { continue };
+        for players in [(Player::Ours, Player::Ours), (Player::Ours, Player::Reference)] {
+            let played = compare(players, strategy);
+            assert!(!equal || played.rounds() == 1, "equal sets take one round");
+            let most = rounds_max(&played, limits);
+            assert!(
+                played.rounds() <= most,
+                "{} rounds, at most {most}: {strategy:?}",
+                played.rounds()
+            );
+        }
     }
 }
 

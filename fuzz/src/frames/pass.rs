@@ -8,7 +8,7 @@ use nostr::event::EventId;
 use nostr::key::PublicKey;
 use reconciler::SubIds;
 use reconciler::messages::Side;
-use reconciler::pass::{AuthorViews, IDS_PER_MESSAGE, Known, Output, Pass, Start};
+use reconciler::pass::{AuthorViews, Expected, IDS_PER_MESSAGE, Known, Output, Pass, Start};
 use reconciler::walk::PAGE_EVENTS_MAX;
 use relay_link::{NegChance, Traffic};
 
@@ -26,7 +26,7 @@ enum Owed {
     Snapshot,
     Sifted(u32, Vec<EventId>),
     Gone(u32, usize),
-    Split(Vec<PublicKey>),
+    Authors(Vec<PublicKey>),
     EventsTaken,
     Settled(Side),
     Looked,
@@ -54,11 +54,13 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
                 Scene { proven: true, .. } => NegChance::Proven,
                 _ => NegChance::Unknown,
             },
+            neg_cap: scene.cap.then_some(30),
             // Small, so that a second may hold more than a page.
             page_limit: 20,
-            ..Known::default()
+            one_author: scene.one,
+            neg_failed: false,
         },
-        unix: 1_700_001_000,
+        unix: 1_700_000_400,
         traffic: Traffic::default(),
     };
     let mut watched = Watched {
@@ -148,7 +150,7 @@ impl Watched {
                     assert!(!ids.is_empty() && ids.len() <= IDS_PER_MESSAGE);
                     self.owed.push_back(Owed::Gone(epoch, ids.len()));
                 }
-                Output::SplitByAuthor(authors) => self.owed.push_back(Owed::Split(authors)),
+                Output::SplitByAuthor(authors) => self.owed.push_back(Owed::Authors(authors)),
                 Output::Learned(_) | Output::Phase(_) => {}
                 Output::Done { report, agreed } => {
                     assert!(
@@ -181,25 +183,33 @@ impl Watched {
             deleted, moved, left, ..
         } = self.scene;
         match owed {
-            Owed::Snapshot => self.pass.snapshot_taken(HELD.clone(), 1, self.now),
-            Owed::Sifted(epoch, ids) => {
-                let live = if deleted { Vec::new() } else { ids };
-                self.pass.sifted(epoch, live, self.now);
+            Owed::Snapshot => {
+                if self.scene.absent {
+                    let held: Vec<EventId> = HELD.items().iter().map(|item| item.id).collect();
+                    let extra = held.into_iter().take(9).collect();
+                    self.pass.expects(Expected::new(2, 1, extra));
+                }
+                self.pass.snapshot_taken(HELD.clone(), 1, self.now);
             }
             Owed::Gone(epoch, ids) => {
                 self.pass.view_changed(ids);
                 self.pass.sifted(epoch, Vec::new(), self.now);
             }
-            Owed::Split(authors) => {
+            Owed::Authors(authors) => {
                 if let Some(view) = self.pass.compared_view() {
-                    // Everything here is of the one author of the history.
-                    let mut items = Vec::new();
-                    view.each(0..view.len(), &mut |item| items.push(item))
-                        .expect("a snapshot is always read");
-                    let by_author = authors.iter().map(|author| (*author, items.clone())).collect();
-                    let views = AuthorViews::of(&*view, &by_author).expect("a snapshot is always read");
+                    let items = authors.into_iter().map(|author| (author, HELD.items().to_vec()));
+                    let views = AuthorViews::of(&*view, &items.take(1).collect());
+                    let views = views.expect("a view in memory does not fail");
                     self.pass.authors_split(views, self.now);
                 }
+            }
+            Owed::Sifted(epoch, ids) => {
+                let live = if deleted { Vec::new() } else { ids };
+                if deleted {
+                    self.pass.view_changed(1);
+                }
+                self.pass.withheld(u64::from(left));
+                self.pass.sifted(epoch, live, self.now);
             }
             Owed::EventsTaken => self.pass.events_taken(self.now),
             Owed::Settled(side) => self

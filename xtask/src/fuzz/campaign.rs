@@ -38,7 +38,8 @@ pub(super) struct Outcome {
 impl Campaign<'_> {
     /// Runs the processes side by side. One that finds something ends; the others go on.
     pub(super) fn run(&self) -> Result<Outcome, String> {
-        for directory in [self.corpus(), self.home.join("artifacts")] {
+        // An empty folder of seeds is not in a clone.
+        for directory in [self.corpus(), self.seeds(), self.home.join("artifacts")] {
             fs::create_dir_all(&directory).map_err(|error| named(&directory, &error))?;
         }
         let children: Result<Vec<(PathBuf, Child)>, String> =
@@ -65,6 +66,10 @@ impl Campaign<'_> {
         self.home.join("corpus").join(self.target)
     }
 
+    fn seeds(&self) -> PathBuf {
+        self.home.join("seeds").join(self.target)
+    }
+
     fn start(&self, job: u32) -> Result<(PathBuf, Child), String> {
         let log = self
             .home
@@ -89,9 +94,7 @@ impl Campaign<'_> {
             command.arg(format!("-dict={}", dictionary.display()));
         }
         // New inputs go to the first one.
-        command
-            .arg(self.corpus())
-            .arg(self.home.join("seeds").join(self.target));
+        command.arg(self.corpus()).arg(self.seeds());
         let child = command.stderr(file).spawn();
         Ok((log, child.map_err(|error| named(&self.binary, &error))?))
     }

@@ -1,6 +1,7 @@
 //! The negentropy core against itself and against the reference, in both roles.
 
 mod bytes;
+mod collision;
 mod recent;
 mod seams;
 mod sets;
