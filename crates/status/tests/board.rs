@@ -7,7 +7,7 @@ use event_index::{Agreement, Basis, Counts};
 use nostr::prelude::{Keys, PublicKey};
 use pns_keys::keeper::{KeyState, KeysChanged};
 use realtime::DownloadsChanged;
-use reconciler::{Method, PassChanged, PassReport, Phase};
+use reconciler::{Method, PassChanged, PassReport, Phase, author_set};
 use relay_link::{LinkState, RelayUrl};
 use status::{AccountState, Board, RelayState};
 use uploader::{ParkedChanged, UploadsChanged};
@@ -245,25 +245,30 @@ fn what_leaves_after_a_comparison_is_not_proven_until_the_next_one() {
 #[test]
 fn an_agreement_about_other_keys_says_nothing() {
     let mut board = Board::new(account(), [relay(1)]);
-    board.stored(
-        0,
-        0,
-        &BTreeMap::from([agreed(&relay(1), UNIX, Basis::Fingerprint)]),
-    );
+    let (url, agreement) = agreed(&relay(1), UNIX, Basis::Fingerprint);
+    let authors = author_set(&[account()]);
+    let agreement = Agreement { authors, ..agreement };
+    board.stored(0, 0, &BTreeMap::from([(url, agreement)]));
     assert!(board.status(now(), UNIX).complete);
-    board.keys(KeysChanged {
+    let keys = |read: &[PublicKey]| KeysChanged {
         asking: false,
         closed: 0,
         account: account(),
-        read: [account(), Keys::generate().public_key()].into(),
+        read: read.iter().copied().collect(),
         rumor_authors: BTreeSet::new(),
         write: None,
         state: KeyState::Ready,
-    });
-    assert!(
-        !board.status(now(), UNIX).complete,
-        "two keys are read, one was compared"
-    );
+    };
+    board.keys(keys(&[account()]));
+    let status = board.status(now(), UNIX);
+    assert!(status.complete && status.agreed_at == Some(UNIX), "the same keys");
+    for read in [
+        vec![account(), Keys::generate().public_key()],
+        vec![Keys::generate().public_key()],
+    ] {
+        board.keys(keys(&read));
+        assert!(!board.status(now(), UNIX).complete, "{read:?} were not compared");
+    }
 }
 
 #[test]
