@@ -80,6 +80,9 @@ pub(crate) enum Command {
     /// List the account's relays and what is known of them, change the list, or try relays out
     #[command(subcommand)]
     Relays(Relays),
+    /// Show what has not reached every relay and why, try it again, or give it up at a relay
+    #[command(subcommand)]
+    Queue(Queue),
     /// Take in a history that another program exported
     Import(Import),
     /// Look after the file that keeps everything here
@@ -294,6 +297,46 @@ pub(crate) struct RemoveRelays {
     #[arg(required = true, value_name = "URL")]
     pub(crate) urls: Vec<RelayUrl>,
     /// Also the last one; messages then stay on this device
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Queue {
+    /// What is still to reach relays, by relay and reason
+    List(QueueList),
+    /// Make deliveries that were refused, or wait for a later try, due now; `--relay` chooses those of a relay
+    Retry(RetryArgs),
+    /// Send messages to a relay no longer, as `--relay` or the id says; they stay here
+    Drop(DropArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueueList {
+    /// Every group, and every id
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The message's id, or a unique beginning of it
+    #[arg(value_name = "ID", conflicts_with = "all")]
+    pub(crate) id: Option<String>,
+    /// Everything that waits or was refused
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DropArgs {
+    /// The message's id, or a unique beginning of it
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Do it
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Also when no relay is known to have the message
     #[arg(long)]
     pub(crate) force: bool,
 }

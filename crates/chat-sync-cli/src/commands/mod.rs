@@ -6,6 +6,7 @@ mod import;
 mod key;
 mod login;
 mod logout;
+mod queue;
 mod relay;
 mod relays;
 mod status;
@@ -31,6 +32,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Import(args) => import::run(context, &args).await,
         Command::Store(command) => store::run(context, command).await,
         Command::Relays(relays) => relays::run(context, relays).await,
+        Command::Queue(command) => queue::run(context, command),
         Command::Relay(args) => relay::run(context, args).await,
     }
 }

@@ -7,6 +7,7 @@ mod chats;
 mod keys;
 mod logins;
 mod mistakes;
+mod queue;
 mod relay_list;
 mod relays;
 mod stores;
