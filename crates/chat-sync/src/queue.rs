@@ -37,6 +37,8 @@ pub fn retry_now(
         (later && chosen(&row)).then_some(Delivery {
             state: DeliveryState::Waiting,
             next_try: 0,
+            // What was said before is no reason for what is tried now.
+            reason: None,
             ..row
         })
     })

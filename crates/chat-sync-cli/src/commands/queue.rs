@@ -49,7 +49,9 @@ fn list(context: &Context, args: &QueueList) -> Result<(), Failure> {
             _ => waiting += 1,
         }
         let next_try = next_try(&row);
-        let mut key = (row.relay, state, row.reason);
+        // Nobody refused what a person gave up.
+        let reason = row.reason.filter(|_| state != "dropped");
+        let mut key = (row.relay, state, reason);
         if groups.len() >= GROUPS_MAX && !groups.contains_key(&key) {
             key.2 = None;
         }
@@ -86,7 +88,7 @@ fn shape((relay, state, reason): &Key, group: &Group) -> serde_json::Value {
         "relay": relay,
         "state": state,
         "reason": reason,
-        "meaning": meaning(relay, state, reason.as_deref()),
+        "meaning": meaning(relay, reason.as_deref()),
         "count": group.count,
         "next_try": group.next_try,
         "ids": group.ids,
@@ -121,13 +123,13 @@ fn text(context: &Context, groups: &[(Key, Group)], left: usize, drafts: u64) ->
     let lines = table.lines();
     let mut lines = lines.iter();
     lines.next().map_or(Ok(()), |heads| output.line(heads))?;
-    for (line, ((relay, state, reason), _)) in lines.zip(groups) {
+    for (line, ((relay, _, reason), _)) in lines.zip(groups) {
         output.line(line)?;
-        if let Some(meaning) = meaning(relay, state, reason.as_deref()) {
+        if let Some(meaning) = meaning(relay, reason.as_deref()) {
             output.line(&format!("  {meaning}"))?;
         }
         if let Some(reason) = reason {
-            output.line(&format!("  it said: {}", one_line(reason)))?;
+            output.line(&format!("  reason: {}", one_line(reason)))?;
         }
     }
     if left > 0 {
@@ -139,9 +141,9 @@ fn text(context: &Context, groups: &[(Key, Group)], left: usize, drafts: u64) ->
     Ok(())
 }
 
-/// The sentence for a refusal; a delivery that was given up, or not answered, was refused by nobody.
-fn meaning(relay: &str, state: &str, reason: Option<&str>) -> Option<String> {
-    let reason = reason.filter(|_| state != "dropped")?;
+/// The sentence for a refusal, if there was one.
+fn meaning(relay: &str, reason: Option<&str>) -> Option<String> {
+    let reason = reason?;
     let name = relay.split_once("://").map_or(relay, |(_, name)| name);
     Some(refusal_words(name, reason))
 }
@@ -193,7 +195,7 @@ fn give_up_at(context: &Context, args: &DropArgs) -> Result<(), Failure> {
     let account = context.data_dir.open(context.entropy())?;
     let relays = chosen_relays(context, &account)?;
     let rows = found(&account, &relays, args.id.as_deref())?;
-    if !args.yes {
+    if !args.yes && !rows.is_empty() {
         return Err(Failure::Usage(format!(
             "{} would be given up; the messages stay here; add --yes to do it",
             of_deliveries(rows.len() as u64)

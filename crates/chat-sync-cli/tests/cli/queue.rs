@@ -162,7 +162,12 @@ fn a_delivery_is_given_up_at_its_relay_and_taken_back() {
     let shown = home.run(&["chats", "show", "talk", "--json"]).succeeded().json();
     assert_eq!(shown["messages"].as_array().unwrap().len(), 3, "they stay here");
     home.run(&["queue", "retry", "--relay", NOBODY]).succeeded();
-    assert_eq!(listed(&home)["waiting"], 3);
+    let waiting = group(&listed(&home), "waiting");
+    assert_eq!(
+        (&waiting["count"], &waiting["reason"], &waiting["meaning"]),
+        (&json!(3), &Value::Null, &Value::Null),
+        "nobody refused them"
+    );
 }
 
 #[test]
