@@ -259,6 +259,33 @@ fn f12_frames_of_4096_bytes_transfer_every_event_once() {
 }
 
 #[test]
+fn f12_a_relay_that_says_everything_twice_is_sent_and_asked_for_everything_once() {
+    let (lab, device) = half_of(12, 900);
+    simulate(async {
+        lab.bad.add_quirk(Quirk::NegRepeats);
+        let phone = lab.start(&device, &[BAD]).await;
+        seconds(60).await;
+        let compared = report(&phone.status(), BAD);
+        assert!(
+            compared.complete && compared.method == Method::Negentropy,
+            "{compared:?}"
+        );
+        assert_eq!((compared.have, compared.need), (450, 450), "every id named once");
+        assert_eq!((compared.sent, compared.received), (450, 450));
+        assert_eq!(
+            lab.bad.tally().up_of("EVENT").frames,
+            450,
+            "every event sent once"
+        );
+        let came = lab.bad.tally().down_of("EVENT").frames;
+        assert!((450..=463).contains(&came), "every event fetched once: {came}");
+
+        let laptop = lab.fresh(&[BAD, GOOD]).await;
+        lab.heals(&phone, &laptop).await;
+    });
+}
+
+#[test]
 fn f13_endless_rounds_end_after_64() {
     let (lab, device) = half_of(13, 400);
     simulate(async {

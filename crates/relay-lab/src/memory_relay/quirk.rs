@@ -24,6 +24,8 @@ pub enum Quirk {
     NegCloses(&'static str),
     /// Answers every NEG frame with another wrong fingerprint of everything, so that no round ends.
     NegEndless,
+    /// Answers the first NEG-MSG of a session with what it answered to the NEG-OPEN: every id of that again (N-14).
+    NegRepeats,
     /// Compares against an empty set, as after an error of its database (N-13).
     NegEmpty,
     /// Refuses to compare more items than this, and says so in words only (N-6).
@@ -111,6 +113,11 @@ impl Quirks {
             Quirk::NegEndless => Some(wire::neg_msg(sub, &everything_differs(rounds))),
             _ => None,
         })
+    }
+
+    /// Whether the first NEG-MSG of a session is answered with what was said to the NEG-OPEN.
+    pub(super) fn neg_repeats(&mut self) -> bool {
+        self.has(&Quirk::NegRepeats)
     }
 
     /// Whether a comparison sees nothing.

@@ -37,6 +37,8 @@ impl Handled {
 pub(super) struct Session {
     subs: BTreeMap<String, Vec<Filter>>,
     negs: BTreeMap<String, Negentropy<'static, NegentropyStorageVector>>,
+    /// What was said to the NEG-OPEN of a session that had no NEG-MSG yet.
+    opening_answers: BTreeMap<String, String>,
     /// Every subscription id of this connection, closed ones too.
     used: BTreeSet<String>,
     /// NEG frames so far.
@@ -62,10 +64,16 @@ impl Session {
             }
             Ok(Request::NegOpen { sub, filter, message }) => {
                 self.rounds += 1;
-                Handled::answer(self.open(sub, &filter, &message, store, config, quirks))
+                let answer = self.open(sub.clone(), &filter, &message, store, config, quirks);
+                self.opening_answers.insert(sub, answer.clone());
+                Handled::answer(answer)
             }
             Ok(Request::NegMsg { sub, message }) => {
                 self.rounds += 1;
+                let opening_answer = self.opening_answers.remove(&sub);
+                if let Some(again) = opening_answer.filter(|_| quirks.neg_repeats()) {
+                    return Handled::answer(again);
+                }
                 Handled::answer(match quirks.neg_msg(&sub, self.rounds) {
                     Some(answer) => {
                         self.negs.remove(&sub);
@@ -76,6 +84,7 @@ impl Session {
             }
             Ok(Request::NegClose { sub }) => {
                 self.negs.remove(&sub);
+                self.opening_answers.remove(&sub);
                 Handled::default()
             }
         }
