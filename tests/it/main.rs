@@ -9,6 +9,7 @@ mod deaths;
 mod deletions;
 mod deliveries;
 mod fault_lab;
+mod faults_connections;
 mod faults_events;
 mod faults_negentropy;
 mod faults_paging;

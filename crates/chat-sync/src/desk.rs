@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::report::SyncReport;
 use crate::states::MessageState;
+use crate::waking::doubt_connections;
 
 /// Requests that wait at once: one a caller, and callers wait for their answers.
 pub(crate) const REQUESTS_MAX: usize = 64;
@@ -66,14 +67,18 @@ impl Desk {
     pub(crate) async fn serve(self, mut requests: mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
         let desk = Arc::new(self);
         actix::spawn(Arc::clone(&desk).keep_proven());
+        let doubts = actix::spawn(doubt_connections(desk.env.clone(), desk.links.clone()));
+        let mut shutdown = None;
         while let Some(request) = requests.recv().await {
             if let Request::Shutdown(done) = request {
-                return Some(done);
+                shutdown = Some(done);
+                break;
             }
             let desk = Arc::clone(&desk);
             actix::spawn(async move { desk.answer(request).await });
         }
-        None
+        doubts.abort();
+        shutdown
     }
 
     // Whoever asked may have gone; then nobody misses the answer.

@@ -50,6 +50,7 @@ mod report;
 mod signer_login;
 mod states;
 mod upkeep;
+mod waking;
 mod wiring;
 
 pub use chat_model::{ConversationSummary, FindError, Message, MessageId, Role};

@@ -13,6 +13,9 @@ const STORED_MAX: usize = 500;
 const STORED_COMPARED: usize = 1;
 /// A live REQ has to see its EOSE within this long, or it is dead although the socket is not (field guide C-5).
 const EOSE_DEADLINE: Duration = Duration::from_secs(60);
+/// Silence after which a live subscription is opened again, which the relay has to answer: one can be dead although its
+/// socket is not (field guide C-5).
+const SILENCE_MAX: Duration = Duration::from_secs(600);
 /// Pause before a subscription that the relay closed is opened again, doubled each time.
 const PAUSE_FIRST: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
@@ -32,9 +35,12 @@ enum State {
     Opening {
         sub: SubId,
         deadline: Instant,
+        /// It takes the place of one that was only silent.
+        renews: bool,
     },
     Live {
         sub: SubId,
+        silent_until: Instant,
     },
     Closed {
         until: Instant,
@@ -63,7 +69,11 @@ impl Live {
     pub fn again(&mut self, now: Instant) {
         self.stored = STORED_MAX;
         self.state = match std::mem::replace(&mut self.state, State::Off) {
-            State::Opening { sub, .. } | State::Live { sub } => State::Opening { sub, deadline: now },
+            State::Opening { sub, .. } | State::Live { sub, .. } => State::Opening {
+                sub,
+                deadline: now,
+                renews: false,
+            },
             State::Off | State::Closed { .. } => State::Closed { until: now },
         };
     }
@@ -76,30 +86,48 @@ impl Live {
     /// The REQ went out under `sub`. Returns the subscription it replaces, to be closed.
     pub fn opened(&mut self, sub: SubId, now: Instant) -> Option<SubId> {
         self.stored = STORED_MAX;
+        let renews = matches!(self.state, State::Live { .. });
         let old = std::mem::replace(
             &mut self.state,
             State::Opening {
                 sub,
                 deadline: now + EOSE_DEADLINE,
+                renews,
             },
         );
         match old {
-            State::Opening { sub, .. } | State::Live { sub } => Some(sub),
+            State::Opening { sub, .. } | State::Live { sub, .. } => Some(sub),
             State::Off | State::Closed { .. } => None,
         }
     }
 
     /// Whether `sub` is the open one.
     pub fn owns(&self, sub: &SubId) -> bool {
-        matches!(&self.state, State::Opening { sub: open, .. } | State::Live { sub: open } if open == sub)
+        matches!(&self.state, State::Opening { sub: open, .. } | State::Live { sub: open, .. } if open == sub)
     }
 
     /// Stored events are through; from here on they are new.
-    pub fn stored_done(&mut self, sub: &SubId) {
+    pub fn stored_done(&mut self, sub: &SubId, now: Instant) {
         if self.owns(sub) {
-            self.state = State::Live { sub: sub.clone() };
+            self.state = State::Live {
+                sub: sub.clone(),
+                silent_until: now + SILENCE_MAX,
+            };
             self.pause = PAUSE_FIRST;
         }
+    }
+
+    /// An event came. Returns whether it came by this subscription, which is alive then.
+    pub fn heard(&mut self, sub: &SubId, now: Instant) -> bool {
+        if let State::Live {
+            sub: open,
+            silent_until,
+        } = &mut self.state
+            && open == sub
+        {
+            *silent_until = now + SILENCE_MAX;
+        }
+        self.owns(sub)
     }
 
     /// The relay closed it.
@@ -117,17 +145,21 @@ impl Live {
         *self = Self::default();
     }
 
-    /// Whether it streams: open, and past its stored events.
+    /// Whether it streams: open, and past its stored events; or being opened again after a silence, which is no news.
     pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Live { .. })
+        matches!(
+            self.state,
+            State::Live { .. } | State::Opening { renews: true, .. }
+        )
     }
 
     /// When [`Self::due`] turns true.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Opening { deadline, .. } => Some(*deadline),
+            State::Live { silent_until, .. } => Some(*silent_until),
             State::Closed { until } => Some(*until),
-            State::Off | State::Live { .. } => None,
+            State::Off => None,
         }
     }
 
@@ -157,8 +189,28 @@ mod tests {
             Some(sub("a")),
             "the dead one is closed"
         );
-        live.stored_done(&sub("b"));
-        assert!(live.is_live() && live.deadline().is_none());
+        let opened = now + EOSE_DEADLINE;
+        live.stored_done(&sub("b"), opened);
+        assert!(live.is_live() && !live.due(opened + EOSE_DEADLINE));
+    }
+
+    #[test]
+    fn a_silent_subscription_is_opened_again_and_one_that_brings_something_is_not() {
+        let now = tokio::time::Instant::now().into_std();
+        let mut live = Live::default();
+        live.opened(sub("a"), now);
+        live.stored_done(&sub("a"), now);
+        let later = now + SILENCE_MAX / 2;
+        assert!(live.heard(&sub("a"), later) && !live.heard(&sub("other"), now + SILENCE_MAX));
+        assert!(!live.due(later + SILENCE_MAX - Duration::from_secs(1)));
+        assert!(live.is_live() && live.due(later + SILENCE_MAX));
+        assert_eq!(live.stored(), STORED_MAX, "with what it may have missed");
+        let renewed = later + SILENCE_MAX;
+        assert_eq!(live.opened(sub("b"), renewed), Some(sub("a")));
+        assert!(live.is_live(), "nothing is known to be wrong");
+        assert!(live.due(renewed + EOSE_DEADLINE), "unless the relay says nothing");
+        live.opened(sub("c"), renewed + EOSE_DEADLINE);
+        assert!(!live.is_live());
     }
 
     #[test]
@@ -184,7 +236,7 @@ mod tests {
         live.opened(sub("old"), now);
         live.opened(sub("new"), now);
         live.closed(&sub("old"), now);
-        live.stored_done(&sub("old"));
+        live.stored_done(&sub("old"), now);
         assert!(live.owns(&sub("new")) && !live.is_live());
     }
 }

@@ -64,12 +64,18 @@ struct Inner {
     tally: Tally,
     heard: Option<Vec<String>>,
     down: bool,
+    /// Dials that are still to be taken and hung up on.
+    hang_ups: u32,
+    /// Dials so far, those too that came to nothing.
+    dials: u64,
 }
 
 #[derive(Debug, Default)]
 struct Client {
     session: Session,
     outbox: Outbox,
+    /// Nothing passes in either direction, and nobody says so.
+    lost: bool,
 }
 
 impl Default for MemoryRelay {
@@ -91,6 +97,8 @@ impl MemoryRelay {
             tally: Tally::default(),
             heard: None,
             down: false,
+            hang_ups: 0,
+            dials: 0,
         })))
     }
 
@@ -158,6 +166,25 @@ impl MemoryRelay {
         self.lock().down = false;
     }
 
+    /// Takes the next `times` connections and ends each at once (C-1).
+    pub fn hang_up(&self, times: u32) {
+        self.lock().hang_ups = times;
+    }
+
+    /// Every connection that stands looks open from now on, and nothing passes through it (C-4). New ones are as always.
+    pub fn lose_connections(&self) {
+        self.with(|inner| {
+            for client in inner.clients.values_mut() {
+                client.lost = true;
+            }
+        });
+    }
+
+    /// How often somebody dialled, in vain or not.
+    pub fn dials(&self) -> u64 {
+        self.lock().dials
+    }
+
     /// Takes an event past the front door: unchecked, so a forged one too, and announced to live subscriptions.
     /// Whether it was new.
     pub fn put(&self, event: Event) -> bool {
@@ -211,11 +238,17 @@ impl MemoryRelay {
 
     fn connect(&self) -> Result<Connection, DialError> {
         let client = self.with(|inner| {
+            inner.dials += 1;
             if inner.down {
                 return Err(DialError::Refused);
             }
             inner.connected += 1;
-            inner.clients.insert(inner.connected, Client::default());
+            let mut client = Client::default();
+            if inner.hang_ups > 0 {
+                inner.hang_ups -= 1;
+                client.outbox.close();
+            }
+            inner.clients.insert(inner.connected, client);
             Ok(inner.connected)
         })?;
         Ok(link::connection(self.clone(), client))
@@ -255,6 +288,9 @@ impl fmt::Debug for MemoryRelay {
 impl Inner {
     /// Handles one message of a client that is connected.
     fn take(&mut self, client: u64, message: Outgoing) {
+        if self.clients.get(&client).is_some_and(|client| client.lost) {
+            return;
+        }
         let Outgoing::Text(frame) = message else {
             return self.tell(client, Incoming::Pong);
         };
@@ -277,7 +313,9 @@ impl Inner {
         for answer in handled.answers {
             self.tell(client, Incoming::Text(answer));
         }
-        if let Some(held) = handled.announce {
+        if let Some(held) = handled.announce
+            && self.quirks.announces()
+        {
             self.announce(&held);
         }
     }
@@ -286,7 +324,7 @@ impl Inner {
         for client in self
             .clients
             .values_mut()
-            .filter(|client| !client.outbox.is_closed())
+            .filter(|client| !client.lost && !client.outbox.is_closed())
         {
             for frame in client.session.announce(held) {
                 self.tally.got(&frame);

@@ -7,7 +7,7 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// From a ping to giving up. With the interval above a dead connection is found within 45 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// The same after the machine woke up or the network changed (C-6).
-const ANSWER_WITHIN_SUSPECT: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN_SUSPECT: Duration = Duration::from_secs(3);
 
 /// What to do when the time of [`Keepalive::next`] has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

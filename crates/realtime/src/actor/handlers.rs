@@ -70,7 +70,7 @@ impl Handler<FrameArrived> for RealtimeActor {
         };
         match frame {
             RelayFrame::Event { sub, event } => {
-                let asked = line.live.owns(&sub) || line.fetches.arrived(&sub, event.id, now);
+                let asked = line.live.heard(&sub, now) || line.fetches.arrived(&sub, event.id, now);
                 let read = self
                     .keys
                     .as_ref()
@@ -83,7 +83,7 @@ impl Handler<FrameArrived> for RealtimeActor {
                 }
             }
             RelayFrame::Eose { sub, .. } => {
-                line.live.stored_done(&sub);
+                line.live.stored_done(&sub, now);
                 if line.fetches.answered(&sub) {
                     close(&line.link, sub, &self.handle.frames);
                 }

@@ -32,6 +32,8 @@ pub enum Quirk {
     NegCapInWords(usize),
     /// Names these ids in comparisons and never shows them (N-16).
     Withholds(BTreeSet<EventId>),
+    /// Passes no new event on to live subscriptions (C-5).
+    AnnouncesNothing,
     /// Shows nothing, and a clean EOSE (P-1).
     EmptyPage,
     /// Shows half the events, then this NOTICE and EOSE (P-2).
@@ -118,6 +120,11 @@ impl Quirks {
     /// Whether the first NEG-MSG of a session is answered with what was said to the NEG-OPEN.
     pub(super) fn neg_repeats(&mut self) -> bool {
         self.has(&Quirk::NegRepeats)
+    }
+
+    /// Whether new events are passed on.
+    pub(super) fn announces(&mut self) -> bool {
+        !self.has(&Quirk::AnnouncesNothing)
     }
 
     /// Whether a comparison sees nothing.

@@ -1,0 +1,68 @@
+//! Whether the machine slept, and what follows from it.
+
+use std::time::{Duration, Instant};
+
+use relay_link::RelayLink;
+use supervision::Env;
+
+/// How often to look, so that a dead connection is known soon after waking: this and the answer to a ping (field guide
+/// C-6).
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Time that only the wall clock counted: more was slept through, less is a clock that is being set right (C-6).
+const SLEEP_MIN: u64 = 10;
+
+/// Compares both clocks from one look to the next. Setting the wall clock ahead looks the same as sleeping, and costs a
+/// ping.
+#[derive(Debug)]
+struct Looks {
+    last: (Instant, u64),
+}
+
+impl Looks {
+    fn since(now: Instant, unix: u64) -> Self {
+        Self { last: (now, unix) }
+    }
+
+    /// Seconds slept since the last look, when that is worth speaking of.
+    fn slept(&mut self, now: Instant, unix: u64) -> Option<u64> {
+        let (then, unix_then) = std::mem::replace(&mut self.last, (now, unix));
+        let awake = now.saturating_duration_since(then).as_secs();
+        let slept = unix.saturating_sub(unix_then).saturating_sub(awake);
+        (slept > SLEEP_MIN).then_some(slept)
+    }
+}
+
+/// Has every connection prove that it is alive, and every relay that is waited for dialled, whenever the machine wakes
+/// up. Never ends.
+pub(crate) async fn doubt_connections(env: Env, links: Vec<RelayLink>) {
+    let mut looks = Looks::since(env.clock.now(), env.clock.unix());
+    loop {
+        actix::clock::sleep(LOOK_EVERY).await;
+        let Some(seconds) = looks.slept(env.clock.now(), env.clock.unix()) else {
+            continue;
+        };
+        tracing::info!(seconds, "awake again: connections are doubted");
+        for link in &links {
+            // A link that is being restarted dials by itself.
+            let _ = link.redial();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleep_is_time_that_only_the_wall_clock_counted() {
+        let begin = tokio::time::Instant::now().into_std();
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        let mut looks = Looks::since(begin, 1_000_000);
+        assert_eq!(looks.slept(at(2), 1_000_003), None, "fractions of seconds");
+        assert_eq!(looks.slept(at(3_602), 1_003_602), None, "an hour awake");
+        assert_eq!(looks.slept(at(3_604), 1_004_204), Some(600));
+        assert_eq!(looks.slept(at(3_606), 1_004_206), None, "said once");
+        assert_eq!(looks.slept(at(3_608), 997_006), None, "a clock set back");
+        assert_eq!(looks.slept(at(3_610), 997_008), None);
+    }
+}
