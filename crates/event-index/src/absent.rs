@@ -72,12 +72,16 @@ pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
     Ok(())
 }
 
+fn rebuild(writer: &mut Writer<'_>) -> Result<(), IndexError> {
+    writer.rebuild_absent()
+}
+
 impl Store {
     /// Makes the table in a store that was written before it was known. Cost when it is there: one look-up.
     pub(crate) fn make_absent(&self) -> Result<(), IndexError> {
         match self.read()?.open_table(ABSENT) {
             Ok(_) => Ok(()),
-            Err(TableError::TableDoesNotExist(_)) => self.write(|writer| writer.rebuild_absent()),
+            Err(TableError::TableDoesNotExist(_)) => self.write(rebuild),
             Err(error) => Err(error.into()),
         }
     }
