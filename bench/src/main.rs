@@ -6,6 +6,7 @@ use std::env;
 use std::process::ExitCode;
 
 mod meter;
+mod opening;
 mod reconcile;
 
 /// What a benchmark ends with; what went wrong is for the person who started it.
@@ -14,6 +15,7 @@ pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 const USAGE: &str = "\
 cargo xtask bench <name> [options]
 
+  opening     the steps of the first message, over files that `reconcile --dir` left
   reconcile   a comparison from a cold file, against load + seal + initiate of the crate `negentropy`
 ";
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((name, rest)) if name == "reconcile" => reconcile::run(rest),
+        Some((name, rest)) if name == "opening" => opening::run(rest),
         Some((name, rest)) if name == reconcile::CLIENT => reconcile::client(rest),
         _ => {
             eprint!("{USAGE}");

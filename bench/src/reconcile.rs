@@ -6,9 +6,13 @@
 //!   client without the index does: open the file, read every item into the crate's list, seal, initiate.
 //! - The relay is the same for both: the crate's own list, here in the parent process, with frames of at most 60,000
 //!   bytes both ways. Its time is not counted, nor is the waiting for it.
+//! - `none-exceptions` compares what the relay is *expected* to hold ([`exceptions`]): it serves 1,000 events that were
+//!   deleted here, and refused 500 that are held. The crate's client knows nothing of that, and names them all; its
+//!   time to the first message is the load, the seal and the initiate.
 //! - Each row is the quickest of a few runs, as other programs may run beside. What was named is checked in every run.
 
 mod client;
+mod exceptions;
 mod history;
 mod pipe;
 mod row;
@@ -25,7 +29,8 @@ use nostr::event::EventId;
 
 use crate::Outcome;
 use client::{Cost, Who};
-use history::{DIFFERENCES, Relay};
+pub(crate) use history::key;
+use history::{DIFFERENCES, Expected, Relay};
 use row::{Comparison, Row};
 
 /// The name under which this program starts itself as a client.
@@ -33,6 +38,8 @@ pub(crate) const CLIENT: &str = "reconcile-client";
 
 /// Message bytes, as strfry's default frames hold them in hex.
 const FRAME_BYTES_MAX: u64 = 60_000;
+/// The store's own, so that neither side has more memory for pages.
+pub(crate) const CACHE_BYTES: usize = 16 << 20;
 /// The quickest of as many runs counts.
 const RUNS: usize = 5;
 
@@ -42,7 +49,7 @@ cargo xtask bench reconcile [options]
   --json        the last line is {\"rows\":[...]}
   --n LIST      sizes, as 10k,1m (default 10k,100k,1m)
   --big         10m as well: a file of some gigabytes, made in minutes
-  --diff NAME   only none, 10-recent, 10-anywhere or 1000-anywhere
+  --diff NAME   only none, 10-recent, 10-anywhere, 1000-anywhere or none-exceptions (up to 1m)
   --runs N      the quickest of N runs counts (default 5)
   --dir PATH    keep the histories there, and use those that are there
 ";
@@ -85,6 +92,12 @@ impl Options {
     }
 }
 
+impl Options {
+    fn wants(&self, difference: &str) -> bool {
+        self.difference.as_ref().is_none_or(|name| name == difference)
+    }
+}
+
 /// `10k` and `1m` as numbers.
 fn size(text: &str) -> Result<u64, Box<dyn Error>> {
     let (digits, unit) = match text.strip_suffix(['k', 'm']) {
@@ -112,22 +125,33 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         // Neither side is to be the one that waits for the disk.
         std::io::copy(&mut std::fs::File::open(&path)?, &mut std::io::sink())?;
         for difference in DIFFERENCES {
-            if options
-                .difference
-                .as_ref()
-                .is_some_and(|name| name != difference.name)
-            {
-                continue;
+            if options.wants(difference.name) {
+                let relay = difference.relay(count)?;
+                rows.push(measured(
+                    &options,
+                    count,
+                    difference.name,
+                    Who::Ours,
+                    &path,
+                    &relay,
+                )?);
             }
-            let relay = difference.relay(count)?;
-            let row = Row {
-                n: count,
-                diff: difference.name,
-                ours: quickest(options.runs, Who::Ours, &path, &relay)?,
-                theirs: quickest(options.runs, Who::Crate, &path, &relay)?,
-            };
-            row.print();
-            rows.push(row.to_json());
+        }
+        if count <= exceptions::ITEMS_MAX && options.wants(exceptions::NAME) {
+            let path = exceptions::file(directory, count, &path)?;
+            std::io::copy(&mut std::fs::File::open(&path)?, &mut std::io::sink())?;
+            let relay = exceptions::relay(count)?;
+            rows.push(measured(
+                &options,
+                count,
+                exceptions::NAME,
+                Who::OursAtRelay,
+                &path,
+                &relay,
+            )?);
+            if options.directory.is_none() {
+                std::fs::remove_file(path)?;
+            }
         }
         if options.directory.is_none() {
             std::fs::remove_file(path)?;
@@ -139,19 +163,47 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Ok(())
 }
 
+/// One row, printed.
+fn measured(
+    options: &Options,
+    count: u64,
+    name: &'static str,
+    ours: Who,
+    path: &Path,
+    relay: &Relay,
+) -> Result<serde_json::Value, Box<dyn Error>> {
+    let row = Row {
+        n: count,
+        diff: name,
+        ours: quickest(options.runs, ours, path, relay, &relay.ours)?,
+        theirs: quickest(options.runs, Who::Crate, path, relay, &relay.theirs)?,
+    };
+    row.print();
+    Ok(row.to_json())
+}
+
 /// The process that [`run`] starts for one comparison.
 pub(crate) fn client(arguments: &[String]) -> Outcome {
     let [who, path, agreed] = arguments else {
         return Err("a client is started by `bench reconcile` alone".into());
     };
-    let who = if who == "ours" { Who::Ours } else { Who::Crate };
+    let who = [Who::Ours, Who::OursAtRelay, Who::Crate]
+        .into_iter()
+        .find(|known| known.name() == who)
+        .ok_or("there is no such client")?;
     client::run(who, Path::new(path), agreed.parse()?)
 }
 
-fn quickest(runs: usize, who: Who, path: &Path, relay: &Relay) -> Result<Comparison, Box<dyn Error>> {
+fn quickest(
+    runs: usize,
+    who: Who,
+    path: &Path,
+    relay: &Relay,
+    expected: &Expected,
+) -> Result<Comparison, Box<dyn Error>> {
     let mut best: Option<Comparison> = None;
     for _ in 0..runs {
-        let run = compare(who, path, relay)?;
+        let run = compare(who, path, relay, expected)?;
         if best.is_none_or(|best| run.cost.whole.wall < best.cost.whole.wall) {
             best = Some(run);
         }
@@ -160,10 +212,10 @@ fn quickest(runs: usize, who: Who, path: &Path, relay: &Relay) -> Result<Compari
 }
 
 /// One comparison with a client in a process of its own.
-fn compare(who: Who, path: &Path, relay: &Relay) -> Result<Comparison, Box<dyn Error>> {
+fn compare(who: Who, path: &Path, relay: &Relay, expected: &Expected) -> Result<Comparison, Box<dyn Error>> {
     let mut child = Command::new(env::current_exe()?)
         .arg(CLIENT)
-        .arg(if who == Who::Ours { "ours" } else { "crate" })
+        .arg(who.name())
         .arg(path)
         .arg(relay.agreed.to_string())
         .stdin(Stdio::piped())
@@ -172,7 +224,7 @@ fn compare(who: Who, path: &Path, relay: &Relay) -> Result<Comparison, Box<dyn E
     let mut to = BufWriter::new(child.stdin.take().ok_or("the client has no input")?);
     let mut from = BufReader::new(child.stdout.take().ok_or("the client has no output")?);
     let (mut rounds, mut up, mut down) = (0, 0, 0);
-    let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
+    let mut named = Expected::default();
     let cost: Cost = loop {
         match pipe::read(&mut from)? {
             (pipe::FRAME, message) => {
@@ -182,13 +234,13 @@ fn compare(who: Who, path: &Path, relay: &Relay) -> Result<Comparison, Box<dyn E
                 down += reply.len();
                 pipe::write(&mut to, pipe::FRAME, &reply)?;
             }
-            (pipe::HAVE, ids) => have = ids_of(&ids),
-            (pipe::NEED, ids) => need = ids_of(&ids),
+            (pipe::HAVE, ids) => named.have = ids_of(&ids),
+            (pipe::NEED, ids) => named.need = ids_of(&ids),
             (_, json) => break serde_json::from_slice(&json)?,
         }
     };
     child.wait()?;
-    if have != relay.have || need != relay.need {
+    if named != *expected {
         return Err(format!("{who:?} named something else than what differs").into());
     }
     Ok(Comparison {

@@ -6,14 +6,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use event_index::{Item, Storage, Store};
+use event_index::{Item, Storage, Store, View};
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use nostr::event::EventId;
 use reconciler::neg::{FrameLimit, Initiator, Next, Strategy};
 use redb::{Database, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize};
 
-use super::{FRAME_BYTES_MAX, history, pipe};
+use super::{CACHE_BYTES, FRAME_BYTES_MAX, exceptions, history, pipe};
 use crate::Outcome;
 use crate::meter::{self, Meter, Spent};
 
@@ -22,8 +22,21 @@ use crate::meter::{self, Meter, Spent};
 pub(super) enum Who {
     /// The fingerprint index, recent first.
     Ours,
+    /// The same, over what the relay is expected to hold.
+    OursAtRelay,
     /// What a client without the index does: every item from the same table into the crate's list, sealed.
     Crate,
+}
+
+impl Who {
+    /// How a process is told who it is.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::OursAtRelay => "ours-at-relay",
+            Self::Crate => "crate",
+        }
+    }
 }
 
 /// What a comparison took, but for what crossed the pipe.
@@ -37,13 +50,13 @@ pub(super) struct Cost {
 
 /// As `event-index` defines it, to the byte.
 const ITEMS: TableDefinition<(u64, &[u8; 32]), u64> = TableDefinition::new("items-1");
-/// The store's own, so that neither side has more memory for pages.
-const CACHE_BYTES: usize = 16 << 20;
+/// How far before an agreement the product looks for late items.
+const OVERLAP_SECS: u64 = 300;
 
 /// One side of the comparison, between two messages.
 enum Client {
     Ours(
-        Box<Initiator<event_index::IndexView>>,
+        Box<Initiator<dyn View + Send + Sync>>,
         #[expect(dead_code, reason = "closed after the comparison, not within")] Store,
     ),
     Crate(Negentropy<'static, NegentropyStorageVector>),
@@ -62,6 +75,7 @@ pub(super) fn run(who: Who, path: &Path, agreed: u64) -> Outcome {
     let mut meter = Meter::new();
     let (mut client, mut message) = meter.stretch(|| match who {
         Who::Ours => Client::ours(path, agreed),
+        Who::OursAtRelay => Client::ours_at_relay(path),
         Who::Crate => Client::of_crate(path),
     })?;
     let first_message = meter.spent();
@@ -95,6 +109,31 @@ impl Client {
             }),
         };
         let view = Arc::new(store.view()?);
+        Self::open(store, view, strategy)
+    }
+
+    /// Opens as the product does after an agreement.
+    fn ours_at_relay(path: &Path) -> Result<(Self, Vec<u8>), Box<dyn Error>> {
+        let store = Store::open(Storage::File(path.to_owned()), &history::key())?;
+        let expected = store.at_relay(exceptions::RELAY)?;
+        let agreement = expected.agreement.ok_or("no agreement is on record")?;
+        let from = Item {
+            created_at: agreement.at.saturating_sub(OVERLAP_SECS),
+            id: EventId::from_byte_array([0; 32]),
+        };
+        let covered = expected
+            .view
+            .covered()
+            .ok_or("no item is known to be held there")?;
+        let view = Arc::new(expected.view);
+        Self::open(store, view, Strategy::Overlapping { from, covered })
+    }
+
+    fn open(
+        store: Store,
+        view: Arc<dyn View + Send + Sync>,
+        strategy: Strategy,
+    ) -> Result<(Self, Vec<u8>), Box<dyn Error>> {
         let (initiator, message) = Initiator::open(view, strategy, FrameLimit::of(FRAME_BYTES_MAX))?;
         Ok((Self::Ours(Box::new(initiator), store), message))
     }

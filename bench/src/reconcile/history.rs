@@ -52,7 +52,7 @@ fn mix(state: u64) -> u64 {
 }
 
 /// The store's key; nothing in these files is anybody's.
-pub(super) fn key() -> StoreKey {
+pub(crate) fn key() -> StoreKey {
     StoreKey::from_bytes([7; 32])
 }
 
@@ -122,11 +122,20 @@ pub(super) const DIFFERENCES: [Difference; 4] = [
     },
 ];
 
-/// A relay's set, and what a comparison with it has to name.
-pub(super) struct Relay {
-    pub(super) set: NegentropyStorageVector,
+/// What a comparison has to name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Expected {
     pub(super) have: BTreeSet<EventId>,
     pub(super) need: BTreeSet<EventId>,
+}
+
+/// A relay's set, and what comparisons with it have to name.
+pub(super) struct Relay {
+    pub(super) set: NegentropyStorageVector,
+    /// Ours.
+    pub(super) ours: Expected,
+    /// The crate's.
+    pub(super) theirs: Expected,
     /// The first item after the last agreement with it.
     pub(super) agreed: u64,
 }
@@ -149,16 +158,16 @@ impl Difference {
         let lacks: BTreeSet<u64> = places.iter().copied().step_by(2).collect();
         let mut set = NegentropyStorageVector::with_capacity(count as usize);
         let mut put = |item: Item| set.insert(item.created_at, Id::from_byte_array(item.id.to_bytes()));
-        let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
+        let mut expected = Expected::default();
         for n in 0..count {
             if lacks.contains(&n) {
-                have.insert(item(n).id);
+                expected.have.insert(item(n).id);
             } else {
                 put(item(n))?;
             }
             if places.contains(&n) && !lacks.contains(&n) {
                 put(theirs(n))?;
-                need.insert(theirs(n).id);
+                expected.need.insert(theirs(n).id);
             }
         }
         set.seal()?;
@@ -166,8 +175,8 @@ impl Difference {
         let agreed = item(count - news).created_at;
         Ok(Relay {
             set,
-            have,
-            need,
+            ours: expected.clone(),
+            theirs: expected,
             agreed,
         })
     }

@@ -1,13 +1,12 @@
 //! One relay's exceptions, turned into what it is expected to hold, and what comparisons teach about them.
 
 use nostr::event::EventId;
-use redb::ReadTransaction;
-use serde::Deserialize;
 
+use crate::absent::absent_in;
 use crate::delivery_rows::{Row, state_of};
 use crate::extra::extra_in;
 use crate::index_view::IndexView;
-use crate::tables::{DELIVERIES, ENVELOPES, IDS, TOMBSTONE_TIMES, TOMBSTONES};
+use crate::tables::{DELIVERIES, IDS, TOMBSTONE_TIMES, TOMBSTONES};
 use crate::{Agreement, DeliveryState, Extra, ExtraReason, IndexError, Item, RelayView, Store};
 
 /// Refused events that are looked at: 3 MiB while the relay is compared with. More are expected to be there, and differ
@@ -53,12 +52,6 @@ pub struct Placed {
     pub found: usize,
 }
 
-/// The part of an envelope that its place depends on.
-#[derive(Deserialize)]
-struct Timed {
-    created_at: u64,
-}
-
 impl Store {
     /// What a relay is expected to hold: the items, without those it refused ([`DeliveryState::Parked`]), with its extra
     /// events. Items that wait to be sent stay in the view although the relay lacks them: the comparison is then what
@@ -70,7 +63,7 @@ impl Store {
         let transaction = self.read()?;
         let tag = self.keys.relay_tag(relay);
         let base = Self::view_in(&transaction)?;
-        let refused = parked_in(&transaction, &tag, &base)?;
+        let refused = absent_in(&transaction, &tag, ABSENT_MAX)?;
         let extra = extra_in(&transaction, &tag)?;
         let agreement = self.agreement_in(&transaction, &tag)?;
         let covered = match agreement {
@@ -152,37 +145,4 @@ impl Store {
             Ok(placed)
         })
     }
-}
-
-/// The items that this relay refused, with their sequence numbers.
-fn parked_in(
-    transaction: &ReadTransaction,
-    tag: &[u8; 16],
-    base: &IndexView,
-) -> Result<Vec<(u64, Item)>, IndexError> {
-    let rows = transaction.open_table(DELIVERIES)?;
-    let envelopes = transaction.open_table(ENVELOPES)?;
-    let mut refused = Vec::new();
-    for row in rows.range((tag, 0)..(tag, u64::MAX))? {
-        let (key, bytes) = row?;
-        if state_of(bytes.value()) != Some(DeliveryState::Parked) {
-            continue;
-        }
-        let seq = key.value().1;
-        let id = Row::decode(tag, seq, bytes.value(), None)?.id;
-        // The time alone is read, and is right if it leads to the item: the id need not be computed again.
-        let timed = envelopes
-            .get(seq)?
-            .and_then(|json| serde_json::from_slice::<Timed>(json.value()).ok());
-        let item = timed.map(|Timed { created_at }| Item { created_at, id });
-        match item {
-            Some(item) if base.holds(&item, seq)? => refused.push((seq, item)),
-            // Expected to be there, it differs in every comparison; the others are compared all the same.
-            _ => tracing::warn!(event = %id, "the envelope of a refused event is damaged"),
-        }
-        if refused.len() == ABSENT_MAX {
-            break;
-        }
-    }
-    Ok(refused)
 }

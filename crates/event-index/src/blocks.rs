@@ -1,20 +1,17 @@
-//! Blocks: runs of at most 64 items with their count, the sum of their ids, and the items at both ends.
+//! Blocks: runs of at most 96 items with their count, the sum of their ids, and the items at both ends.
 
-use redb::ReadableTable;
-
+use crate::block_items::{Packed, load_items};
 use crate::fingerprint::Sum;
-use crate::tables::Bytes32;
 use crate::{IndexError, Item};
 
-/// The end of a range is found by reading at most as many items: one or two pages of a tree. Larger ones make scattered
-/// differences dear, smaller ones the rows of a superblock. The unit tests and the fuzz
-/// target see more cuts and joins with smaller ones.
-pub(crate) const BLOCK_ITEMS_MAX: u64 = if cfg!(any(test, fuzzing)) { 8 } else { 64 };
+/// The end of a range is found by reading at most as many items: one row, which fills one page. The unit tests and the
+/// fuzz target see more cuts and joins with smaller ones.
+pub(crate) const BLOCK_ITEMS_MAX: u64 = if cfg!(any(test, fuzzing)) { 8 } else { 96 };
 
 /// A block with fewer joins a neighbour that has room, so that deletions leave no dust behind.
 const BLOCK_ITEMS_LOW: u64 = BLOCK_ITEMS_MAX / 4;
 
-/// A row of `blocks-2`.
+/// A row of `blocks-3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     /// Its first item.
@@ -32,9 +29,13 @@ pub(crate) enum Change {
     Removed,
 }
 
-/// Any state of the table `items-1`.
-pub(crate) trait Items: ReadableTable<(u64, Bytes32), u64> {}
-impl<T: ReadableTable<(u64, Bytes32), u64>> Items for T {}
+/// A block after a change.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) block: Block,
+    /// What is to be written; `None` where nothing changed.
+    pub(crate) items: Option<Vec<Item>>,
+}
 
 impl Block {
     /// The block of these items, of which there is one at least.
@@ -70,36 +71,45 @@ impl Block {
 
     pub(crate) fn damaged(&self) -> IndexError {
         IndexError::Index {
-            what: format!("blocks-2 {} {}", self.first.created_at, self.first.id),
+            what: format!("blocks-3 {} {}", self.first.created_at, self.first.id),
         }
-    }
-
-    fn changed(&self, changes: &[(Item, Change)]) -> Result<Sum, IndexError> {
-        let mut sum = self.sum;
-        for (item, change) in changes {
-            match change {
-                Change::Added => sum.add(item.id.as_bytes()),
-                Change::Removed => sum.remove(item.id.as_bytes()).ok_or_else(|| self.damaged())?,
-            }
-        }
-        Ok(sum)
     }
 }
 
-/// What `old`, neighbouring blocks that reach up to `end`, become by `changes`, which all lie below `end` and are done
-/// in `items` already. `items` is read where a block loses or gets a first item, or is cut.
+impl Changed {
+    fn same(block: Block) -> Self {
+        Self { block, items: None }
+    }
+
+    fn to(items: Vec<Item>) -> Self {
+        Self {
+            block: Block::of(&items),
+            items: Some(items),
+        }
+    }
+
+    fn into_items(self, packed: &impl Packed) -> Result<Vec<Item>, IndexError> {
+        match self.items {
+            Some(items) => Ok(items),
+            None => load_items(packed, &self.block),
+        }
+    }
+}
+
+/// What `old`, neighbouring blocks that reach up to `end`, become by `changes`, which all lie below `end`. Cost: the
+/// items of those with changes are read, one row each, and of those that are joined.
 pub(crate) fn changed_blocks(
-    items: &impl Items,
+    packed: &impl Packed,
     old: &[Block],
     changes: &[(Item, Change)],
     end: Option<Item>,
-) -> Result<Vec<Block>, IndexError> {
+) -> Result<Vec<Changed>, IndexError> {
     let mut new = Vec::with_capacity(old.len() + 8);
-    let Some((lowest, _)) = changes.first() else {
-        return Ok(old.to_vec());
-    };
     if old.is_empty() {
-        cut(items, *lowest, end, &mut new)?;
+        let items = changed(&[], changes).ok_or_else(|| IndexError::Index {
+            what: "blocks-3".to_owned(),
+        })?;
+        cut(items, end.is_none(), &mut new);
     }
     let mut rest = changes;
     for (number, block) in old.iter().enumerate() {
@@ -107,69 +117,68 @@ pub(crate) fn changed_blocks(
         let here = rest.partition_point(|(item, _)| block_end.is_none_or(|end| *item < end));
         let (here, later) = rest.split_at(here);
         rest = later;
-        let (Some((lowest, _)), Some((highest, _))) = (here.first(), here.last()) else {
-            new.push(*block);
+        if here.is_empty() {
+            new.push(Changed::same(*block));
             continue;
-        };
-        let sum = block.changed(here)?;
-        let start = block.first.min(*lowest);
-        match sum.count() {
-            0 => {}
-            1..=BLOCK_ITEMS_MAX => {
-                let first = if *lowest <= block.first {
-                    first_item(items, start)?.ok_or_else(|| block.damaged())?
-                } else {
-                    block.first
-                };
-                let last = if *highest >= block.last {
-                    last_item(items, block_end)?.ok_or_else(|| block.damaged())?
-                } else {
-                    block.last
-                };
-                new.push(Block { first, last, sum });
-            }
-            count => {
-                if cut(items, start, block_end, &mut new)? != count {
-                    return Err(block.damaged());
-                }
-            }
         }
+        let held: Vec<Item> = load_items(packed, block)?;
+        let items = changed(&held, here).ok_or_else(|| block.damaged())?;
+        cut(items, block_end.is_none(), &mut new);
     }
-    Ok(joined(new))
+    joined(packed, new)
 }
 
-/// Cuts the items from `start` to `end` into blocks behind `blocks`; returns how many items that were.
-fn cut(
-    items: &impl Items,
-    start: Item,
-    end: Option<Item>,
-    blocks: &mut Vec<Block>,
-) -> Result<u64, IndexError> {
-    let found = items_between(items, start, end)?;
-    let mut rest = found.as_slice();
-    for length in parts(found.len(), BLOCK_ITEMS_MAX as usize, end.is_none()) {
+/// These items after the changes, both in order; `None` when one is added that is there, or removed that is not.
+fn changed(items: &[Item], changes: &[(Item, Change)]) -> Option<Vec<Item>> {
+    let mut new = Vec::with_capacity(items.len() + changes.len());
+    let mut rest = items;
+    for (item, change) in changes {
+        let (before, later) = rest.split_at(rest.partition_point(|held| held < item));
+        new.extend_from_slice(before);
+        let held = later.first() == Some(item);
+        rest = &later[usize::from(held)..];
+        match (change, held) {
+            (Change::Added, false) => new.push(*item),
+            (Change::Removed, true) => {}
+            _ => return None,
+        }
+    }
+    new.extend_from_slice(rest);
+    Some(new)
+}
+
+/// Puts these items behind `blocks`: as one block, as several when they are too many, or as none.
+fn cut(items: Vec<Item>, at_end: bool, blocks: &mut Vec<Changed>) {
+    if (1..=BLOCK_ITEMS_MAX).contains(&(items.len() as u64)) {
+        blocks.push(Changed::to(items));
+        return;
+    }
+    let mut rest = items.as_slice();
+    for length in parts(items.len(), BLOCK_ITEMS_MAX as usize, at_end) {
         let (here, later) = rest.split_at(length);
         rest = later;
-        blocks.push(Block::of(here));
+        blocks.push(Changed::to(here.to_vec()));
     }
-    Ok(found.len() as u64)
 }
 
 /// Joins neighbours of which one is low, where both fit into one.
-fn joined(blocks: Vec<Block>) -> Vec<Block> {
-    let mut joined: Vec<Block> = Vec::with_capacity(blocks.len());
-    for block in blocks {
-        if let Some(last) = joined.last_mut() {
-            let (left, right) = (last.sum.count(), block.sum.count());
-            if left.min(right) < BLOCK_ITEMS_LOW && left + right <= BLOCK_ITEMS_MAX {
-                last.sum.merge(&block.sum);
-                last.last = block.last;
-                continue;
+fn joined(packed: &impl Packed, blocks: Vec<Changed>) -> Result<Vec<Changed>, IndexError> {
+    let mut joined: Vec<Changed> = Vec::with_capacity(blocks.len());
+    for next in blocks {
+        let fits = joined.last().is_some_and(|last| {
+            let (left, right) = (last.block.sum.count(), next.block.sum.count());
+            left.min(right) < BLOCK_ITEMS_LOW && left + right <= BLOCK_ITEMS_MAX
+        });
+        match joined.pop_if(|_| fits) {
+            Some(last) => {
+                let mut items = last.into_items(packed)?;
+                items.append(&mut next.into_items(packed)?);
+                joined.push(Changed::to(items));
             }
+            None => joined.push(next),
         }
-        joined.push(block);
     }
-    joined
+    Ok(joined)
 }
 
 /// The sizes of the parts that `count` is cut into, at most `max` each. At the end of the store they are full but for
@@ -183,37 +192,6 @@ pub(crate) fn parts(count: usize, max: usize, at_end: bool) -> impl Iterator<Ite
             count / number + usize::from(part < count % number)
         }
     })
-}
-
-/// The items from `start` up to `end`.
-pub(crate) fn items_between(
-    items: &impl Items,
-    start: Item,
-    end: Option<Item>,
-) -> Result<Vec<Item>, IndexError> {
-    let mut found = Vec::new();
-    for row in items.range(start.key()..)? {
-        let item = Item::at(row?.0.value());
-        if end.is_some_and(|end| item >= end) {
-            break;
-        }
-        found.push(item);
-    }
-    Ok(found)
-}
-
-fn first_item(items: &impl Items, start: Item) -> Result<Option<Item>, IndexError> {
-    let row = items.range(start.key()..)?.next().transpose()?;
-    Ok(row.map(|(key, _)| Item::at(key.value())))
-}
-
-/// The last item below `end`, or of all.
-fn last_item(items: &impl Items, end: Option<Item>) -> Result<Option<Item>, IndexError> {
-    let row = match &end {
-        Some(end) => items.range(..end.key())?.next_back().transpose()?,
-        None => items.last()?,
-    };
-    Ok(row.map(|(key, _)| Item::at(key.value())))
 }
 
 #[cfg(test)]

@@ -122,16 +122,18 @@ impl Writer<'_> {
         let before = self
             .deliveries
             .insert((tag, seq), bytes.as_slice())?
-            .map(|old| state_of(old.value()));
-        self.count_change(seq, before.flatten(), Some(row.state))
+            .and_then(|old| state_of(old.value()));
+        self.follow_refusal(tag, seq, before, Some((row.state, row.id)))?;
+        self.count_change(seq, before, Some(row.state))
     }
 
     pub(crate) fn remove_delivery(&mut self, tag: &[u8; 16], seq: u64) -> Result<(), IndexError> {
         let before = self
             .deliveries
             .remove((tag, seq))?
-            .map(|old| state_of(old.value()));
-        self.count_change(seq, before.flatten(), None)
+            .and_then(|old| state_of(old.value()));
+        self.follow_refusal(tag, seq, before, None)?;
+        self.count_change(seq, before, None)
     }
 
     /// Removes the rows of one event at every relay. Cost: one search per relay that has rows, none when the event

@@ -7,7 +7,7 @@ use redb::{ReadableTable, ReadableTableMetadata};
 
 use crate::tables::{ENVELOPES, IDS, ITEMS, TOMBSTONES};
 use crate::{IndexError, Store};
-use crate::{extra, index_check};
+use crate::{absent, extra, index_check};
 
 /// What `envelopes` keeps of an event.
 pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
@@ -99,8 +99,8 @@ impl Store {
     }
 
     /// Reads everything and checks that items, ids and envelopes name the same events, that each envelope is intact,
-    /// that the fingerprint index is that of the items, and that
-    /// nothing held is also among what relays serve beyond. Returns how many there are. Cost: the whole file.
+    /// that the fingerprint index is that of the items, that what relays refused is held, and that
+    /// nothing held is also among what they serve beyond. Returns how many there are. Cost: the whole file.
     pub fn verify(&self) -> Result<u64, IndexError> {
         let transaction = self.read()?;
         let items = transaction.open_table(ITEMS)?;
@@ -128,6 +128,7 @@ impl Store {
         }
         index_check::check(&transaction)?;
         extra::check(&transaction)?;
+        absent::check(&transaction)?;
         Ok(count)
     }
 }

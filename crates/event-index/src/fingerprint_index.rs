@@ -3,23 +3,26 @@
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use crate::blocks::{BLOCK_ITEMS_MAX, Block, Change, Items, changed_blocks, parts};
+use crate::block_items;
+use crate::blocks::{BLOCK_ITEMS_MAX, Block, Change, Changed, changed_blocks, parts};
 use crate::fingerprint::Sum;
 use crate::superblocks::{SUPERBLOCK_BLOCKS_MAX, Superblock};
-use crate::tables::{BLOCKS, Bytes32, SUPERBLOCKS, TOTALS};
+use crate::tables::{BLOCK_ITEMS, BLOCKS, Blob, Bytes32, OLD_INDEX, SUPERBLOCKS, TOTALS};
 use crate::{IndexError, Item};
 
 /// The tables of the index, and what the transaction has changed so far.
 pub(crate) struct FingerprintIndex<'t> {
+    transaction: &'t WriteTransaction,
     blocks: Table<'t, (u64, Bytes32), &'static [u8; 80]>,
+    block_items: Table<'t, (u64, Bytes32), Blob>,
     superblocks: Table<'t, (u64, Bytes32), &'static [u8; 44]>,
     totals: Table<'t, &'static str, &'static [u8; 48]>,
     changes: BTreeMap<Item, Change>,
 }
 
-/// The row of `totals-1`.
+/// The row of `totals-2`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Total {
     /// Of all items.
@@ -53,7 +56,7 @@ impl Total {
 
     pub(crate) fn damaged() -> IndexError {
         IndexError::Index {
-            what: "totals-1".to_owned(),
+            what: "totals-2".to_owned(),
         }
     }
 }
@@ -61,7 +64,9 @@ impl Total {
 impl<'t> FingerprintIndex<'t> {
     pub(crate) fn open(transaction: &'t WriteTransaction) -> Result<Self, IndexError> {
         Ok(Self {
+            transaction,
             blocks: transaction.open_table(BLOCKS)?,
+            block_items: transaction.open_table(BLOCK_ITEMS)?,
             superblocks: transaction.open_table(SUPERBLOCKS)?,
             totals: transaction.open_table(TOTALS)?,
             changes: BTreeMap::new(),
@@ -87,7 +92,7 @@ impl<'t> FingerprintIndex<'t> {
 
     /// Applies what was noted. Cost: the blocks of the superblocks with changes are read once, and each changed row is
     /// written once, however many changes it has.
-    pub(crate) fn settle(&mut self, items: &impl Items, seq: u64) -> Result<(), IndexError> {
+    pub(crate) fn settle(&mut self, seq: u64) -> Result<(), IndexError> {
         let changes: Vec<(Item, Change)> = std::mem::take(&mut self.changes).into_iter().collect();
         let before = Total::load(&self.totals)?;
         let mut total = Total { seq, ..before };
@@ -104,7 +109,7 @@ impl<'t> FingerprintIndex<'t> {
             let end = end.map(|next| next.first);
             let here = rest.partition_point(|(item, _)| end.is_none_or(|end| *item < end));
             let (here, later) = rest.split_at(here);
-            self.settle_superblock(items, row, end, here)?;
+            self.settle_superblock(row, end, here)?;
             rest = later;
         }
         if total != before {
@@ -115,25 +120,25 @@ impl<'t> FingerprintIndex<'t> {
 
     fn settle_superblock(
         &mut self,
-        items: &impl Items,
         row: Option<Superblock>,
         end: Option<Item>,
         changes: &[(Item, Change)],
     ) -> Result<(), IndexError> {
         let old = row.map_or(Ok(Vec::new()), |row| self.blocks_of(&row))?;
-        let new = changed_blocks(items, &old, changes, end)?;
+        let new = changed_blocks(&self.block_items, &old, changes, end)?;
         for block in &old {
-            if new.binary_search_by_key(&block.first, |new| new.first).is_err() {
+            let stays = new.binary_search_by_key(&block.first, |new| new.block.first);
+            if stays.is_err() {
                 self.blocks.remove(block.first.key())?;
+                self.block_items.remove(block.first.key())?;
             }
         }
-        for block in &new {
-            let known = old.binary_search_by_key(&block.first, |old| old.first);
-            if known.is_ok_and(|known| old[known] == *block) {
-                continue;
+        for Changed { block, items } in &new {
+            if let Some(items) = items {
+                self.put_block(block, items)?;
             }
-            self.blocks.insert(block.first.key(), &block.to_bytes())?;
         }
+        let new: Vec<Block> = new.into_iter().map(|changed| changed.block).collect();
         if let Some(row) = row
             && new.first().is_none_or(|block| block.first != row.first)
         {
@@ -174,6 +179,13 @@ impl<'t> FingerprintIndex<'t> {
         Ok(())
     }
 
+    fn put_block(&mut self, block: &Block, items: &[Item]) -> Result<(), IndexError> {
+        self.blocks.insert(block.first.key(), &block.to_bytes())?;
+        self.block_items
+            .insert(block.first.key(), block_items::to_bytes(items).as_slice())?;
+        Ok(())
+    }
+
     fn put_superblock(&mut self, row: &Superblock) -> Result<(), IndexError> {
         self.superblocks.insert(row.first.key(), &row.to_bytes())?;
         Ok(())
@@ -200,43 +212,58 @@ impl<'t> FingerprintIndex<'t> {
         load_blocks(&self.blocks, row)
     }
 
-    /// Computes all three tables again from `items`.
-    pub(crate) fn rebuild(&mut self, items: &impl Items, seq: u64) -> Result<(), IndexError> {
+    /// Computes all of it again from `items`, and removes what earlier programs kept.
+    pub(crate) fn rebuild(
+        &mut self,
+        items: &impl ReadableTable<(u64, Bytes32), u64>,
+        seq: u64,
+    ) -> Result<(), IndexError> {
         self.changes.clear();
+        for name in OLD_INDEX {
+            // Its rows are not read, so that it does not matter how they look.
+            self.transaction
+                .delete_table(TableDefinition::<&str, &str>::new(name))?;
+        }
         self.blocks.retain(|_, _| false)?;
+        self.block_items.retain(|_, _| false)?;
         self.superblocks.retain(|_, _| false)?;
         let mut total = Total {
             sum: Sum::default(),
             seq,
         };
         let mut blocks: Vec<Block> = Vec::with_capacity(SUPERBLOCK_BLOCKS_MAX);
+        let mut here: Vec<Item> = Vec::with_capacity(BLOCK_ITEMS_MAX as usize);
         for row in items.iter()? {
-            let item = Item::at(row?.0.value());
-            total.sum.add(item.id.as_bytes());
-            match blocks.last_mut() {
-                Some(block) if block.sum.count() < BLOCK_ITEMS_MAX => {
-                    block.sum.add(item.id.as_bytes());
-                    block.last = item;
-                }
-                _ => {
-                    if blocks.len() == SUPERBLOCK_BLOCKS_MAX {
-                        self.append(&blocks)?;
-                        blocks.clear();
-                    }
-                    blocks.push(Block::of(&[item]));
-                }
+            if here.len() as u64 == BLOCK_ITEMS_MAX {
+                self.append(&mut blocks, &mut here, &mut total)?;
             }
+            here.push(Item::at(row?.0.value()));
         }
-        self.append(&blocks)?;
+        if !here.is_empty() {
+            self.append(&mut blocks, &mut here, &mut total)?;
+        }
+        Superblock::of(&blocks).map_or(Ok(()), |row| self.put_superblock(&row))?;
         self.totals.insert("items", &total.to_bytes())?;
         Ok(())
     }
 
-    fn append(&mut self, blocks: &[Block]) -> Result<(), IndexError> {
-        for block in blocks {
-            self.blocks.insert(block.first.key(), &block.to_bytes())?;
+    /// Writes a block behind those of a superblock, which is written when it is full.
+    fn append(
+        &mut self,
+        blocks: &mut Vec<Block>,
+        items: &mut Vec<Item>,
+        total: &mut Total,
+    ) -> Result<(), IndexError> {
+        let block = Block::of(items);
+        total.sum.merge(&block.sum);
+        self.put_block(&block, items)?;
+        items.clear();
+        if blocks.len() == SUPERBLOCK_BLOCKS_MAX {
+            Superblock::of(blocks).map_or(Ok(()), |row| self.put_superblock(&row))?;
+            blocks.clear();
         }
-        Superblock::of(blocks).map_or(Ok(()), |row| self.put_superblock(&row))
+        blocks.push(block);
+        Ok(())
     }
 }
 

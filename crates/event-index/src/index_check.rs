@@ -2,16 +2,18 @@
 
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
-use crate::blocks::{BLOCK_ITEMS_MAX, Block, items_between};
+use crate::block_items::{self, load_items};
+use crate::blocks::{BLOCK_ITEMS_MAX, Block};
 use crate::fingerprint::Sum;
 use crate::fingerprint_index::{Total, read_blocks};
 use crate::superblocks::{SUPERBLOCK_BLOCKS_MAX, Superblock};
-use crate::tables::{BLOCKS, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
+use crate::tables::{BLOCK_ITEMS, BLOCKS, Bytes32, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
 use crate::writer::{Counted, Writer};
 use crate::{IndexError, Item, Store};
 
 impl Store {
-    /// Computes the fingerprint index again from the items, in one transaction. Cost: all items are read.
+    /// Computes the fingerprint index again from the items, and what relays refused of them from the deliveries, in one
+    /// transaction. Cost: all items are read.
     pub fn rebuild_index(&self) -> Result<(), IndexError> {
         self.write(rebuild)
     }
@@ -46,13 +48,15 @@ impl Store {
 }
 
 fn rebuild(writer: &mut Writer<'_>) -> Result<(), IndexError> {
-    writer.rebuild_index()
+    writer.rebuild_index()?;
+    writer.rebuild_absent()
 }
 
 /// The total, when all tables of the index are there.
 fn written_total(transaction: &ReadTransaction) -> Result<Option<Total>, IndexError> {
     let tables = transaction.open_table(TOTALS).and_then(|totals| {
         transaction.open_table(BLOCKS)?;
+        transaction.open_table(BLOCK_ITEMS)?;
         transaction.open_table(SUPERBLOCKS)?;
         Ok(totals)
     });
@@ -67,6 +71,7 @@ fn written_total(transaction: &ReadTransaction) -> Result<Option<Total>, IndexEr
 pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
     let items = transaction.open_table(ITEMS)?;
     let blocks = transaction.open_table(BLOCKS)?;
+    let packed = transaction.open_table(BLOCK_ITEMS)?;
     let mut superblocks = Vec::new();
     for row in transaction.open_table(SUPERBLOCKS)?.iter()? {
         let (key, value) = row?;
@@ -89,6 +94,9 @@ pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
             let end = firsts.get(number).copied();
             let found = items_between(&items, start, end)?;
             check_block(block, &found)?;
+            if load_items::<Vec<Item>>(&packed, block)? != found {
+                return Err(block_items::damaged(block));
+            }
             sum.merge(&block.sum);
             start = end.unwrap_or(start);
         }
@@ -98,6 +106,12 @@ pub(crate) fn check(transaction: &ReadTransaction) -> Result<(), IndexError> {
     }
     if let Some(first) = firsts.get(number) {
         return Err(Block::of(&[*first]).damaged());
+    }
+    // Each block has its row there, so that a row more is no block's.
+    if packed.len()? != firsts.len() as u64 {
+        return Err(IndexError::Index {
+            what: "block-items-1".to_owned(),
+        });
     }
     let total = Total::load(&transaction.open_table(TOTALS)?)?;
     let seq = Counted::load(&transaction.open_table(COUNTERS)?)?.seq;
@@ -114,4 +128,21 @@ fn check_block(block: &Block, found: &[Item]) -> Result<(), IndexError> {
         return Ok(());
     }
     Err(block.damaged())
+}
+
+/// The items from `start` up to `end`.
+fn items_between(
+    items: &impl ReadableTable<(u64, Bytes32), u64>,
+    start: Item,
+    end: Option<Item>,
+) -> Result<Vec<Item>, IndexError> {
+    let mut found = Vec::new();
+    for row in items.range(start.key()..)? {
+        let item = Item::at(row?.0.value());
+        if end.is_some_and(|end| item >= end) {
+            break;
+        }
+        found.push(item);
+    }
+    Ok(found)
 }

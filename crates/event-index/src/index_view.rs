@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use crate::blocks::{BLOCK_ITEMS_MAX, Block};
+use crate::block_items::load_items;
+use crate::blocks::Block;
 use crate::fingerprint::Sum;
 use crate::fingerprint_index::{Total, load_blocks};
 use crate::superblocks::Superblock;
-use crate::tables::{BLOCKS, Bytes32, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
+use crate::tables::{BLOCK_ITEMS, BLOCKS, Blob, Bytes32, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
 use crate::writer::Counted;
 use crate::{IndexError, Item, Store, View};
 
 /// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for. 1,024 blocks
-/// are 2.5 MiB.
+/// are 3.8 MiB.
 const BLOCKS_KEPT: usize = 1_024;
 
 /// Every item at one moment, and the sums over them. It stays still while commits go on.
@@ -25,20 +26,21 @@ const BLOCKS_KEPT: usize = 1_024;
 /// It holds one read transaction as long as it lives: pages it can see are not reused, so the file grows by what is
 /// written meanwhile, and that space is used again only after the view is dropped. Keep one for a session, not longer.
 ///
-/// Cost: making one reads the superblocks, one row for up to 16,384 items. A rank or a bound leads to one superblock,
-/// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (at most 64 rows) are kept
+/// Cost: making one reads the superblocks, one row for up to 24,576 items. A rank or a bound leads to one superblock,
+/// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (one row) are kept
 /// until 1,024 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
 /// superblocks are checked against their sums when they are read: damage is [`IndexError::Index`], no wrong answer.
 pub struct IndexView {
     items: ReadOnlyTable<(u64, Bytes32), u64>,
     blocks: ReadOnlyTable<(u64, Bytes32), &'static [u8; 80]>,
+    block_items: ReadOnlyTable<(u64, Bytes32), Blob>,
     total: Sum,
     last_seq: u64,
     superblocks: Vec<Before<Superblock>>,
     /// The blocks of each superblock, once read.
     opened: Vec<OnceLock<Vec<Before<Block>>>>,
     recent: Mutex<Recent>,
-    /// The superblock (upper half) and the block in it that a rank led to last; any value only costs a search.
+    /// The superblock (upper half) and the block in it that a rank or a bound led to last; any value only costs a search.
     hint: AtomicU64,
 }
 
@@ -89,6 +91,7 @@ impl Store {
         Ok(IndexView {
             items: transaction.open_table(ITEMS)?,
             blocks: transaction.open_table(BLOCKS)?,
+            block_items: transaction.open_table(BLOCK_ITEMS)?,
             total,
             last_seq: Counted::load(&transaction.open_table(COUNTERS)?)?.seq,
             opened: superblocks.iter().map(|_| OnceLock::new()).collect(),
@@ -118,13 +121,10 @@ impl View for IndexView {
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
-        let superblock = self.superblocks.partition_point(|at| at.row.first <= *bound);
-        let Some(superblock) = superblock.checked_sub(1) else {
+        let Some((superblock, block)) = self.block_of(bound)? else {
             return Ok(0);
         };
-        let blocks = self.blocks_of(superblock)?;
-        let block = blocks.partition_point(|at| at.row.first <= *bound) - 1;
-        let Before { before, row } = blocks[block];
+        let Before { before, row } = self.blocks_of(superblock)?[block];
         if *bound == row.first {
             return Ok(before.count());
         }
@@ -187,14 +187,6 @@ impl IndexView {
         Ok(None)
     }
 
-    /// Whether this is an item with that sequence number.
-    pub(crate) fn holds(&self, item: &Item, seq: u64) -> Result<bool, IndexError> {
-        Ok(self
-            .items
-            .get(item.key())?
-            .is_some_and(|number| number.value() == seq))
-    }
-
     /// The sum of the items below `rank`.
     fn prefix(&self, rank: u64) -> Result<Sum, IndexError> {
         if rank == self.total.count() {
@@ -205,10 +197,16 @@ impl IndexView {
             return Ok(known);
         }
         let (superblock, block) = self.block_at(rank)?;
-        let mut sum = self.blocks_of(superblock)?[block].before;
-        if rank > sum.count() {
-            let inside = (rank - sum.count()) as usize;
-            sum.merge(&Sum::of(&self.place(superblock, block)?.items[..inside]));
+        let before = self.blocks_of(superblock)?[block].before;
+        let start = before.count();
+        let mut sum = before;
+        if rank > start {
+            // An answer has sixteen bounds in one block, one behind the other.
+            if (start..rank).contains(&known.count()) {
+                sum = known;
+            }
+            let inside = (sum.count() - start) as usize..(rank - start) as usize;
+            sum.merge(&Sum::of(&self.place(superblock, block)?.items[inside]));
         }
         self.recent().prefix = sum;
         Ok(sum)
@@ -219,6 +217,35 @@ impl IndexView {
         self.place(superblock, block)
     }
 
+    /// The numbers of the superblock and of the block in it that begin at or before `bound`, if any do.
+    fn block_of(&self, bound: &Item) -> Result<Option<(usize, usize)>, IndexError> {
+        let (superblock, block) = self.hinted();
+        if let Some(blocks) = self.opened.get(superblock).and_then(OnceLock::get)
+            && let Some(Before { row, .. }) = blocks.get(block)
+            && (row.first..=row.last).contains(bound)
+        {
+            return Ok(Some((superblock, block)));
+        }
+        let superblock = self.superblocks.partition_point(|at| at.row.first <= *bound);
+        let Some(superblock) = superblock.checked_sub(1) else {
+            return Ok(None);
+        };
+        let blocks = self.blocks_of(superblock)?;
+        let block = blocks.partition_point(|at| at.row.first <= *bound) - 1;
+        self.hint_at(superblock, block);
+        Ok(Some((superblock, block)))
+    }
+
+    fn hinted(&self) -> (usize, usize) {
+        let hint = self.hint.load(Ordering::Relaxed);
+        ((hint >> 32) as usize, hint as u32 as usize)
+    }
+
+    fn hint_at(&self, superblock: usize, block: usize) {
+        let hint = (superblock as u64) << 32 | block as u64;
+        self.hint.store(hint, Ordering::Relaxed);
+    }
+
     /// The numbers of the superblock that holds the item at `rank`, and of the block within it.
     fn block_at(&self, rank: u64) -> Result<(usize, usize), IndexError> {
         assert!(
@@ -226,8 +253,7 @@ impl IndexView {
             "rank {rank} of {} items",
             self.total.count()
         );
-        let hint = self.hint.load(Ordering::Relaxed);
-        let (superblock, block) = ((hint >> 32) as usize, hint as u32 as usize);
+        let (superblock, block) = self.hinted();
         if let Some(blocks) = self.opened.get(superblock).and_then(OnceLock::get) {
             // There, or in the next one.
             let found = (block..blocks.len().min(block + 2)).find(|at| {
@@ -235,16 +261,14 @@ impl IndexView {
                 (before.count()..before.count() + row.sum.count()).contains(&rank)
             });
             if let Some(block) = found {
-                self.hint
-                    .store((superblock as u64) << 32 | block as u64, Ordering::Relaxed);
+                self.hint_at(superblock, block);
                 return Ok((superblock, block));
             }
         }
         let superblock = self.superblocks.partition_point(|at| at.before.count() <= rank) - 1;
         let blocks = self.blocks_of(superblock)?;
         let block = blocks.partition_point(|at| at.before.count() <= rank) - 1;
-        self.hint
-            .store((superblock as u64) << 32 | block as u64, Ordering::Relaxed);
+        self.hint_at(superblock, block);
         Ok((superblock, block))
     }
 
@@ -277,16 +301,7 @@ impl IndexView {
             let items = Arc::clone(items);
             return Ok(Place { before, items });
         }
-        let mut items = Vec::with_capacity(BLOCK_ITEMS_MAX as usize);
-        // Without an upper end, which would be looked up as well.
-        let rows = self.items.range(row.first.key()..)?;
-        for found in rows.take(row.sum.count() as usize) {
-            items.push(Item::at(found?.0.value()));
-        }
-        if items.is_empty() || Block::of(&items) != row {
-            return Err(row.damaged());
-        }
-        let items: Arc<[Item]> = items.into();
+        let items: Arc<[Item]> = load_items(&self.block_items, &row)?;
         if recent.order.len() == BLOCKS_KEPT
             && let Some(oldest) = recent.order.pop_front()
         {

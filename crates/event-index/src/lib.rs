@@ -47,10 +47,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod absent;
 mod actor;
 mod agreements;
 mod at_relay;
 mod backend;
+mod block_items;
 mod blocks;
 mod by_author;
 mod counts;

@@ -127,7 +127,7 @@ impl<V: View> RelayView<V> {
     fn rank_of(&self, cut: Cut) -> u64 {
         let before = self.before(cut.edits);
         // Every absent item before the place is one of the base before it.
-        cut.base - before.absent.count() + before.extra.count()
+        cut.base.saturating_sub(before.absent.count()) + before.extra.count()
     }
 
     /// A place with this many visible items before it; behind it comes the item of that rank, if there is one.
@@ -158,12 +158,18 @@ impl<V: View> RelayView<V> {
             }
         }
         let before = self.before(low);
+        let base = (rank + before.absent.count()).checked_sub(before.extra.count());
         let cut = Cut {
-            base: rank + before.absent.count() - before.extra.count(),
+            base: self.within(base)?,
             edits: low,
         };
         self.keep(rank, cut);
         Ok(cut)
+    }
+
+    /// A rank of the base, or one behind its last item: it is neither when an absent item is none of the base.
+    fn within(&self, base: Option<u64>) -> Result<u64, IndexError> {
+        base.filter(|base| *base <= self.base.len()).ok_or_else(damaged)
     }
 
     fn cuts(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Cut>> {
@@ -182,7 +188,7 @@ impl<V: View> RelayView<V> {
 
 impl<V: View> View for RelayView<V> {
     fn len(&self) -> u64 {
-        self.base.len() - self.end.absent.count() + self.end.extra.count()
+        self.base.len().saturating_sub(self.end.absent.count()) + self.end.extra.count()
     }
 
     fn item(&self, rank: u64) -> Result<Item, IndexError> {
@@ -209,6 +215,9 @@ impl<V: View> View for RelayView<V> {
         if range.is_empty() {
             return Ok(Sum::default());
         }
+        if to.base < from.base || to.edits < from.edits {
+            return Err(damaged());
+        }
         let (first, last) = (self.before(from.edits), self.before(to.edits));
         let within = |last: Sum, first: &Sum| {
             last.without(first)
@@ -217,7 +226,7 @@ impl<V: View> View for RelayView<V> {
         let mut sum = self.base.sum(from.base..to.base)?;
         sum = sum
             .without(&within(last.absent, &first.absent))
-            .expect("an absent item is one of the base");
+            .ok_or_else(damaged)?;
         sum.merge(&within(last.extra, &first.extra));
         Ok(sum)
     }
@@ -255,7 +264,7 @@ impl<V: View> View for RelayView<V> {
             }
             base = reach;
             match edit.kind {
-                Kind::Absent => base += 1,
+                Kind::Absent => base = self.within(base.checked_add(1))?,
                 Kind::Extra => {
                     take(edit.item);
                     left -= 1;
@@ -265,7 +274,14 @@ impl<V: View> View for RelayView<V> {
                 }
             }
         }
-        self.base.each(base..base + left, take)
+        self.base.each(base..self.within(base.checked_add(left))?, take)
+    }
+}
+
+/// Rows on disk are read without a checksum, so that one may name what is not there.
+fn damaged() -> IndexError {
+    IndexError::Index {
+        what: "absent-1 of one relay".to_owned(),
     }
 }
 

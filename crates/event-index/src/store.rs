@@ -94,6 +94,7 @@ impl Store {
         store.update_index()?;
         store.update_counts()?;
         store.make_extra()?;
+        store.make_absent()?;
         Ok(store)
     }
 

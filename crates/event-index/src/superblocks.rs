@@ -4,13 +4,13 @@ use crate::blocks::Block;
 use crate::fingerprint::Sum;
 use crate::{IndexError, Item};
 
-/// A million items are 62 superblocks: what a view reads when it is made. Smaller in unit tests, as blocks are.
+/// A million items are 41 superblocks: what a view reads when it is made. Smaller in unit tests, as blocks are.
 pub(crate) const SUPERBLOCK_BLOCKS_MAX: usize = if cfg!(any(test, fuzzing)) { 8 } else { 256 };
 
 /// A superblock with fewer joins a neighbour that has room.
 const SUPERBLOCK_BLOCKS_LOW: u32 = SUPERBLOCK_BLOCKS_MAX as u32 / 4;
 
-/// A row of `superblocks-1`.
+/// A row of `superblocks-2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Superblock {
     /// The first item of its first block.
@@ -68,7 +68,7 @@ impl Superblock {
 
     pub(crate) fn damaged(&self) -> IndexError {
         IndexError::Index {
-            what: format!("superblocks-1 {} {}", self.first.created_at, self.first.id),
+            what: format!("superblocks-2 {} {}", self.first.created_at, self.first.id),
         }
     }
 }

@@ -17,28 +17,38 @@ pub(crate) type Blob = &'static [u8];
 /// Value: `u64`              # sequence number in [`ENVELOPES`]
 pub(crate) const ITEMS: TableDefinition<(u64, Bytes32), u64> = TableDefinition::new("items-1");
 
-/// The fingerprint index: [`ITEMS`] cut into runs of 1 to 64, without gaps. Changed in every transaction that changes
-/// `items-1`, as the two tables after it. (`blocks-1` had runs of 256 and no last items; it is no longer read.)
+/// The fingerprint index: [`ITEMS`] cut into runs of 1 to 96, without gaps. Changed in every transaction that changes
+/// `items-1`, as the three tables after it. ([`OLD_INDEX`] had other runs, and no copies of the items.)
 ///
 /// Key:   `(u64, [u8; 32])`  # the first item of the block; the block reaches up to the next one's key
 /// Value: `[u8; 80]`         # items (8, LE) ‖ sum of their ids as little-endian numbers mod 2^256 (32, LE)
 ///                           # ‖ the last item: `created_at` (8, LE) ‖ event id (32)
 pub(crate) const BLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 80]> =
-    TableDefinition::new("blocks-2");
+    TableDefinition::new("blocks-3");
+
+/// The items of each block once more, so that they are one row in one page.
+///
+/// Key:   `(u64, [u8; 32])`  # the key of the block
+/// Value: `[u8]`             # its items, in order: `created_at` (8, LE) ‖ event id (32)
+pub(crate) const BLOCK_ITEMS: TableDefinition<(u64, Bytes32), Blob> = TableDefinition::new("block-items-1");
 
 /// [`BLOCKS`] cut into runs of 1 to 256, without gaps.
 ///
 /// Key:   `(u64, [u8; 32])`  # the key of its first block; it reaches up to the next one's key
 /// Value: `[u8; 44]`         # blocks (4, LE) ‖ items (8, LE) ‖ sum of their ids (32, LE)
 pub(crate) const SUPERBLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 44]> =
-    TableDefinition::new("superblocks-1");
+    TableDefinition::new("superblocks-2");
 
 /// The whole of [`ITEMS`]; no row while nothing was ever stored. The number shows that a program without these tables
 /// wrote to the file: the index is computed again then.
 ///
 /// Key:   `str`        # `items`
 /// Value: `[u8; 48]`   # items (8, LE) ‖ sum of their ids (32, LE) ‖ `seq` of [`COUNTERS`] (8, LE)
-pub(crate) const TOTALS: TableDefinition<&str, &'static [u8; 48]> = TableDefinition::new("totals-1");
+pub(crate) const TOTALS: TableDefinition<&str, &'static [u8; 48]> = TableDefinition::new("totals-2");
+
+/// Tables of earlier forms of the index. All of it changes its name at once, so that a file in which an earlier program
+/// kept its own up to date is known by its total. Removed when the index is computed.
+pub(crate) const OLD_INDEX: [&str; 4] = ["blocks-1", "blocks-2", "superblocks-1", "totals-1"];
 
 /// Key:   `[u8; 32]`  # event id
 /// Value: `u64`       # sequence number in [`ENVELOPES`]
@@ -107,6 +117,13 @@ pub(crate) const TOMBSTONE_TIMES: TableDefinition<Bytes32, u64> = TableDefinitio
 /// Key:   `([u8; 16], u64, [u8; 32])`  # (relay tag, `created_at` in seconds, event id); the id is never one in [`IDS`]
 /// Value: `u8`                         # 1 tombstoned, 2 forged
 pub(crate) const EXTRA: TableDefinition<(Bytes16, u64, Bytes32), u8> = TableDefinition::new("extra-1");
+
+/// The items that relays refused: those with a parked row in [`DELIVERIES`].
+///
+/// Key:   `([u8; 16], u64)`  # (relay tag, sequence number in [`ENVELOPES`])
+/// Value: `[u8; 40]`         # the item: `created_at` (8, LE) ‖ event id (32)
+pub(crate) const ABSENT: TableDefinition<(Bytes16, u64), &'static [u8; 40]> =
+    TableDefinition::new("absent-1");
 
 /// Key:   `[u8; 32]`  # event id of the keyring
 /// Value: sealed      # read back (1) ‖ secret length (4, LE; `u32::MAX` for none) ‖ secret ‖ event JSON

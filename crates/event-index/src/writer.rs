@@ -9,8 +9,8 @@ use crate::envelopes::{decode_event, encode_event};
 use crate::fingerprint_index::FingerprintIndex;
 use crate::sealing::Keys;
 use crate::tables::{
-    AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS, DRAFTS,
-    ENVELOPES, EXTRA, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONE_TIMES,
+    ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
+    DRAFTS, ENVELOPES, EXTRA, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONE_TIMES,
     TOMBSTONES, VALUES,
 };
 use crate::{IndexError, Item, MESSAGE_KIND};
@@ -29,6 +29,7 @@ pub(crate) struct Writer<'t> {
     pub(crate) locals: Table<'t, Bytes32, Bytes16>,
     pub(crate) sources: Table<'t, Bytes32, Blob>,
     pub(crate) deliveries: Table<'t, (Bytes16, u64), Blob>,
+    pub(crate) absent: Table<'t, (Bytes16, u64), &'static [u8; 40]>,
     pub(crate) delivery_totals: Table<'t, u64, (u32, u32, u32)>,
     pub(crate) tombstones: Table<'t, Bytes32, Blob>,
     pub(crate) tombstone_times: Table<'t, Bytes32, u64>,
@@ -94,6 +95,7 @@ impl<'t> Writer<'t> {
             locals: transaction.open_table(LOCALS)?,
             sources: transaction.open_table(SOURCES)?,
             deliveries: transaction.open_table(DELIVERIES)?,
+            absent: transaction.open_table(ABSENT)?,
             delivery_totals: transaction.open_table(DELIVERY_TOTALS)?,
             tombstones: transaction.open_table(TOMBSTONES)?,
             tombstone_times: transaction.open_table(TOMBSTONE_TIMES)?,
@@ -120,7 +122,7 @@ impl<'t> Writer<'t> {
     /// Writes the fingerprint index and the counters and closes the tables; true when there is something to commit.
     pub(crate) fn finish(mut self) -> Result<bool, IndexError> {
         if self.changed {
-            self.index.settle(&self.items, self.counted.seq)?;
+            self.index.settle(self.counted.seq)?;
         }
         if self.changed && self.counted != self.counted_before {
             let Counted {
@@ -188,6 +190,11 @@ impl<'t> Writer<'t> {
     /// The items, to be read.
     pub(crate) fn items(&self) -> &impl ReadableTable<(u64, Bytes32), u64> {
         &self.items
+    }
+
+    /// The number of an item.
+    pub(crate) fn number_of(&self, item: &Item) -> Result<Option<u64>, IndexError> {
+        Ok(self.items.get(item.key())?.map(|seq| seq.value()))
     }
 
     /// Puts an item in, under its number, or takes it out. Nothing else writes `items`: the fingerprint index follows

@@ -15,9 +15,10 @@ use common::{arrivals, deletion, event, key, message, open};
 type Key = (u64, &'static [u8; 32]);
 const ITEMS: TableDefinition<Key, u64> = TableDefinition::new("items-1");
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
-const BLOCKS: TableDefinition<Key, &[u8; 80]> = TableDefinition::new("blocks-2");
-const SUPERBLOCKS: TableDefinition<Key, &[u8; 44]> = TableDefinition::new("superblocks-1");
-const TOTALS: TableDefinition<&str, &[u8; 48]> = TableDefinition::new("totals-1");
+const BLOCKS: TableDefinition<Key, &[u8; 80]> = TableDefinition::new("blocks-3");
+const BLOCK_ITEMS: TableDefinition<Key, &[u8]> = TableDefinition::new("block-items-1");
+const SUPERBLOCKS: TableDefinition<Key, &[u8; 44]> = TableDefinition::new("superblocks-2");
+const TOTALS: TableDefinition<&str, &[u8; 48]> = TableDefinition::new("totals-2");
 
 fn open_file(path: &Path) -> Store {
     Store::open(Storage::File(path.to_owned()), &key()).unwrap()
@@ -54,10 +55,34 @@ fn a_store_written_before_the_index_was_known_gets_one_when_it_is_opened() {
     let (_directory, path) = closed_store();
     behind_its_back(&path, |transaction| {
         assert!(transaction.delete_table(BLOCKS).unwrap());
+        assert!(transaction.delete_table(BLOCK_ITEMS).unwrap());
         assert!(transaction.delete_table(SUPERBLOCKS).unwrap());
         assert!(transaction.delete_table(TOTALS).unwrap());
     });
     agrees_with_its_items(&open_file(&path));
+}
+
+/// As a program wrote them whose blocks had 64 items; what they held does not matter any more.
+#[test]
+fn the_index_of_an_older_program_makes_room_for_the_new_one() {
+    const OLD: [&str; 4] = ["blocks-1", "blocks-2", "superblocks-1", "totals-1"];
+    let (_directory, path) = closed_store();
+    behind_its_back(&path, |transaction| {
+        for name in OLD {
+            let mut table = transaction
+                .open_table(TableDefinition::<&str, &[u8; 48]>::new(name))
+                .unwrap();
+            table.insert("items", &[7; 48]).unwrap();
+        }
+        assert!(transaction.delete_table(BLOCK_ITEMS).unwrap());
+        assert!(transaction.delete_table(TOTALS).unwrap());
+    });
+    let store = open_file(&path);
+    agrees_with_its_items(&store);
+    let sizes = store.sizes().unwrap();
+    let names: Vec<&str> = sizes.tables.iter().map(|table| table.name.as_str()).collect();
+    assert!(names.contains(&"block-items-1"), "{names:?}");
+    assert!(OLD.iter().all(|old| !names.contains(old)), "{names:?}");
 }
 
 #[test]
@@ -85,8 +110,17 @@ fn an_index_that_an_older_program_left_behind_is_computed_anew() {
 #[test]
 fn damage_is_named_never_answered_and_rebuilt() {
     type Damage = fn(&redb::WriteTransaction);
-    let damages: [(&str, Damage); 3] = [
-        ("blocks-2 1700000", |transaction| {
+    let damages: [(&str, Damage); 4] = [
+        ("block-items-1 1700000", |transaction| {
+            let mut packed = transaction.open_table(BLOCK_ITEMS).unwrap();
+            // 700 items are seven full blocks and a part of this one.
+            let first = message(672);
+            let key = (first.created_at.as_secs(), first.id.as_bytes());
+            let mut value = packed.get(key).unwrap().unwrap().value().to_vec();
+            value[20] ^= 1;
+            packed.insert(key, value.as_slice()).unwrap();
+        }),
+        ("blocks-3 1700000", |transaction| {
             let mut blocks = transaction.open_table(BLOCKS).unwrap();
             let (key, mut value) = {
                 let (key, value) = blocks.iter().unwrap().nth(3).unwrap().unwrap();
@@ -96,7 +130,7 @@ fn damage_is_named_never_answered_and_rebuilt() {
             value[20] ^= 1;
             blocks.insert((key.0, &key.1), &value).unwrap();
         }),
-        ("superblocks-1 1700000", |transaction| {
+        ("superblocks-2 1700000", |transaction| {
             let mut superblocks = transaction.open_table(SUPERBLOCKS).unwrap();
             let (key, mut value) = {
                 let (key, value) = superblocks.first().unwrap().unwrap();
@@ -106,7 +140,7 @@ fn damage_is_named_never_answered_and_rebuilt() {
             value[20] ^= 1;
             superblocks.insert((key.0, &key.1), &value).unwrap();
         }),
-        ("totals-1", |transaction| {
+        ("totals-2", |transaction| {
             let mut totals = transaction.open_table(TOTALS).unwrap();
             let mut value = *totals.get("items").unwrap().unwrap().value();
             value[20] ^= 1;

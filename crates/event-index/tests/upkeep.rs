@@ -17,7 +17,7 @@ const IDS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("ids-1");
 const ENVELOPES: TableDefinition<u64, &[u8]> = TableDefinition::new("envelopes-1");
 const OTHERS: TableDefinition<u64, u16> = TableDefinition::new("others-1");
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters-1");
-const BLOCKS: TableDefinition<Key, &[u8; 40]> = TableDefinition::new("blocks-1");
+const BLOCKS: TableDefinition<Key, &[u8; 80]> = TableDefinition::new("blocks-3");
 
 const EVENTS: u64 = 600;
 

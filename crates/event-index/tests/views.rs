@@ -10,7 +10,7 @@ use event_index::{
 };
 use nostr::event::{Event, EventId};
 use proptest::prelude::*;
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableTable, TableDefinition};
 
 use common::{arrivals, deletion, event, key, message, open};
 
@@ -228,6 +228,107 @@ fn an_absent_item_is_verified_neither_before_nor_after_it_is_found_until_it_was_
     assert_eq!(
         (store.proven(&relays).unwrap(), standing(&store)),
         (3, Standing::Verified)
+    );
+}
+
+type AbsentKey = (&'static [u8; 16], u64);
+const ABSENT: TableDefinition<AbsentKey, &[u8; 40]> = TableDefinition::new("absent-1");
+
+/// A closed store of 1,000 messages, of which the relay refused the 50 from 400 on, and its directory.
+fn closed_store() -> (tempfile::TempDir, std::path::PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = open_file(&path);
+    let messages: Vec<Event> = (0..1_000).map(message).collect();
+    store.ingest(arrivals(messages.clone())).unwrap();
+    park(&store, RELAY, &ids(&messages[400..450]));
+    (directory, path)
+}
+
+fn open_file(path: &std::path::Path) -> Store {
+    Store::open(event_index::Storage::File(path.to_owned()), &key()).unwrap()
+}
+
+/// Changes the file as no store would.
+fn behind_its_back(path: &std::path::Path, work: impl FnOnce(&redb::WriteTransaction)) {
+    let database = Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    work(&transaction);
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn refusals_recorded_before_their_items_were_kept_are_expected_after_the_next_opening() {
+    let (_directory, path) = closed_store();
+    behind_its_back(&path, |transaction| {
+        assert!(transaction.delete_table(ABSENT).unwrap());
+    });
+    let store = open_file(&path);
+    let at = store.at_relay(RELAY).unwrap();
+    assert_eq!((at.absent.len(), at.view.len()), (50, 950));
+    assert_eq!(at.view.item(400).unwrap(), Item::of(&message(450)));
+    assert_eq!(store.verify().unwrap(), 1_000);
+}
+
+#[test]
+fn a_refused_event_that_is_deleted_or_waits_again_is_expected_as_any_other() {
+    let (_directory, path) = closed_store();
+    let store = open_file(&path);
+    let targets: Vec<EventId> = (400..410).map(|n| message(n).id).collect();
+    store
+        .ingest(arrivals([deletion(0, 1_700_009_000, &targets)]))
+        .unwrap();
+    assert_eq!(store.at_relay(RELAY).unwrap().view.absent(), 40);
+    let mut rows = store.deliveries(RELAY, 0, 15).unwrap();
+    for row in &mut rows {
+        row.state = DeliveryState::Waiting;
+    }
+    store.set_deliveries(rows).unwrap();
+    assert_eq!(store.at_relay(RELAY).unwrap().view.absent(), 25);
+    store.forget_relay(RELAY).unwrap();
+    assert_eq!(store.at_relay(RELAY).unwrap().view.len(), 991);
+    assert_eq!(store.verify().unwrap(), 991);
+}
+
+/// Reads verify no checksums, so a row may name what was never held: an error or other bytes, never a panic.
+#[test]
+fn a_damaged_refusal_is_found_by_verify_and_computed_anew() {
+    let (_directory, path) = closed_store();
+    behind_its_back(&path, |transaction| {
+        let mut absent = transaction.open_table(ABSENT).unwrap();
+        let rows: Vec<([u8; 16], u64)> = absent
+            .iter()
+            .unwrap()
+            .map(|row| (*row.as_ref().unwrap().0.value().0, row.unwrap().0.value().1))
+            .collect();
+        for (number, (tag, seq)) in (0_u64..).zip(rows) {
+            let mut item = [0xff; 40];
+            item[..8].copy_from_slice(&(1_700_000_900 + number * 3).to_le_bytes());
+            absent.insert((&tag, seq), &item).unwrap();
+        }
+    });
+    let store = open_file(&path);
+    let at = store.at_relay(RELAY).unwrap();
+    let there = |n: &u64| !(400..450).contains(n);
+    let real: Vec<Item> = (0..1_000).filter(there).map(|n| Item::of(&message(n))).collect();
+    assert_ne!(
+        at.view.sum(0..at.view.len()).ok(),
+        Some(sum_of(&real)),
+        "it was believed"
+    );
+    for n in 0..at.view.len() {
+        // Whatever they say.
+        let _ = (at.view.item(n), at.view.sum(n / 2..n), at.view.cheap_cut(n));
+        let _ = at.view.each(n..at.view.len(), &mut |_| {});
+        let _ = at.view.lower_bound(&Item::of(&message(n)));
+    }
+    let error = store.verify().unwrap_err().to_string();
+    assert!(error.contains("absent-1"), "{error}");
+    store.rebuild_index().unwrap();
+    assert_eq!(store.verify().unwrap(), 1_000);
+    assert_eq!(
+        store.at_relay(RELAY).unwrap().view.item(400).unwrap(),
+        Item::of(&message(450))
     );
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     view: &'v V,
     /// Bounds whose ranks are known, in order: an answer repeats those of the question, and the view is spared.
     known: &'v [Place],
+    /// How many of them lie before what was read.
+    passed: usize,
     ranges: Ranges<'m>,
     begin: Bound,
     rank: u64,
@@ -60,6 +62,7 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         Self {
             view,
             known,
+            passed: 0,
             ranges,
             begin: Bound::START,
             rank: 0,
@@ -87,9 +90,14 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         Ok(Some((place, says)))
     }
 
-    fn rank_of(&self, bound: &Bound) -> Result<u64, NegError> {
-        let at = self.known.partition_point(|known| known.end.item < bound.item);
-        match self.known.get(at) {
+    /// Bounds of a message ascend.
+    fn rank_of(&mut self, bound: &Bound) -> Result<u64, NegError> {
+        let behind = &self.known[self.passed..];
+        self.passed += behind
+            .iter()
+            .take_while(|known| known.end.item < bound.item)
+            .count();
+        match self.known.get(self.passed) {
             Some(known) if known.end.item == bound.item => Ok(known.ranks.end),
             Some(known) if known.begin.item == bound.item => Ok(known.ranks.start),
             _ => Ok(self.view.lower_bound(&bound.item)?),

@@ -16,7 +16,7 @@ const LIST_BELOW: u64 = 2 * BUCKETS;
 /// Places that differ after one answer from which on reading items is what a comparison costs ([`Cut::Fine`]).
 const MANY: usize = 64;
 /// Items of one part of [`Cut::Fine`]: a block of the index.
-const FINE_ITEMS: u64 = 64;
+const FINE_ITEMS: u64 = 96;
 /// Ranges of more blocks are cut into parts of [`COARSE_ITEMS`] first, to learn whether it is worth as many questions.
 const FINE_PARTS_MAX: u64 = 128;
 /// The responder cuts a part in sixteen wherever it likes, and each of its bounds costs a block read here: of these the
