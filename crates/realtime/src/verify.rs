@@ -37,6 +37,9 @@ pub fn verify(event: &Event, authors: &BTreeSet<PublicKey>) -> Result<(), Reject
     Verifier::new(authors).verify(event)
 }
 
+/// An event, and where it stands among those that are checked.
+type Placed<'e> = (usize, &'e Event);
+
 /// What checking takes, prepared once for a batch.
 #[derive(Debug)]
 pub struct Verifier {
@@ -70,7 +73,7 @@ impl Verifier {
     /// costs about as much as twenty good ones.
     pub fn verify_all(&self, events: &[&Event]) -> Vec<Result<(), Rejection>> {
         let mut verdicts = Vec::with_capacity(events.len());
-        let mut signed: BTreeMap<&PublicKey, (&Author, Vec<(usize, &Event)>)> = BTreeMap::new();
+        let mut signed: BTreeMap<&PublicKey, (&Author, Vec<Placed<'_>>)> = BTreeMap::new();
         for (place, &event) in events.iter().enumerate() {
             let author = self.check_form(event);
             verdicts.push(author.map(drop));
@@ -100,7 +103,7 @@ impl Verifier {
     fn check_signatures(
         &self,
         author: &Author,
-        signed: &[(usize, &Event)],
+        signed: &[Placed<'_>],
         verdicts: &mut [Result<(), Rejection>],
     ) {
         if signed.len() < TOGETHER_MIN {
