@@ -169,10 +169,11 @@ impl Store {
                 if writer.draft_ids.get(local.as_bytes())?.is_none() || writer.deleted_by_its_author(event)? {
                     continue;
                 }
-                let seq = match writer.seq_of(&event.id)? {
-                    Some(seq) => seq,
-                    None => writer.insert_event(event)?,
+                let seq = match writer.insert_event(event)? {
+                    Some(seq) => Some(seq),
+                    None => writer.seq_of(&event.id)?,
                 };
+                let Some(seq) = seq else { continue };
                 writer.take_draft(*local)?;
                 writer.aliases.insert(local.as_bytes(), event.id.as_bytes())?;
                 writer.locals.insert(event.id.as_bytes(), local.as_bytes())?;

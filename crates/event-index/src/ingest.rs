@@ -70,12 +70,12 @@ impl Store {
 
 impl Writer<'_> {
     fn ingest_one(&mut self, event: &Event, ingested: &mut Ingested) -> Result<(), IndexError> {
-        if self.seq_of(&event.id)?.is_some() {
-            ingested.known.push(event.id);
-        } else if self.deleted_by_its_author(event)? {
+        // No held event has a tombstone.
+        if self.deleted_by_its_author(event)? {
             ingested.tombstoned.push(event.id);
+        } else if self.insert_event(event)?.is_none() {
+            ingested.known.push(event.id);
         } else {
-            self.insert_event(event)?;
             ingested.stored.push(event.id);
             if event.kind == Kind::EventDeletion {
                 self.delete_targets(event, &mut ingested.deleted)?;

@@ -160,13 +160,22 @@ impl<'t> Writer<'t> {
         decode_event(seq, Some(id), bytes.as_ref().map(redb::AccessGuard::value))
     }
 
-    /// Makes an event an item. It must be neither held nor tombstoned.
-    pub(crate) fn insert_event(&mut self, event: &Event) -> Result<u64, IndexError> {
-        self.counted.seq += 1;
-        let seq = self.counted.seq;
+    /// Makes an event an item and returns its number; `None`, and nothing done, when it is held. It must not be
+    /// tombstoned.
+    pub(crate) fn insert_event(&mut self, event: &Event) -> Result<Option<u64>, IndexError> {
+        let seq = self.counted.seq + 1;
+        // Looking first would walk the tree twice for every new event; held ones are few here.
+        let held = self
+            .ids
+            .insert(event.id.as_bytes(), seq)?
+            .map(|held| held.value());
+        if let Some(held) = held {
+            self.ids.insert(event.id.as_bytes(), held)?;
+            return Ok(None);
+        }
+        self.counted.seq = seq;
         self.set_item(Item::of(event), Some(seq))?;
         self.held_now(&Item::of(event))?;
-        self.ids.insert(event.id.as_bytes(), seq)?;
         let bytes = encode_event(event);
         self.envelopes.insert(seq, bytes.as_slice())?;
         self.counted.event_bytes += bytes.len() as u64;
@@ -174,7 +183,7 @@ impl<'t> Writer<'t> {
         if kind != MESSAGE_KIND {
             self.others.insert(seq, kind)?;
         }
-        Ok(seq)
+        Ok(Some(seq))
     }
 
     /// Removes a held event with its deliveries. Aliases and sources stay: replies and imports still name it.

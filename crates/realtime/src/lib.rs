@@ -29,6 +29,7 @@
 //! ```
 
 mod actor;
+mod author;
 mod chats;
 mod fetch;
 mod handle;
@@ -43,6 +44,7 @@ mod reading;
 mod storing;
 mod turn;
 mod verify;
+mod weighted_sum;
 
 pub use actor::{Facts, RealtimeActor};
 pub use fetch::Fetches;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use event_index::{EventIndex, Extra, ExtraReason, Item};
-use nostr::prelude::Event;
 use relay_link::RelayUrl;
 
 /// Events of one batch that are not stored, by the relay that sent them.
@@ -11,9 +10,8 @@ use relay_link::RelayUrl;
 pub(crate) struct Placing(BTreeMap<RelayUrl, Vec<Extra>>);
 
 impl Placing {
-    /// An event whose id is that of its content: so is its time, and the relay keeps it there.
-    pub(crate) fn add(&mut self, relay: &RelayUrl, event: &Event, reason: ExtraReason) {
-        let item = Item::of(event);
+    /// The item of an event whose id is that of its content: so is its time, and the relay keeps it there.
+    pub(crate) fn add(&mut self, relay: &RelayUrl, item: Item, reason: ExtraReason) {
         self.0
             .entry(relay.clone())
             .or_default()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_model::MessageId;
-use event_index::{Arrival, EventIndex, ExtraReason, IndexError};
+use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
 use relay_link::RelayUrl;
@@ -15,6 +15,11 @@ use crate::opening::{self, KeeperGone};
 use crate::placing::Placing;
 use crate::turn::Turn;
 use crate::verify::{Rejection, Verifier};
+
+/// Signatures checked together by one core, where there are as many: fewer cost more each.
+const TOGETHER_MIN: usize = 64;
+/// More of them cost no less each, and another core may have nothing to do.
+const TOGETHER_MAX: usize = 1024;
 
 /// Why a batch was not stored. Its events come again with the next comparison.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +62,7 @@ impl Intaker {
         let mut outcome = Outcome::default();
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
         let checked = workers
-            .run(move || {
+            .run(move || -> Result<Vec<_>, IndexError> {
                 let mut fresh = Vec::with_capacity(batch.len());
                 let mut seen = BTreeSet::new();
                 let ids: BTreeSet<EventId> = batch.iter().map(|(_, event)| event.id).collect();
@@ -70,17 +75,22 @@ impl Intaker {
                     }
                 }
                 let verifier = Verifier::new(&read_keys);
-                Ok::<_, IndexError>(workers.map(fresh, |(relay, event)| {
-                    let verdict = verifier.verify(&event);
-                    (relay, event, verdict)
-                }))
+                let together = fresh
+                    .len()
+                    .div_ceil(workers.width())
+                    .clamp(TOGETHER_MIN, TOGETHER_MAX);
+                let verdicts = workers.map(fresh.chunks(together).collect(), |part| {
+                    let events: Vec<&Event> = part.iter().map(|(_, event)| event).collect();
+                    verifier.verify_all(&events)
+                });
+                Ok(fresh.into_iter().zip(verdicts.into_iter().flatten()).collect())
             })
             .await?;
 
         let mut placing = Placing::default();
         let mut sent_by = BTreeMap::new();
         let mut events = Vec::with_capacity(checked.len());
-        for (relay, event, verdict) in checked {
+        for ((relay, event), verdict) in checked {
             match verdict {
                 Ok(()) => {
                     sent_by.entry(event.id).or_insert(relay);
@@ -89,7 +99,7 @@ impl Intaker {
                 Err(rejection) => {
                     reject(&relay, event.id, rejection);
                     if rejection == Rejection::BadSignature {
-                        placing.add(&relay, &event, ExtraReason::Forged);
+                        placing.add(&relay, Item::of(&event), ExtraReason::Forged);
                     }
                     *outcome.rejected.entry(relay).or_default() += 1;
                 }
@@ -104,13 +114,15 @@ impl Intaker {
         events.sort_unstable_by_key(|event| event.id);
         let read = opening::open(&self.keeper, events, rumor_authors).await?;
         let store = self.index.store();
-        let arrivals = read
-            .iter()
-            .map(|read| Arrival {
-                event: read.event.clone(),
-                source: read.source(|conversation, source| store.source_id(conversation, source)),
-            })
-            .collect();
+        // The store takes the events: what follows needs to know no more of them than where they are.
+        let mut arrivals = Vec::with_capacity(read.len());
+        let mut messages = Vec::with_capacity(read.len());
+        for read in read {
+            let source = read.source(|conversation, source| store.source_id(conversation, source));
+            messages.push((Item::of(&read.event), read.message));
+            let event = read.event;
+            arrivals.push(Arrival { event, source });
+        }
         turn.comes().await;
         let ingested = self.index.ingest(arrivals).await?;
 
@@ -120,20 +132,17 @@ impl Intaker {
             }
         }
         let deleted: BTreeSet<EventId> = ingested.tombstoned.iter().copied().collect();
-        for read in read.iter().filter(|read| deleted.contains(&read.event.id)) {
-            if let Some(relay) = sent_by.get(&read.event.id) {
-                placing.add(relay, &read.event, ExtraReason::Tombstoned);
+        for (item, _) in messages.iter().filter(|(item, _)| deleted.contains(&item.id)) {
+            if let Some(relay) = sent_by.get(&item.id) {
+                placing.add(relay, *item, ExtraReason::Tombstoned);
             }
         }
         placing.place(&self.index).await;
         let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
-        for read in read {
-            if stored.contains(&read.event.id) {
-                let (id, outer_time) = (read.id(), read.outer_time());
-                outcome.changes.extend(
-                    read.message
-                        .map(|message| Change::Insert(id, outer_time, message)),
-                );
+        for (item, message) in messages {
+            if let Some(message) = message.filter(|_| stored.contains(&item.id)) {
+                let id = MessageId::Event(item.id.to_bytes());
+                outcome.changes.push(Change::Insert(id, item.created_at, message));
             }
         }
         let gone = ingested.deleted.iter().chain(&ingested.tombstoned);
