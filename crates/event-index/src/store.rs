@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
-use supervision::{Entropy, SystemEntropy};
+use supervision::{Entropy, Side, SystemEntropy, crash_point};
 
 use crate::backend::Boxed;
 use crate::header;
@@ -104,10 +104,10 @@ impl Store {
     }
 
     /// Runs `work` in one transaction; it is on disk when this returns, all of it or nothing.
-    pub(crate) fn write<T>(
-        &self,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<T, IndexError>,
-    ) -> Result<T, IndexError> {
+    pub(crate) fn write<T, W>(&self, work: W) -> Result<T, IndexError>
+    where
+        W: FnOnce(&mut Writer<'_>) -> Result<T, IndexError>,
+    {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         // Field guide L-2 and L-5: a crash during the recovery from a crash loses nothing, and recovery is quick.
@@ -117,7 +117,9 @@ impl Store {
         let done = work(&mut writer)?;
         let changed = writer.finish()?;
         if changed {
+            crash_point(Side::Before, step_of::<W>);
             transaction.commit()?;
+            crash_point(Side::After, step_of::<W>);
         } else {
             transaction.abort()?;
         }
@@ -136,6 +138,14 @@ impl fmt::Debug for Store {
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
+}
+
+/// What a crash point calls the transaction that runs `W`: the function that it was written in, such as `add_drafts`.
+fn step_of<W>() -> &'static str {
+    // `event_index::drafts::<impl event_index::store::Store>::add_drafts::{{closure}}`
+    let path = std::any::type_name::<W>();
+    let path = path.strip_suffix("::{{closure}}").unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 fn builder() -> Builder {
