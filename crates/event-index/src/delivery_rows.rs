@@ -123,10 +123,15 @@ impl Writer<'_> {
             .deliveries
             .insert((tag, seq), bytes.as_slice())?
             .map(|old| state_of(old.value()));
+        // No agreement covers an event of this very transaction.
+        if before.is_none() && self.was_here(seq) {
+            self.prove_again();
+        }
         self.count_change(seq, before.flatten(), Some(row.state))
     }
 
     pub(crate) fn remove_delivery(&mut self, tag: &[u8; 16], seq: u64) -> Result<(), IndexError> {
+        self.prove_again();
         let before = self
             .deliveries
             .remove((tag, seq))?

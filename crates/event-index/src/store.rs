@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
@@ -11,6 +12,7 @@ use supervision::{Entropy, Side, SystemEntropy, crash_point};
 use crate::backend::Boxed;
 use crate::header;
 use crate::new_file;
+use crate::proofs::Proofs;
 use crate::sealing::Keys;
 use crate::writer::Writer;
 use crate::{IndexError, SourceId, StoreKey};
@@ -37,6 +39,8 @@ pub struct Store {
     pub(crate) entropy: Arc<dyn Entropy>,
     place: String,
     pub(crate) database: Database,
+    pub(crate) proofs: Proofs,
+    pub(crate) scanned: AtomicU64,
 }
 
 impl Store {
@@ -87,6 +91,8 @@ impl Store {
             entropy,
             place,
             database,
+            proofs: Proofs::default(),
+            scanned: AtomicU64::new(0),
         };
         if !has_header {
             store.write(header::write)?;
@@ -115,15 +121,31 @@ impl Store {
         transaction.set_quick_repair(true);
         let mut writer = Writer::new(&transaction, &self.keys, &*self.entropy)?;
         let done = work(&mut writer)?;
+        let reproved = writer.reproved() || self.proofs.reach_beyond(writer.seq_before());
         let changed = writer.finish()?;
         if changed {
             crash_point(Side::Before, step_of::<W>);
             transaction.commit()?;
             crash_point(Side::After, step_of::<W>);
+            if reproved {
+                self.proofs.outdated();
+            }
         } else {
             transaction.abort()?;
         }
         Ok(done)
+    }
+
+    /// How many rows scans of this store have read since it was opened: drafts, deliveries, and the counts over everything.
+    /// Lookups are not counted. Tests hold costs to it, because time says little on a busy machine.
+    pub fn rows_scanned(&self) -> u64 {
+        self.scanned.load(Ordering::Relaxed)
+    }
+
+    /// Counts a row that a scan reads.
+    pub(crate) fn scan<T>(&self, row: T) -> T {
+        self.scanned.fetch_add(1, Ordering::Relaxed);
+        row
     }
 
     /// A read transaction. To be dropped soon: pages it can see are not reused meanwhile.
@@ -183,6 +205,8 @@ fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<
         entropy: Arc::clone(entropy),
         place: String::new(),
         database: open_file(&unfinished)?,
+        proofs: Proofs::default(),
+        scanned: AtomicU64::new(0),
     };
     store.write(header::write)?;
     store.database.close()?;
