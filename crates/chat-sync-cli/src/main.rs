@@ -5,6 +5,8 @@
 mod cli;
 mod commands;
 mod context;
+#[cfg(debug_assertions)]
+mod crash;
 mod demo;
 mod exit;
 mod interrupt;
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     output::log(cli.global.verbose);
+    #[cfg(debug_assertions)]
+    if let Err(failure) = crash::arm() {
+        return exit::report(Err(failure));
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

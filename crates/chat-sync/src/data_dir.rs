@@ -16,7 +16,7 @@ use event_index::{IndexError, Storage, Store};
 use nostr::prelude::{EventId, FromBech32, PublicKey, ToBech32};
 use pns_keys::{KeyCard, Profile, Signer, keeper};
 use relay_link::RelayUrl;
-use supervision::Entropy;
+use supervision::{Entropy, Side, crash_point};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, RemoteLogin};
@@ -458,5 +458,9 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = options.open(&unfinished)?;
     io::Write::write_all(&mut file, bytes)?;
     file.sync_all()?;
-    fs::rename(&unfinished, path)
+    let step = || format!("file:{}", path.file_name().unwrap_or_default().display());
+    crash_point(Side::Before, step);
+    fs::rename(&unfinished, path)?;
+    crash_point(Side::After, step);
+    Ok(())
 }

@@ -81,6 +81,7 @@ impl Store {
             let plain = serde_json::to_vec(&kept).expect("numbers and a string always serialize");
             let sealed = writer.keys.seal(writer.entropy, "agreements-1", &tag, &plain);
             writer.agreements.insert(&tag, sealed.as_slice())?;
+            writer.prove_again();
             Ok(())
         })
     }
@@ -121,6 +122,7 @@ impl Store {
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
             let extra = writer.clear_extra(&tag)?;
+            writer.prove_again();
             if writer.agreements.remove(&tag)?.is_none() && extra == 0 {
                 writer.nothing_changed();
             }
@@ -129,8 +131,9 @@ impl Store {
     }
 
     /// How many messages are verified on at least two of `relays` (on all, if fewer): an agreement covers them and no
-    /// delivery row is open. No relay, no safety. Cost: a scan of the deliveries and of what came after the agreements,
-    /// or of what came before where that is less.
+    /// delivery row is open. No relay, no safety. Cost: none, but the first time after an agreement came or went, an event
+    /// was deleted, or one that was here was queued: a scan of the deliveries and of what came after the agreements, or of
+    /// what came before where that is less.
     pub fn safe(&self, relays: &[String]) -> Result<u64, IndexError> {
         self.verified(relays, SAFE_RELAYS)
     }
@@ -151,12 +154,18 @@ impl Store {
         relays.sort_unstable();
         relays.dedup();
         let needed = relays.len().min(on);
+        self.proofs
+            .of(relays, needed, |relays| self.count_verified(relays, needed))
+    }
+
+    fn count_verified(&self, relays: &[String], needed: usize) -> Result<u64, IndexError> {
         let agreements = self.agreements()?;
         let covered: Vec<([u8; 16], u64)> = relays
             .iter()
             .filter_map(|relay| Some((self.keys.relay_tag(relay), agreements.get(relay)?.last_seq)))
             .collect();
         let mut reach: Vec<u64> = covered.iter().map(|(_, last_seq)| *last_seq).collect();
+        reach.iter().for_each(|last_seq| self.proofs.reach_to(*last_seq));
         reach.sort_unstable_by(|a, b| b.cmp(a));
         // Events above this number are covered by too few relays.
         let Some(last_seq) = needed.checked_sub(1).and_then(|index| reach.get(index).copied()) else {
@@ -174,7 +183,7 @@ impl Store {
         let mut safe = 0;
         if last_seq <= newest / 2 {
             for row in envelopes.range(..=last_seq)? {
-                safe += u64::from(is_message(row?.0.value())?);
+                safe += u64::from(is_message(self.scan(row)?.0.value())?);
             }
         } else {
             safe = transaction
@@ -182,11 +191,11 @@ impl Store {
                 .len()?
                 .saturating_sub(others.len()?);
             for row in envelopes.range(last_seq.saturating_add(1)..)? {
-                safe -= u64::from(is_message(row?.0.value())?);
+                safe -= u64::from(is_message(self.scan(row)?.0.value())?);
             }
         }
         for row in transaction.open_table(DELIVERY_TOTALS)?.range(..=last_seq)? {
-            let seq = row?.0.value();
+            let seq = self.scan(row)?.0.value();
             let mut verified = 0;
             for (tag, last_seq) in &covered {
                 let open = deliveries.get((tag, seq))?.is_some();

@@ -84,7 +84,7 @@ impl Store {
             .range((&tag, after_seq.saturating_add(1))..(&tag, u64::MAX))?
             .take(max)
         {
-            let (key, bytes) = row?;
+            let (key, bytes) = self.scan(row)?;
             let seq = key.value().1;
             // Only the words of a refusal are sealed; without them the row is as good.
             let row = Row::decode(&tag, seq, bytes.value(), Some(&self.keys))

@@ -122,12 +122,18 @@ impl Writer<'_> {
         let before = self
             .deliveries
             .insert((tag, seq), bytes.as_slice())?
-            .and_then(|old| state_of(old.value()));
+            .map(|old| state_of(old.value()));
+        // No agreement covers an event of this very transaction.
+        if before.is_none() && self.was_here(seq) {
+            self.prove_again();
+        }
+        let before = before.flatten();
         self.follow_refusal(tag, seq, before, Some((row.state, row.id)))?;
         self.count_change(seq, before, Some(row.state))
     }
 
     pub(crate) fn remove_delivery(&mut self, tag: &[u8; 16], seq: u64) -> Result<(), IndexError> {
+        self.prove_again();
         let before = self
             .deliveries
             .remove((tag, seq))?

@@ -117,7 +117,7 @@ impl Store {
             last: None,
         };
         for row in drafts.range(after.saturating_add(1)..)?.take(max) {
-            let (seq, sealed) = row?;
+            let (seq, sealed) = self.scan(row)?;
             let seq = seq.value();
             page.last = Some(seq);
             let opened = self.keys.open("drafts-1", &seq.to_be_bytes(), sealed.value());

@@ -79,6 +79,7 @@ mod memory;
 pub mod messages;
 mod missing;
 mod new_file;
+mod proofs;
 mod rebuild;
 mod relay_view;
 mod sealing;

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use supervision::{Side, crash_point};
+
 /// Where a file is written before it gets its name.
 pub(crate) fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -24,10 +26,14 @@ pub(crate) fn clear(unfinished: &Path) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] when the name is taken: a link, unlike a rename, does not replace what is there.
 pub(crate) fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
+    let step = || format!("file:{}", path.file_name().unwrap_or_default().display());
+    crash_point(Side::Before, step);
     let linked = fs::hard_link(unfinished, path);
     let cleared = clear(unfinished);
     linked.and(cleared)?;
-    sync_directory(path)
+    sync_directory(path)?;
+    crash_point(Side::After, step);
+    Ok(())
 }
 
 /// Makes files that `options` creates readable and writable by their owner alone.

@@ -54,6 +54,7 @@ impl Store {
 
 fn rebuild(writer: &mut Writer<'_>, damaged: &BTreeSet<u64>) -> Result<Rebuilt, IndexError> {
     let mut done = Rebuilt::default();
+    writer.prove_again();
     let mut seqs = Vec::new();
     for row in writer.envelopes.iter()? {
         seqs.push(row?.0.value());

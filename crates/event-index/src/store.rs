@@ -3,14 +3,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
-use supervision::{Entropy, SystemEntropy};
+use supervision::{Entropy, Side, SystemEntropy, crash_point};
 
 use crate::backend::Boxed;
 use crate::header;
 use crate::new_file;
+use crate::proofs::Proofs;
 use crate::sealing::Keys;
 use crate::writer::Writer;
 use crate::{IndexError, SourceId, StoreKey};
@@ -37,6 +39,8 @@ pub struct Store {
     pub(crate) entropy: Arc<dyn Entropy>,
     place: String,
     pub(crate) database: Database,
+    pub(crate) proofs: Proofs,
+    pub(crate) scanned: AtomicU64,
 }
 
 impl Store {
@@ -87,6 +91,8 @@ impl Store {
             entropy,
             place,
             database,
+            proofs: Proofs::default(),
+            scanned: AtomicU64::new(0),
         };
         if !has_header {
             store.write(header::write)?;
@@ -105,10 +111,10 @@ impl Store {
     }
 
     /// Runs `work` in one transaction; it is on disk when this returns, all of it or nothing.
-    pub(crate) fn write<T>(
-        &self,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<T, IndexError>,
-    ) -> Result<T, IndexError> {
+    pub(crate) fn write<T, W>(&self, work: W) -> Result<T, IndexError>
+    where
+        W: FnOnce(&mut Writer<'_>) -> Result<T, IndexError>,
+    {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         // Field guide L-2 and L-5: a crash during the recovery from a crash loses nothing, and recovery is quick.
@@ -116,13 +122,31 @@ impl Store {
         transaction.set_quick_repair(true);
         let mut writer = Writer::new(&transaction, &self.keys, &*self.entropy)?;
         let done = work(&mut writer)?;
+        let reproved = writer.reproved() || self.proofs.reach_beyond(writer.seq_before());
         let changed = writer.finish()?;
         if changed {
+            crash_point(Side::Before, step_of::<W>);
             transaction.commit()?;
+            crash_point(Side::After, step_of::<W>);
+            if reproved {
+                self.proofs.outdated();
+            }
         } else {
             transaction.abort()?;
         }
         Ok(done)
+    }
+
+    /// How many rows scans of this store have read since it was opened: drafts, deliveries, and the counts over everything.
+    /// Lookups are not counted. Tests hold costs to it, because time says little on a busy machine.
+    pub fn rows_scanned(&self) -> u64 {
+        self.scanned.load(Ordering::Relaxed)
+    }
+
+    /// Counts a row that a scan reads.
+    pub(crate) fn scan<T>(&self, row: T) -> T {
+        self.scanned.fetch_add(1, Ordering::Relaxed);
+        row
     }
 
     /// A read transaction. To be dropped soon: pages it can see are not reused meanwhile.
@@ -137,6 +161,14 @@ impl fmt::Debug for Store {
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
+}
+
+/// What a crash point calls the transaction that runs `W`: the function that it was written in, such as `add_drafts`.
+fn step_of<W>() -> &'static str {
+    // `event_index::drafts::<impl event_index::store::Store>::add_drafts::{{closure}}`
+    let path = std::any::type_name::<W>();
+    let path = path.strip_suffix("::{{closure}}").unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path)
 }
 
 fn builder() -> Builder {
@@ -174,6 +206,8 @@ fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<
         entropy: Arc::clone(entropy),
         place: String::new(),
         database: open_file(&unfinished)?,
+        proofs: Proofs::default(),
+        scanned: AtomicU64::new(0),
     };
     store.write(header::write)?;
     store.database.close()?;

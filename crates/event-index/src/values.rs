@@ -42,6 +42,7 @@ impl Store {
             }
             writer.relays.remove(&tag)?;
             writer.agreements.remove(&tag)?;
+            writer.prove_again();
             writer.clear_extra(&tag)?;
             Ok(rows
                 .iter()
@@ -67,6 +68,7 @@ impl Store {
             for (tag, seq) in &stale {
                 writer.remove_delivery(tag, *seq)?;
                 writer.agreements.remove(tag)?;
+                writer.prove_again();
             }
             let extra = writer.keep_extra(&kept)?;
             if stale.is_empty() && extra == 0 {

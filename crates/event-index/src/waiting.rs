@@ -16,7 +16,7 @@ impl Store {
         let tag = self.keys.relay_tag(relay);
         let mut waiting = transaction.open_table(DRAFTS)?.len()?;
         for row in rows.range((&tag, 0)..(&tag, u64::MAX))? {
-            let (key, bytes) = row?;
+            let (key, bytes) = self.scan(row)?;
             let row = Row::decode(&tag, key.value().1, bytes.value(), None)?;
             waiting += u64::from(matches!(row.state, DeliveryState::Waiting | DeliveryState::Sent));
         }
@@ -29,7 +29,7 @@ impl Store {
         let items = self.read()?.open_table(ITEMS)?;
         items
             .range((since, &[0; 32])..)?
-            .map(|item| Ok(item?.0.value().0))
+            .map(|item| Ok(self.scan(item)?.0.value().0))
             .collect()
     }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Writer<'t> {
     counted: Counted,
     counted_before: Counted,
     changed: bool,
+    reproved: bool,
 }
 
 /// What is kept in [`COUNTERS`], so that nobody has to count.
@@ -110,6 +111,7 @@ impl<'t> Writer<'t> {
             counted,
             counted_before: counted,
             changed: true,
+            reproved: false,
         })
     }
 
@@ -117,6 +119,21 @@ impl<'t> Writer<'t> {
     /// disk, never data.
     pub(crate) fn nothing_changed(&mut self) {
         self.changed = false;
+    }
+
+    /// Declares that other messages may be verified than before: an agreement came or went, or a row of an event that one
+    /// may cover.
+    pub(crate) fn prove_again(&mut self) {
+        self.reproved = true;
+    }
+
+    /// The last sequence number given out before this transaction.
+    pub(crate) fn seq_before(&self) -> u64 {
+        self.counted_before.seq
+    }
+
+    pub(crate) fn reproved(&self) -> bool {
+        self.reproved
     }
 
     /// Writes the fingerprint index and the counters and closes the tables; true when there is something to commit.
@@ -143,6 +160,11 @@ impl<'t> Writer<'t> {
             }
         }
         Ok(self.changed)
+    }
+
+    /// Whether the event with this number was stored before this transaction.
+    pub(crate) fn was_here(&self, seq: u64) -> bool {
+        seq <= self.counted_before.seq
     }
 
     pub(crate) fn counted(&mut self) -> &mut Counted {
@@ -188,6 +210,7 @@ impl<'t> Writer<'t> {
 
     /// Removes a held event with its deliveries. Aliases and sources stay: replies and imports still name it.
     pub(crate) fn remove_event(&mut self, event: &Event, seq: u64) -> Result<(), IndexError> {
+        self.prove_again();
         self.set_item(Item::of(event), None)?;
         self.ids.remove(event.id.as_bytes())?;
         let removed = self.envelopes.remove(seq)?.map_or(0, |bytes| bytes.value().len());

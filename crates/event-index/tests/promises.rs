@@ -516,3 +516,42 @@ fn what_a_relay_lost_falls_due_one_after_the_other_and_what_it_never_had_at_once
         "the last two were never there"
     );
 }
+
+#[test]
+fn what_is_safe_is_counted_once_while_a_long_queue_leaves_and_again_when_it_may_be_another_number() {
+    let store = open(&MemoryDisk::new());
+    let relays = [RELAY.to_owned()];
+    store.ingest(arrivals((0..10).map(message))).unwrap();
+    store.record_agreement(RELAY, agreement(10)).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 10);
+
+    // A hundred more are written, and leave one by one.
+    store
+        .add_drafts((0..100).map(|number| draft(&store, number)).collect())
+        .unwrap();
+    let sealed = (0..100).map(|number| SealedDraft {
+        local: local(number),
+        event: message(100 + u64::from(number)),
+    });
+    store.commit_sealed(sealed.collect(), &relays).unwrap();
+    let rows = store.deliveries(RELAY, 0, 100).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 10);
+    let before = store.rows_scanned();
+    for mut row in rows {
+        row.state = DeliveryState::Accepted;
+        store.set_deliveries(vec![row]).unwrap();
+        assert_eq!(store.safe(&relays).unwrap(), 10);
+    }
+    assert_eq!(store.rows_scanned(), before, "nothing was counted again");
+
+    store.record_agreement(RELAY, agreement(110)).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 110, "an agreement came");
+    store.queue_missing(RELAY, &[message(3).id], 0, 0, 0).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 109, "the relay lost one");
+    store
+        .ingest(arrivals([deletion(0, 9, &[message(5).id])]))
+        .unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 108, "one was deleted");
+    store.forget_relay(RELAY).unwrap();
+    assert_eq!(store.safe(&relays).unwrap(), 0);
+}

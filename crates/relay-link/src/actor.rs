@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
-use supervision::{Constructor, Env, Lifeline, Outlet, Restarted};
+use supervision::{Constructor, Env, Lifeline, Outlet, Restarted, Side, crash_point};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -185,6 +185,11 @@ impl RelayLinkActor {
         };
         if let RelayFrame::Auth { challenge } = &frame {
             self.link.shared().challenged(Some(challenge.clone()));
+        }
+        match &frame {
+            RelayFrame::Ok { .. } => crash_point(Side::Before, || "take:OK"),
+            RelayFrame::Event { .. } => crash_point(Side::Before, || "take:EVENT"),
+            _ => {}
         }
         let receivers = open.router.receivers(&frame);
         open.delivering = !receivers.is_empty();

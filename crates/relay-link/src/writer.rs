@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::SinkExt;
+use supervision::{Side, crash_point};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -53,6 +54,18 @@ impl Pen {
     }
 }
 
+/// What a crash point calls this frame; `None` for frames that no other device ever sees.
+fn event_step(text: &str) -> Option<&'static str> {
+    if !cfg!(debug_assertions) || !text.starts_with(r#"["EVENT""#) {
+        return None;
+    }
+    Some(match text {
+        _ if text.contains(r#""kind":1081"#) => "send:1081",
+        _ if text.contains(r#""kind":5,"#) => "send:5",
+        _ => "send:1080",
+    })
+}
+
 /// Writes until the pen is dropped (then says goodbye) or the connection fails.
 pub(crate) async fn write(
     mut paper: Paper,
@@ -67,12 +80,19 @@ pub(crate) async fn write(
                 let Some(mut queued) = frame else { break };
                 let text = std::mem::take(&mut queued.text);
                 shared.counters.sent(text.len());
+                let step = event_step(&text);
+                if let Some(step) = step {
+                    crash_point(Side::Before, || step);
+                }
                 outgoing.feed(Outgoing::Text(text)).await?;
                 // Its place is free once the socket took it.
                 drop(queued);
                 // A burst leaves in few packets, and the last frame of it at once.
                 if paper.frames.is_empty() {
                     outgoing.flush().await?;
+                }
+                if let Some(step) = step {
+                    crash_point(Side::After, || step);
                 }
             }
         }

@@ -42,6 +42,7 @@
 //! ```
 
 mod clock;
+mod crash_point;
 mod entropy;
 mod env;
 mod guardian;
@@ -51,6 +52,9 @@ mod tripwire;
 mod workers;
 
 pub use clock::{Clock, SimulatedClock, SystemClock};
+#[cfg(debug_assertions)]
+pub use crash_point::{CrashPlan, InvalidPlan};
+pub use crash_point::{Side, crash_point};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use env::Env;
 pub use guardian::{Constructor, Guard, Guardian, GuardianReport, Lifeline, Release, Restarted};

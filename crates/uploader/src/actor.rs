@@ -436,6 +436,10 @@ impl UploaderActor {
         if !self.sends || !self.relays.values().any(Relay::connected) {
             return;
         }
+        // Until the next second there is no place, whatever was added: reading drafts would only show that again.
+        if self.window_full && self.seal_timer.is_some() {
+            return;
+        }
         if let Some(timer) = self.seal_timer.take() {
             ctx.cancel_future(timer);
         }

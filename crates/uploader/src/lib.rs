@@ -38,6 +38,9 @@ mod relay;
 mod sealing;
 mod window;
 
+#[cfg(test)]
+mod costs;
+
 pub use actor::{Facts, UploaderActor, UploaderParts};
 pub use handle::Uploader;
 pub use messages::{

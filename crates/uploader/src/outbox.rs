@@ -38,6 +38,8 @@ const SMALL_BYTES: usize = 16 * 1024;
 /// second, and another for so many rows that the last one passed over, so that a long queue costs a fraction of a
 /// worker.
 const ROWS_PER_SECOND: u64 = 10_000;
+/// The same for rows that were added and may leave at once, while a comparison names them: a second for a hundred thousand.
+const ROWS_PER_MILLISECOND: u64 = 100;
 /// After so many tries at most one an hour (field guide U-16).
 const TRIES_FREE: u32 = 10;
 /// A relay that makes us wait longer than this has settled for now: the rest is retried later.
@@ -88,6 +90,8 @@ pub struct Outbox {
     changes: Read,
     /// When the queue was last read from its start.
     reread: Option<Instant>,
+    /// Rows were added in front of those already read.
+    behind: bool,
     /// One event at a time until the row with this number was answered.
     attributing: Option<u64>,
     /// Nothing leaves before this: answers to what was in flight must not be taken for answers to what goes again.
@@ -139,6 +143,7 @@ impl Outbox {
                 appends: 0,
             },
             reread: None,
+            behind: false,
             attributing: None,
             drained_at: None,
             closes: BTreeMap::new(),
@@ -177,7 +182,16 @@ impl Outbox {
         self.ready.clear();
         self.read_to = 0;
         self.read_all = false;
+        self.behind = false;
         self.deferred = Deferred::default();
+    }
+
+    /// Rows were added anywhere, such as those that a comparison found missing. Those in front of what was read are read
+    /// once what is at hand is sent: a comparison names a few hundred at a time, and a long queue is not to be read again
+    /// for each of these.
+    pub fn added(&mut self) {
+        self.appended();
+        self.behind = true;
     }
 
     /// Rows were added behind those already read.
@@ -321,8 +335,12 @@ impl Outbox {
 
     /// What to do at `now` (wall clock `unix`).
     pub fn next(&mut self, now: Instant, unix: u64) -> Next {
-        let due = self.deferred.earliest.is_some_and(|at| at <= unix);
-        let pause = Duration::from_secs(1 + self.deferred.passed / ROWS_PER_SECOND);
+        let due = self.behind || self.deferred.earliest.is_some_and(|at| at <= unix);
+        let pause = if self.behind {
+            Duration::from_millis(self.deferred.passed / ROWS_PER_MILLISECOND)
+        } else {
+            Duration::from_secs(1 + self.deferred.passed / ROWS_PER_SECOND)
+        };
         let reread_at = self.reread.map_or(now, |at| at + pause);
         if due && self.ready.is_empty() && self.read_all && reread_at <= now {
             self.rewind();
@@ -337,7 +355,12 @@ impl Outbox {
         let deadline = self.in_flight.values().map(|flight| flight.deadline).min();
         let Some(entry) = self.ready.first_entry() else {
             // Looked at again at least once a day; a row parked for good is due never, which is no instant.
-            let due_in = self.deferred.earliest.map(|at| {
+            let earliest = if self.behind {
+                Some(unix)
+            } else {
+                self.deferred.earliest
+            };
+            let due_in = earliest.map(|at| {
                 let due_at = now + Duration::from_secs(at.saturating_sub(unix).min(RETEST_SECONDS));
                 due_at.max(reread_at)
             });
@@ -512,7 +535,7 @@ impl Outbox {
 
     /// How many rows still wait here, once nothing more happens at this relay for now; `None` while it is busy.
     pub fn settled(&mut self, now: Instant) -> Option<u64> {
-        let unread = self.ready.is_empty() && !self.read_all;
+        let unread = self.ready.is_empty() && (!self.read_all || self.behind);
         if unread || !self.in_flight.is_empty() {
             return None;
         }

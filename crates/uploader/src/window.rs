@@ -5,7 +5,7 @@ use nostr::prelude::{Event, EventId};
 
 use crate::outbox::WINDOW;
 
-/// Rows passed over in one read transaction. Accepted rows stay in the queue, so after a restart most of a long one is
+/// Rows passed over in one read transaction, at most. Accepted rows stay in the queue, so after a restart most of a long one is
 /// of this kind; their events are not read.
 const STRIDE: usize = 1_000;
 
@@ -63,9 +63,12 @@ impl Window {
             read_to: after,
             ..Self::default()
         };
+        // As a rule the next rows are those to send. Where they are not, the strides grow.
+        let mut stride_max = WINDOW;
         while !window.last && window.rows.len() < WINDOW {
-            let stride = store.deliveries(relay, window.read_to, STRIDE)?;
-            window.last = stride.len() < STRIDE;
+            let stride = store.deliveries(relay, window.read_to, stride_max)?;
+            window.last = stride.len() < stride_max;
+            stride_max = (2 * stride_max).min(STRIDE);
             for row in stride {
                 if window.rows.len() == WINDOW {
                     window.last = false;

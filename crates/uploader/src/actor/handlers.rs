@@ -143,7 +143,7 @@ impl Handler<HaveIds> for UploaderActor {
                 Ok(done) => {
                     relay.next_lost = relay.next_lost.max(done.next_lost);
                     if done.queued + done.forgotten > 0 {
-                        relay.outbox.rewind();
+                        relay.outbox.added();
                     }
                 }
                 // The next comparison names them again.
