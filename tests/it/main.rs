@@ -2,6 +2,7 @@
 //! matters.
 
 mod at_rest;
+mod auth;
 mod bench;
 mod closed_keyrings;
 mod converges;

@@ -7,10 +7,10 @@ use actix::prelude::*;
 use event_index::{EventIndex, EventIndexActor};
 use nostr::prelude::PublicKey;
 use pns_keys::NoSigner;
-use pns_keys::keeper::{Keeper, KeeperParts};
+use pns_keys::keeper::{Keeper, KeeperParts, reserved_account};
 use realtime::{ChatUpdate, Realtime, RealtimeActor};
 use reconciler::{Reconciler, ReconcilerParts};
-use relay_link::{LinkState, RelayLink, RelayLinkActor, RelayUrl};
+use relay_link::{Identity, LinkState, RelayLink, RelayLinkActor, RelayUrl};
 use remote_signer::{BunkerParts, Patience};
 use status::{Board, Status, StatusActor, StatusDesk};
 use supervision::{Guard, Guardian, Outlet, Restarted, Role};
@@ -90,7 +90,7 @@ impl Wiring {
         }
         wiring.guard_keeper(config, env).await;
         if config.online {
-            wiring.guard_links(env).await;
+            wiring.guard_links(config, env).await;
         }
         wiring
     }
@@ -249,7 +249,12 @@ impl Wiring {
         self.guard(Role::Realtime, Box::new(constructor)).await;
     }
 
-    async fn guard_links(&self, env: &Env) {
+    async fn guard_links(&self, config: &Config, env: &Env) {
+        let identity = Identity {
+            reserved: Some(reserved_account(config.signer.public_key())),
+            signs: self.keeper.sign_auth.clone(),
+            told: self.desk.auth_changed.clone(),
+        };
         for (url, link) in &self.links {
             // Status first, so that it never knows less; realtime before the reconciler, so that the live
             // subscription is open when the comparison begins.
@@ -260,7 +265,7 @@ impl Wiring {
                 self.realtime.link_changed.clone(),
                 self.reconciler.links.clone(),
             ];
-            let (env, link) = (env.clone(), link.clone());
+            let (env, link, identity) = (env.clone(), link.clone(), identity.clone());
             let constructor = move |lifeline| {
                 RelayLinkActor::new(
                     env.runtime.clone(),
@@ -269,6 +274,7 @@ impl Wiring {
                     env.dial.clone(),
                     watchers.clone(),
                 )
+                .as_identity(identity.clone())
                 .start();
             };
             self.guard(Role::Link(url.to_string()), Box::new(constructor))

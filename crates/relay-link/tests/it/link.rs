@@ -37,34 +37,6 @@ fn an_answer_reaches_who_asked() {
 }
 
 #[test]
-fn a_challenge_is_handed_out_once_and_dies_with_its_connection() {
-    run(async {
-        let ((board, mut ends), link, mut seen) = (Switchboard::new(), link_to(FAR), Seen::start());
-        start(&link, &board, &seen);
-        seen.connected().await;
-        let relay = ends.recv().await.unwrap();
-        link.try_send(req("a-1"), seen.answers.clone()).unwrap();
-        sleep(Duration::from_millis(1)).await;
-        for _ in 0..2 {
-            relay.say(r#"["AUTH","prove it"]"#).await;
-            assert_eq!(
-                seen.frame().await,
-                RelayFrame::Auth {
-                    challenge: "prove it".into()
-                }
-            );
-        }
-        assert_eq!(link.take_challenge().as_deref(), Some("prove it"));
-        assert_eq!(link.take_challenge(), None);
-        relay.say(r#"["AUTH","again"]"#).await;
-        seen.frame().await;
-        drop(relay);
-        seen.waiting().await;
-        assert_eq!(link.take_challenge(), None);
-    });
-}
-
-#[test]
 fn a_slow_part_of_ours_is_not_taken_for_a_dead_relay() {
     run(async {
         let ((board, mut ends), link) = (Switchboard::new(), link_to(FAR));
