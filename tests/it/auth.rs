@@ -91,7 +91,10 @@ fn f33_history_tells_a_relay_nothing_about_the_account() {
         write(&phone, "groceries", 2).await;
         assert!(phone.sync().await.unwrap().complete);
         let proofs = proofs(&lab.bad);
-        assert!(!proofs.is_empty() && !proofs.contains_key(&account()), "{proofs:?}");
+        assert!(
+            !proofs.is_empty() && !proofs.contains_key(&account()),
+            "{proofs:?}"
+        );
         assert_eq!(sealed(&lab.bad).len(), 42);
     });
 }
@@ -145,7 +148,8 @@ fn f33_a_refused_login_is_said_and_stops_nobody_else() {
         assert_eq!(bad.parked, 2, "they are not tried again and again");
         let trouble = bad.trouble.unwrap();
         assert!(
-            trouble.contains("you are not on the list") && trouble.contains("did not accept this device's login"),
+            trouble.contains("you are not on the list")
+                && trouble.contains("did not accept this device's login"),
             "{trouble}"
         );
         let error = report(&laptop.status(), BAD).error.unwrap();
@@ -153,7 +157,10 @@ fn f33_a_refused_login_is_said_and_stops_nobody_else() {
         assert!(!laptop.status().complete);
         seconds(3_600).await;
         let proofs = proofs(&lab.bad);
-        assert!(proofs.values().all(|times| *times == 1), "once on a connection: {proofs:?}");
+        assert!(
+            proofs.values().all(|times| *times == 1),
+            "once on a connection: {proofs:?}"
+        );
 
         // Somebody put this person on the list.
         lab.bad.heal();
@@ -209,21 +216,20 @@ fn f33_a_relay_that_refuses_and_never_asks_holds_nothing_up() {
 fn f33_a_signer_that_says_no_is_asked_once_and_the_history_needs_none() {
     simulate(async {
         let lab = Lab::holding(40, spread(30)).await;
-        let device = Device::new(&[BAD, GOOD]);
         let person = Handheld::new(1, Mood::Approves);
-        let engine = start_as(&device, person.clone(), 1, &[(GOOD, &lab.good)]).await;
-        engine.sync().await.unwrap();
-        assert_eq!(shown(&engine).await, 30);
-        engine.shutdown().await;
-        assert_eq!(person.asked().sign, 0);
-
-        // The relay is there again, and wants to know who asks.
-        lab.bad.add_quirk(wants(WantsAuth::default()));
-        let person = Handheld::new(2, Mood::Denies);
         let both = [(BAD, &lab.bad), (GOOD, &lab.good)];
-        let engine = start_as(&device, person.clone(), 2, &both).await;
+        let engine = start_as(&Device::new(&[BAD, GOOD]), person.clone(), 1, &both).await;
         engine.sync().await.unwrap();
-        seconds(60).await;
+        assert_eq!((shown(&engine).await, person.asked().sign), (30, 0));
+
+        // From now on one of them wants to know who asks, and the person says no.
+        lab.bad.add_quirk(wants(WantsAuth::default()));
+        person.set(Mood::Denies);
+        lab.bad.down();
+        seconds(5).await;
+        lab.bad.up();
+        seconds(400).await;
+        engine.sync().await.unwrap();
         for url in [BAD, GOOD] {
             let report = report(&engine.status(), url);
             assert!(report.complete, "history keys are here: {report:?}");

@@ -20,6 +20,7 @@ mod keyrings;
 mod locked;
 mod refusals;
 mod refused_kinds;
+mod relay_list;
 mod relay_views;
 mod relays;
 mod signers;

@@ -25,6 +25,9 @@ pub struct Config {
     pub uploads: bool,
     /// Whether anything is fetched: by comparisons, and live. When not, a comparison still says what would be.
     pub downloads: bool,
+    /// Whether the account's relay list (NIP-65) is read from its relays and kept. What it adds is in use with the next
+    /// start of an engine, through [`Account`](crate::Account); an engine keeps the relays it was started with.
+    pub reads_relay_list: bool,
     /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
     pub online: bool,
 }
@@ -51,6 +54,7 @@ impl Config {
             relays,
             uploads: true,
             downloads: true,
+            reads_relay_list: false,
             online: true,
         }
     }

@@ -17,6 +17,7 @@ use supervision::{Guard, Guardian, Outlet, Restarted, Role};
 use tokio::sync::{broadcast, watch};
 use uploader::{Uploader, UploaderActor, UploaderParts};
 
+use crate::list_reader::ListReader;
 use crate::{Config, Env, RemoteLogin};
 
 /// What outlives every actor: outlets, channels, links.
@@ -27,6 +28,8 @@ pub(crate) struct Wiring {
     pub(crate) uploader: Uploader,
     pub(crate) realtime: Realtime,
     desk: StatusDesk,
+    /// Present when the account's relay list is read.
+    lists: Option<ListReader>,
     pub(crate) links: BTreeMap<RelayUrl, RelayLink>,
     /// Connections to the relays of a remote signer, of their own: they carry other subscriptions, and only while the
     /// signer is needed.
@@ -76,6 +79,7 @@ impl Wiring {
             uploader,
             realtime,
             desk,
+            lists: config.reads_relay_list.then(ListReader::new),
             links,
             signer_links,
             guardian,
@@ -89,6 +93,7 @@ impl Wiring {
             wiring.guard_signer(remote, env).await;
         }
         wiring.guard_keeper(config, env).await;
+        wiring.guard_lists(config, env).await;
         if config.online {
             wiring.guard_links(config, env).await;
         }
@@ -249,6 +254,19 @@ impl Wiring {
         self.guard(Role::Realtime, Box::new(constructor)).await;
     }
 
+    async fn guard_lists(&self, config: &Config, env: &Env) {
+        let Some(lists) = self.lists.clone() else {
+            return;
+        };
+        let (env, index, account) = (
+            env.runtime.clone(),
+            self.index.clone(),
+            config.signer.public_key(),
+        );
+        let constructor = move |lifeline| lists.start(env.clone(), lifeline, account, index.clone());
+        self.guard(Role::RelayList, Box::new(constructor)).await;
+    }
+
     async fn guard_links(&self, config: &Config, env: &Env) {
         let identity = Identity {
             reserved: Some(reserved_account(config.signer.public_key())),
@@ -258,13 +276,14 @@ impl Wiring {
         for (url, link) in &self.links {
             // Status first, so that it never knows less; realtime before the reconciler, so that the live
             // subscription is open when the comparison begins.
-            let watchers = vec![
+            let mut watchers = vec![
                 self.desk.link_changed.clone(),
                 self.keeper.links.clone(),
                 self.uploader.link_changed.clone(),
                 self.realtime.link_changed.clone(),
                 self.reconciler.links.clone(),
             ];
+            watchers.extend(self.lists.iter().map(|lists| lists.links.clone()));
             let (env, link, identity) = (env.clone(), link.clone(), identity.clone());
             let constructor = move |lifeline| {
                 RelayLinkActor::new(
