@@ -183,8 +183,25 @@ impl Wiring {
             for link in links {
                 let role = Role::SignerLink(link.url().to_string());
                 let watchers = vec![bunker.links.clone()];
-                let constructor =
-                    RelayLinkActor::constructor(env.runtime.clone(), link, env.dial.clone(), watchers);
+                let identity = Identity {
+                    reserved: None,
+                    signs: bunker.sign_auth.clone(),
+                    // What comes of it shows in what the signer does not answer.
+                    told: Outlet::empty(),
+                };
+                let env = env.clone();
+                let constructor = move |lifeline| {
+                    RelayLinkActor::new(
+                        env.runtime.clone(),
+                        lifeline,
+                        &link,
+                        env.dial.clone(),
+                        watchers.clone(),
+                    )
+                    .as_identity(identity.clone())
+                    .start();
+                };
+                let constructor = Box::new(constructor);
                 let _ = guardian.send(Guard { role, constructor }).await;
             }
         });
