@@ -66,12 +66,12 @@ impl KeeperActor {
         );
         let relay = asked.relay.clone();
         let signing = async move {
-            let signed = async {
+            let in_turn = async {
                 let _turn = turn.lock().await;
                 // Its time counts, and another request may have taken minutes.
                 signer.sign(asked.unsigned(clock.unix())).await
             };
-            let outcome = actix::clock::timeout(SIGNER_WAIT, signed).await;
+            let outcome = actix::clock::timeout(SIGNER_WAIT, in_turn).await;
             outcome.unwrap_or_else(|_| {
                 Err(SignerError::NoAnswer {
                     signer: "the signer".to_owned(),
