@@ -8,6 +8,10 @@ use pns_keys::{Profile, Signer};
 use relay_link::{Dial, RelayUrl, WebSocketDialer};
 use remote_signer::{Bunker, BunkerUri, ClientKey};
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and any two go together"
+)]
 /// One account's engine.
 #[derive(Clone)]
 pub struct Config {

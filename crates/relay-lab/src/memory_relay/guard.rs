@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nostr::event::{Event, Kind};
+use nostr::event::{Event, Kind, Tag};
 use nostr::filter::Filter;
 use nostr::key::PublicKey;
 
@@ -121,7 +121,7 @@ impl Guard {
         self.heard.push(event.pubkey);
         let says = |accepted, reason: &str| vec![wire::ok(&event.id, accepted, reason)];
         let tagged = |name: &str| {
-            let mut tags = event.tags.iter().map(|tag| tag.as_slice());
+            let mut tags = event.tags.iter().map(Tag::as_slice);
             tags.find(|tag| tag.first().is_some_and(|first| first == name))
                 .and_then(|tag| tag.get(1).cloned())
         };
