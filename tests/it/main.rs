@@ -2,6 +2,7 @@
 //! matters.
 
 mod at_rest;
+mod auth;
 mod bench;
 mod closed_keyrings;
 mod converges;
@@ -20,6 +21,7 @@ mod keyrings;
 mod locked;
 mod refusals;
 mod refused_kinds;
+mod relay_list;
 mod relay_views;
 mod relays;
 mod signers;

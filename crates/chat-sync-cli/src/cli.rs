@@ -275,12 +275,8 @@ pub(crate) enum Store {
 pub(crate) enum Relays {
     /// The account's relays and what is known of each, without dialling
     List,
-    /// Use more relays from now on
-    Add {
-        /// Where they are, as `wss://relay.example.com`
-        #[arg(required = true, value_name = "URL")]
-        urls: Vec<RelayUrl>,
-    },
+    /// Use more relays from now on, and fill them with what is here
+    Add(AddRelays),
     /// Use relays no longer; messages stay here, and there
     Remove(RemoveRelays),
     /// Ask relays what they can do; reads only, nothing is published
@@ -289,6 +285,30 @@ pub(crate) enum Relays {
         #[arg(value_name = "URL")]
         urls: Vec<RelayUrl>,
     },
+    /// Use the relays that your own relay list (NIP-65) names for writing as well, or no longer
+    Follow {
+        /// Whether to
+        #[arg(value_enum, value_name = "ON|OFF")]
+        switch: Switch,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    /// Use them
+    On,
+    /// Use only relays that were added here
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddRelays {
+    /// Where they are, as `wss://relay.example.com`
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<RelayUrl>,
+    /// Only change the list; the next `sync` fills them
+    #[arg(long)]
+    pub(crate) no_wait: bool,
 }
 
 #[derive(Debug, Args)]

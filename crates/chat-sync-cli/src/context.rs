@@ -63,6 +63,8 @@ impl Context {
         let mut account = self.data_dir.open(self.entropy())?;
         if !self.relays.is_empty() {
             account.relays.clone_from(&self.relays);
+            // These and no others were asked for.
+            account.follows_list = false;
         }
         Ok(account)
     }

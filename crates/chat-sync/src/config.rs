@@ -8,6 +8,10 @@ use pns_keys::{Profile, Signer};
 use relay_link::{Dial, RelayUrl, WebSocketDialer};
 use remote_signer::{Bunker, BunkerUri, ClientKey};
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, and any two go together"
+)]
 /// One account's engine.
 #[derive(Clone)]
 pub struct Config {
@@ -25,6 +29,9 @@ pub struct Config {
     pub uploads: bool,
     /// Whether anything is fetched: by comparisons, and live. When not, a comparison still says what would be.
     pub downloads: bool,
+    /// Whether the account's relay list (NIP-65) is read from its relays and kept. What it adds is in use with the next
+    /// start of an engine, through [`Account`](crate::Account); an engine keeps the relays it was started with.
+    pub reads_relay_list: bool,
     /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
     pub online: bool,
 }
@@ -51,6 +58,7 @@ impl Config {
             relays,
             uploads: true,
             downloads: true,
+            reads_relay_list: false,
             online: true,
         }
     }

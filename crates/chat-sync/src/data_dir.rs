@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 use crate::config::{Config, RemoteLogin};
 use crate::key_home::{KeyHome, KeyHomeError, NoVault, Vault};
 use crate::login::{Login, LoginMethod};
+use crate::relay_list::RelayList;
+use crate::relays;
 
 /// Where an account's messages go when nobody said otherwise: the relays of the Routstr web app.
 pub const RELAYS_DEFAULT: [&str; 3] = [
@@ -58,8 +60,10 @@ pub struct Account {
     pub remote: Option<RemoteLogin>,
     /// Everything that is kept of it.
     pub store: Arc<Store>,
-    /// The relays it is kept level with.
+    /// The relays it is kept level with: the saved ones, then those that its relay list (NIP-65) adds.
     pub relays: Vec<RelayUrl>,
+    /// Whether that list is read, and used with the next start. Not in a run whose relays were given for that run only.
+    pub follows_list: bool,
 }
 
 /// Why an account could not be opened, made or forgotten.
@@ -347,10 +351,11 @@ impl DataDir {
             .ok_or(DataDirError::BadLogin)?;
         let login = Login::from_record(public_key, &record).ok_or(DataDirError::BadLogin)?;
         let (signer, remote) = login.signer(entropy);
-        let saved = store.relays()?;
+        let relays = relays::in_use(&store)?;
+        let texts: Vec<String> = relays.iter().map(ToString::to_string).collect();
         // A relay that is no longer used, or was used for one run only, keeps nothing waiting.
-        store.keep_relays(&saved)?;
-        let relays: Vec<RelayUrl> = saved.iter().filter_map(|url| url.parse().ok()).collect();
+        store.keep_relays(&texts)?;
+        let follows_list = !RelayList::load(&store)?.ignored;
         Ok(Account {
             public_key,
             method: login.method(),
@@ -359,6 +364,7 @@ impl DataDir {
             remote,
             store: Arc::new(store),
             relays,
+            follows_list,
         })
     }
 
@@ -407,6 +413,8 @@ impl Account {
             relays: self.relays.clone(),
             uploads: true,
             downloads: true,
+            // Where a person emptied the list of relays, nobody is to be asked.
+            reads_relay_list: self.follows_list && !self.relays.is_empty(),
             online,
         }
     }

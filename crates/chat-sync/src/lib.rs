@@ -41,9 +41,11 @@ mod error;
 mod handle;
 mod history_keys;
 mod key_home;
+mod list_reader;
 mod login;
 mod queue;
 mod refusal_words;
+mod relay_list;
 mod relay_test;
 mod relays;
 mod report;
@@ -66,6 +68,7 @@ pub use queue::{GIVEN_UP, each_open, give_up, is_given_up, nowhere_else, retry_n
 pub use realtime::{ChatUpdate, ConversationView, MessageView};
 pub use refusal_words::refusal_words;
 pub use relay_link::{Believed, Neg, RelayInfo, RelayProfile, RelayUrl};
+pub use relay_list::LISTED_MAX;
 pub use relay_test::{NegTest, PageTest, RelayTest, Step};
 pub use relays::{KnownRelay, RelayListError, Removed};
 pub use remote_signer::{

@@ -1,17 +1,20 @@
 //! The relays of an account: which they are, and what is known of each. No engine is needed for any of it. What is known
 //! can be read while one runs; the list is changed while none does, because an engine keeps the relays it was started with.
 
-use event_index::{Agreement, IndexError};
+use event_index::{Agreement, IndexError, Store};
 use reconciler::relay_profile;
 use relay_link::{RelayProfile, RelayUrl};
 
 use crate::Account;
+use crate::relay_list::RelayList;
 
 /// One relay of an account, as far as it is known without asking it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownRelay {
     /// Its address.
     pub url: RelayUrl,
+    /// It is used because the account's relay list (NIP-65) names it, not because it was added here.
+    pub listed: bool,
     /// The last comparison that matched.
     pub agreement: Option<Agreement>,
     /// What it can do.
@@ -51,9 +54,12 @@ impl Account {
     /// What is known of each of its relays, in their order. Blocks on the disk.
     pub fn known_relays(&self) -> Result<Vec<KnownRelay>, IndexError> {
         let mut agreements = self.store.agreements()?;
+        let saved = self.saved_relays()?;
+        let added = RelayList::load(&self.store)?.added(&saved);
         let known = self.relays.iter().map(|url| {
             Ok(KnownRelay {
                 url: url.clone(),
+                listed: added.contains(url),
                 agreement: agreements.remove(url.as_str()),
                 profile: relay_profile(&self.store, url.as_str())?,
             })
@@ -73,7 +79,11 @@ impl Account {
                 None => list.push(url.clone()),
             }
         }
-        self.save_relays(list)
+        let mut own = RelayList::load(&self.store)?;
+        if relays.iter().any(|url| own.unwanted.remove(url.as_str())) {
+            own.save(&self.store)?;
+        }
+        self.save_relays(&list)
     }
 
     /// Takes relays off the saved list: all of them, or none when one is not on it, or when none would be left and
@@ -81,14 +91,20 @@ impl Account {
     /// Messages stay on this device, and on the relays that have them.
     pub fn remove_relays(&mut self, relays: &[RelayUrl], force: bool) -> Result<Removed, RelayListError> {
         let mut list = self.saved_relays()?;
-        if let Some(unknown) = relays.iter().find(|url| !list.contains(url)) {
+        let mut own = RelayList::load(&self.store)?;
+        let added = own.added(&list);
+        let known = |url: &&RelayUrl| list.contains(url) || added.contains(url);
+        if let Some(unknown) = relays.iter().find(|url| !known(url)) {
             return Err(RelayListError::Unknown(unknown.clone()));
         }
         list.retain(|url| !relays.contains(url));
         if list.is_empty() && !force {
             return Err(RelayListError::Last);
         }
-        self.save_relays(list)?;
+        // First, so that one that the list names as well does not come back between the steps.
+        own.unwanted.extend(relays.iter().map(ToString::to_string));
+        own.save(&self.store)?;
+        self.save_relays(&list)?;
         for url in relays {
             // An agreement without the queue beside it would call messages safe there that never arrived.
             self.store.forget_relay(url.as_str())?;
@@ -105,16 +121,49 @@ impl Account {
         })
     }
 
-    /// The saved list, whatever relays this run uses.
-    fn saved_relays(&self) -> Result<Vec<RelayUrl>, IndexError> {
-        let saved = self.store.relays()?;
-        Ok(saved.iter().filter_map(|url| url.parse().ok()).collect())
-    }
-
-    fn save_relays(&mut self, list: Vec<RelayUrl>) -> Result<(), RelayListError> {
-        let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
-        self.store.set_relays(&texts)?;
-        self.relays = list;
+    /// Follows the account's relay list (NIP-65) from now on, or no longer: the relays it added are then used no more. What
+    /// is known of it is kept.
+    pub fn follow_relay_list(&mut self, follow: bool) -> Result<(), IndexError> {
+        let mut own = RelayList::load(&self.store)?;
+        own.ignored = !follow;
+        own.save(&self.store)?;
+        self.follows_list = follow;
+        self.relays = in_use(&self.store)?;
         Ok(())
     }
+
+    /// The relays that the account's relay list adds to those that this run uses: a newer list was read since it began.
+    pub fn newly_listed(&self) -> Result<Vec<RelayUrl>, IndexError> {
+        if !self.follows_list {
+            return Ok(Vec::new());
+        }
+        let mut new = in_use(&self.store)?;
+        new.retain(|url| !self.relays.contains(url));
+        Ok(new)
+    }
+
+    /// The saved list, whatever relays this run uses.
+    fn saved_relays(&self) -> Result<Vec<RelayUrl>, IndexError> {
+        saved(&self.store)
+    }
+
+    fn save_relays(&mut self, list: &[RelayUrl]) -> Result<(), RelayListError> {
+        let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+        self.store.set_relays(&texts)?;
+        self.relays = in_use(&self.store)?;
+        Ok(())
+    }
+}
+
+fn saved(store: &Store) -> Result<Vec<RelayUrl>, IndexError> {
+    let saved = store.relays()?;
+    Ok(saved.iter().filter_map(|url| url.parse().ok()).collect())
+}
+
+/// The saved relays, and those that the account's relay list adds.
+pub(crate) fn in_use(store: &Store) -> Result<Vec<RelayUrl>, IndexError> {
+    let mut relays = saved(store)?;
+    let added = RelayList::load(store)?.added(&relays);
+    relays.extend(added);
+    Ok(relays)
 }

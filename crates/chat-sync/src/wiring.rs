@@ -7,16 +7,17 @@ use actix::prelude::*;
 use event_index::{EventIndex, EventIndexActor};
 use nostr::prelude::PublicKey;
 use pns_keys::NoSigner;
-use pns_keys::keeper::{Keeper, KeeperParts};
+use pns_keys::keeper::{Keeper, KeeperParts, reserved_account};
 use realtime::{ChatUpdate, Realtime, RealtimeActor};
 use reconciler::{Reconciler, ReconcilerParts};
-use relay_link::{LinkState, RelayLink, RelayLinkActor, RelayUrl};
+use relay_link::{Identity, LinkState, RelayLink, RelayLinkActor, RelayUrl};
 use remote_signer::{BunkerParts, Patience};
 use status::{Board, Status, StatusActor, StatusDesk};
 use supervision::{Guard, Guardian, Outlet, Restarted, Role};
 use tokio::sync::{broadcast, watch};
 use uploader::{Uploader, UploaderActor, UploaderParts};
 
+use crate::list_reader::ListReader;
 use crate::{Config, Env, RemoteLogin};
 
 /// What outlives every actor: outlets, channels, links.
@@ -27,6 +28,8 @@ pub(crate) struct Wiring {
     pub(crate) uploader: Uploader,
     pub(crate) realtime: Realtime,
     desk: StatusDesk,
+    /// Present when the account's relay list is read.
+    lists: Option<ListReader>,
     pub(crate) links: BTreeMap<RelayUrl, RelayLink>,
     /// Connections to the relays of a remote signer, of their own: they carry other subscriptions, and only while the
     /// signer is needed.
@@ -76,6 +79,7 @@ impl Wiring {
             uploader,
             realtime,
             desk,
+            lists: config.reads_relay_list.then(ListReader::new),
             links,
             signer_links,
             guardian,
@@ -89,8 +93,9 @@ impl Wiring {
             wiring.guard_signer(remote, env).await;
         }
         wiring.guard_keeper(config, env).await;
+        wiring.guard_lists(config, env).await;
         if config.online {
-            wiring.guard_links(env).await;
+            wiring.guard_links(config, env).await;
         }
         wiring
     }
@@ -178,8 +183,25 @@ impl Wiring {
             for link in links {
                 let role = Role::SignerLink(link.url().to_string());
                 let watchers = vec![bunker.links.clone()];
-                let constructor =
-                    RelayLinkActor::constructor(env.runtime.clone(), link, env.dial.clone(), watchers);
+                let identity = Identity {
+                    reserved: None,
+                    signs: bunker.sign_auth.clone(),
+                    // What comes of it shows in what the signer does not answer.
+                    told: Outlet::empty(),
+                };
+                let env = env.clone();
+                let constructor = move |lifeline| {
+                    RelayLinkActor::new(
+                        env.runtime.clone(),
+                        lifeline,
+                        &link,
+                        env.dial.clone(),
+                        watchers.clone(),
+                    )
+                    .as_identity(identity.clone())
+                    .start();
+                };
+                let constructor = Box::new(constructor);
                 let _ = guardian.send(Guard { role, constructor }).await;
             }
         });
@@ -249,18 +271,37 @@ impl Wiring {
         self.guard(Role::Realtime, Box::new(constructor)).await;
     }
 
-    async fn guard_links(&self, env: &Env) {
+    async fn guard_lists(&self, config: &Config, env: &Env) {
+        let Some(lists) = self.lists.clone() else {
+            return;
+        };
+        let (env, index, account) = (
+            env.runtime.clone(),
+            self.index.clone(),
+            config.signer.public_key(),
+        );
+        let constructor = move |lifeline| lists.start(env.clone(), lifeline, account, index.clone());
+        self.guard(Role::RelayList, Box::new(constructor)).await;
+    }
+
+    async fn guard_links(&self, config: &Config, env: &Env) {
+        let identity = Identity {
+            reserved: Some(reserved_account(config.signer.public_key())),
+            signs: self.keeper.sign_auth.clone(),
+            told: self.desk.auth_changed.clone(),
+        };
         for (url, link) in &self.links {
             // Status first, so that it never knows less; realtime before the reconciler, so that the live
             // subscription is open when the comparison begins.
-            let watchers = vec![
+            let mut watchers = vec![
                 self.desk.link_changed.clone(),
                 self.keeper.links.clone(),
                 self.uploader.link_changed.clone(),
                 self.realtime.link_changed.clone(),
                 self.reconciler.links.clone(),
             ];
-            let (env, link) = (env.clone(), link.clone());
+            watchers.extend(self.lists.iter().map(|lists| lists.links.clone()));
+            let (env, link, identity) = (env.clone(), link.clone(), identity.clone());
             let constructor = move |lifeline| {
                 RelayLinkActor::new(
                     env.runtime.clone(),
@@ -269,6 +310,7 @@ impl Wiring {
                     env.dial.clone(),
                     watchers.clone(),
                 )
+                .as_identity(identity.clone())
                 .start();
             };
             self.guard(Role::Link(url.to_string()), Box::new(constructor))

@@ -52,7 +52,7 @@ pub use error::LabError;
 pub use fault::{Fault, UnknownFault, Verdict};
 pub use lab_signer::{Behaviour, LabRequest, LabSigner, LabSignerConfig};
 pub use memory_network::MemoryNetwork;
-pub use memory_relay::{MemoryRelay, MemoryRelayConfig, Quirk};
+pub use memory_relay::{Asks, Judges, MemoryRelay, MemoryRelayConfig, Quirk, Refuses, WantsAuth};
 pub use proxy::Proxy;
 pub use taking::{Offer, Taking, TakingNetwork, TakingRelay};
 pub use tally::{Count, OTHER, Tally, label};

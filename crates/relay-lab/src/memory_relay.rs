@@ -1,5 +1,6 @@
 //! A relay inside the test: no sockets, no threads, no clock, the same order of events every time.
 
+mod guard;
 mod link;
 mod quirk;
 mod session;
@@ -13,8 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use nostr::event::{Event, EventId};
+use nostr::key::PublicKey;
 use relay_link::{Connection, Dial, DialError, Incoming, Outgoing, RelayUrl};
 
+pub use self::guard::{Asks, Judges, Refuses, WantsAuth};
 use self::link::Outbox;
 pub use self::quirk::Quirk;
 use self::quirk::Quirks;
@@ -231,6 +234,15 @@ impl MemoryRelay {
             .count()
     }
 
+    /// Who said by AUTH who they are, believed or not, connection by connection.
+    pub fn identities(&self) -> Vec<PublicKey> {
+        let inner = self.lock();
+        let sessions = inner.clients.values().map(|client| &client.session);
+        sessions
+            .flat_map(|session| session.identities().to_vec())
+            .collect()
+    }
+
     /// What went over all connections since the start.
     pub fn tally(&self) -> Tally {
         self.lock().tally.clone()
@@ -243,13 +255,24 @@ impl MemoryRelay {
                 return Err(DialError::Refused);
             }
             inner.connected += 1;
-            let mut client = Client::default();
+            let mut client = Client {
+                session: Session::new(inner.connected),
+                ..Client::default()
+            };
             if inner.hang_ups > 0 {
                 inner.hang_ups -= 1;
                 client.outbox.close();
             }
-            inner.clients.insert(inner.connected, client);
-            Ok(inner.connected)
+            let greeting = inner
+                .quirks
+                .wants_auth()
+                .and_then(|rules| client.session.greeting(rules));
+            let connected = inner.connected;
+            inner.clients.insert(connected, client);
+            if let Some(frame) = greeting {
+                inner.tell(connected, Incoming::Text(frame));
+            }
+            Ok(connected)
         })?;
         Ok(link::connection(self.clone(), client))
     }

@@ -4,8 +4,8 @@ mod bench;
 
 use bench::envelope;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use nostr::prelude::{Event, Keys, SecretKey};
-use relay_lab::{MemoryRelay, Quirk};
+use nostr::prelude::{Event, EventBuilder, FinalizeEvent, Keys, Kind, SecretKey, Tag};
+use relay_lab::{Asks, Judges, MemoryRelay, Quirk, WantsAuth};
 use relay_link::{Connection, Dial, Incoming, Outgoing};
 use serde_json::{Value, json};
 
@@ -196,4 +196,80 @@ fn what_clients_send_is_kept_once_somebody_listens_and_what_is_said_reaches_them
     relay.say(r#"["NOTICE","hello"]"#);
     let answers = line.ask(&json!(["CLOSE", "after"]));
     assert_eq!(answers, [json!(["NOTICE", "hello"])]);
+}
+
+/// The answer of `keys` to `challenge`.
+fn proof(keys: &Keys, challenge: &str) -> Value {
+    let tags = [["relay", "wss://relay.example"], ["challenge", challenge]];
+    let event = EventBuilder::new(Kind::Authentication, "")
+        .tags(tags.map(|tag| Tag::parse(tag).unwrap()))
+        .finalize(keys)
+        .unwrap();
+    json!(["AUTH", event])
+}
+
+#[test]
+fn a_relay_that_wants_to_know_who_asks_serves_whoever_proves_it() {
+    let relay = relay();
+    relay.add_quirk(Quirk::WantsAuth(WantsAuth {
+        asks: Asks::BeforeRefusal,
+        kinds: &[1080],
+        ..WantsAuth::default()
+    }));
+    let keys = Keys::new(SecretKey::from_slice(&[7; 32]).unwrap());
+    let stranger = Keys::new(SecretKey::from_slice(&[8; 32]).unwrap());
+    let mine = json!({"kinds":[1080],"authors":[keys.public_key().to_hex()]});
+    let mut line = Line::to(&relay);
+    assert_eq!(line.page("other", json!({"kinds":[1]})), ["EOSE"], "not guarded");
+    let refused = line.ask(&json!(["REQ", "a", mine]));
+    let challenge = refused[0][1].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&refused[0][0], &refused[1][0]),
+        (&json!("AUTH"), &json!("CLOSED"))
+    );
+    assert!(
+        refused[1][2]
+            .as_str()
+            .unwrap()
+            .starts_with("ERROR: auth-required:")
+    );
+    let repeated = line.ask(&json!(["NEG-OPEN", "n", mine, "61"]));
+    assert_eq!(repeated[0][1], refused[0][1], "the same challenge again");
+    assert_eq!(repeated[1][0], "NEG-ERR");
+    assert_eq!(line.ask(&proof(&keys, "another"))[0][2], false);
+    assert_eq!(line.ask(&proof(&stranger, &challenge))[0][2], true);
+    assert_eq!(
+        line.page("b", mine.clone()),
+        ["AUTH", "CLOSED"],
+        "somebody else's"
+    );
+    assert_eq!(line.ask(&proof(&keys, &challenge))[0][2], true);
+    assert_eq!(line.page("c", mine.clone()), events_then(10, &["EOSE"]));
+    assert_eq!(
+        Line::to(&relay).page("d", mine),
+        ["AUTH", "CLOSED"],
+        "another connection"
+    );
+    let heard = [keys.public_key(), stranger.public_key(), keys.public_key()];
+    assert_eq!(relay.identities(), heard);
+}
+
+#[test]
+fn a_challenge_can_come_at_once_and_an_answer_be_too_late() {
+    let relay = relay();
+    relay.add_quirk(Quirk::WantsAuth(WantsAuth {
+        judges: Judges::Late,
+        ..WantsAuth::default()
+    }));
+    let keys = Keys::new(SecretKey::from_slice(&[7; 32]).unwrap());
+    let mut line = Line::to(&relay);
+    let refused = line.ask(&json!(["REQ", "a", {"kinds":[1080],"authors":[keys.public_key().to_hex()]}]));
+    assert_eq!(
+        (&refused[0][0], &refused[1][0]),
+        (&json!("AUTH"), &json!("CLOSED"))
+    );
+    let late = line.ask(&proof(&keys, refused[0][1].as_str().unwrap()));
+    assert_eq!((&late[0][0], &late[1][2]), (&json!("AUTH"), &json!(false)));
+    let other = late[0][1].as_str().unwrap();
+    assert_eq!(line.ask(&proof(&keys, other))[0][2], true);
 }

@@ -6,19 +6,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
+use nostr::key::PublicKey;
 use supervision::{Constructor, Env, Lifeline, Outlet, Restarted, Side, crash_point};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::auth::{self, Auth};
 use crate::backoff::{Backoff, Pace};
 use crate::keepalive::{Action, Keepalive};
-use crate::link::{InfoAsked, QUEUE_FRAMES_MAX, SendFrame};
+use crate::link::{InfoAsked, QUEUE_FRAMES_MAX, QueuedText, SendFrame};
 use crate::router::Router;
 use crate::websocket::CONNECT_DEADLINE;
 use crate::writer::{self, GOODBYE_DEADLINE, Pen};
 use crate::{
-    Connection, ConnectionError, Dial, DialError, FrameArrived, Incoming, InfoError, LinkChanged, LinkState,
-    RelayFrame, RelayInfo, RelayLink, Steer,
+    AuthChanged, AuthDeclined, Connection, ConnectionError, Dial, DialError, FrameArrived, Identity,
+    Incoming, InfoError, LinkChanged, LinkState, RelayFrame, RelayInfo, RelayLink, SignAuth, Steer,
 };
 
 /// Frames that wait are bounded by the queue, which [`RelayLink::try_send`] keeps at [`QUEUE_FRAMES_MAX`]; beside
@@ -27,6 +29,9 @@ const MAILBOX_MAX: usize = QUEUE_FRAMES_MAX + 64;
 /// For a part of this program to take a frame. A slow disk needs seconds; a minute is a deadlock, and a dropped
 /// connection makes everyone start over.
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(60);
+/// For a signature. Whoever signs has deadlines of its own, up to 5 minutes for each of three requests that one of ours
+/// may cost a remote signer (field guide S-1); this is for one that forgot them.
+const SIGN_DEADLINE: Duration = Duration::from_secs(25 * 60);
 
 /// Keeps one relay connected. Reached through its [`RelayLink`].
 pub struct RelayLinkActor {
@@ -35,6 +40,7 @@ pub struct RelayLinkActor {
     link: RelayLink,
     dial: Arc<dyn Dial>,
     watchers: Vec<Outlet<LinkChanged>>,
+    identity: Option<Identity>,
     backoff: Backoff,
     state: watch::Sender<LinkState>,
     phase: Phase,
@@ -50,6 +56,9 @@ enum Phase {
 struct Open {
     number: u64,
     router: Router<Outlet<FrameArrived>>,
+    /// Absent when this link may be nobody.
+    auth: Option<Auth>,
+    auth_timer: Option<SpawnHandle>,
     keepalive: Keepalive,
     pen: Pen,
     reader: SpawnHandle,
@@ -75,10 +84,18 @@ impl RelayLinkActor {
             link: link.clone(),
             dial,
             watchers,
+            identity: None,
             backoff: Backoff::for_relay(link.url()),
             state: watch::Sender::new(LinkState::Connecting),
             phase: Phase::Stopped,
         }
+    }
+
+    /// Lets the link answer a relay that wants to know who asks. Without this it answers none.
+    #[must_use]
+    pub fn as_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
     }
 
     /// What the guardian needs to start the actor and to start it again.
@@ -137,9 +154,15 @@ impl RelayLinkActor {
         let keepalive = Keepalive::opened(now);
         let timer = self.arm(&keepalive, number, ctx);
         let router = Router::new();
+        let auth = self
+            .identity
+            .as_ref()
+            .map(|identity| Auth::new(identity.reserved));
         let open = Open {
             number,
             router,
+            auth,
+            auth_timer: None,
             keepalive,
             pen,
             reader,
@@ -148,6 +171,7 @@ impl RelayLinkActor {
             delivering: false,
         };
         self.phase = Phase::Open(Box::new(open));
+        self.tell_auth(None);
         self.state
             .send_replace(LinkState::Connected { connection: number });
     }
@@ -183,20 +207,128 @@ impl RelayLinkActor {
                 return Vec::new();
             }
         };
-        if let RelayFrame::Auth { challenge } = &frame {
-            self.link.shared().challenged(Some(challenge.clone()));
+        // Most frames are events, which no authentication is about.
+        let deliveries = match &mut open.auth {
+            Some(auth) if !matches!(frame, RelayFrame::Event { .. }) => {
+                auth.heard(frame, self.env.clock.now());
+                self.authenticate(number, ctx)
+            }
+            _ => self.addressed(number, frame),
+        };
+        if let Some(open) = self.phase.open(number) {
+            open.delivering = !deliveries.is_empty();
         }
+        deliveries
+    }
+
+    /// Who gets this frame.
+    fn addressed(&mut self, number: u64, frame: RelayFrame) -> Vec<(Outlet<FrameArrived>, FrameArrived)> {
+        let Some(open) = self.phase.open(number) else {
+            return Vec::new();
+        };
         match &frame {
             RelayFrame::Ok { .. } => crash_point(Side::Before, || "take:OK"),
             RelayFrame::Event { .. } => crash_point(Side::Before, || "take:EVENT"),
             _ => {}
         }
         let receivers = open.router.receivers(&frame);
-        open.delivering = !receivers.is_empty();
         let relay = self.link.url().clone();
         // A frame goes to one receiver as a rule, and events are long: `repeat_n` moves the last one.
         let facts = std::iter::repeat_n(FrameArrived { relay, frame }, receivers.len());
         receivers.into_iter().zip(facts).collect()
+    }
+
+    /// Carries out what the authentication wants, and returns what is to be handed to whom.
+    fn authenticate(
+        &mut self,
+        number: u64,
+        ctx: &mut Context<Self>,
+    ) -> Vec<(Outlet<FrameArrived>, FrameArrived)> {
+        let mut deliveries = Vec::new();
+        while let Some(output) = self.phase.auth(number).and_then(Auth::poll_output) {
+            match output {
+                auth::Output::Pass(frame) => deliveries.extend(self.addressed(number, frame)),
+                auth::Output::Told(refused) => self.tell_auth(refused),
+                auth::Output::Sign { key, challenge } => self.sign(number, key, challenge, ctx),
+                auth::Output::Send(frame) => {
+                    let text = QueuedText::reserve(self.link.shared(), frame.encode());
+                    // A full queue means that the relay does not read: it runs into the deadlines of whoever asked.
+                    if let (Some(text), Some(open)) = (text, self.phase.open(number)) {
+                        open.pen.write(text);
+                    }
+                }
+            }
+        }
+        self.arm_auth(number, ctx);
+        deliveries
+    }
+
+    /// [`Self::authenticate`] when nothing of the socket is being handled.
+    fn authenticate_aside(&mut self, number: u64, ctx: &mut Context<Self>) {
+        let deliveries = self.authenticate(number, ctx);
+        if !deliveries.is_empty() {
+            let delivery = deliver(deliveries).into_actor(self);
+            ctx.spawn(delivery.map(move |taken, actor, ctx| {
+                if !taken {
+                    actor.delivered(number, taken, ctx);
+                }
+            }));
+        }
+    }
+
+    fn sign(&self, number: u64, key: PublicKey, challenge: String, ctx: &mut Context<Self>) {
+        let signs = self.identity.as_ref().map(|identity| identity.signs.clone());
+        let asked = SignAuth {
+            relay: self.link.url().clone(),
+            challenge: challenge.clone(),
+            key,
+        };
+        let declined = |why: &str| Err(AuthDeclined(why.to_owned()));
+        let signing = async move {
+            match timeout(SIGN_DEADLINE, signs.unwrap_or_else(Outlet::empty).send(asked)).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => declined("the part of this program that signs is being started again"),
+                Err(_) => declined("the signer gave no answer"),
+            }
+        };
+        ctx.spawn(signing.into_actor(self).map(move |outcome, actor, ctx| {
+            let now = actor.env.clock.now();
+            if let Some(auth) = actor.phase.auth(number) {
+                auth.signed(key, &challenge, outcome, now);
+                actor.authenticate_aside(number, ctx);
+            }
+        }));
+    }
+
+    fn arm_auth(&mut self, number: u64, ctx: &mut Context<Self>) {
+        let now = self.env.clock.now();
+        let Some(open) = self.phase.open(number) else {
+            return;
+        };
+        if let Some(timer) = open.auth_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let due = open.auth.as_ref().and_then(Auth::poll_timeout);
+        open.auth_timer = due.map(|due| {
+            ctx.run_later(due.saturating_duration_since(now), move |actor, ctx| {
+                let now = actor.env.clock.now();
+                if let Some(auth) = actor.phase.auth(number) {
+                    auth.handle_timeout(now);
+                    actor.authenticate_aside(number, ctx);
+                }
+            })
+        });
+    }
+
+    fn tell_auth(&self, refused: Option<String>) {
+        if let Some(identity) = &self.identity {
+            let relay = self.link.url().clone();
+            if let Some(why) = &refused {
+                tracing::warn!(%relay, why, "the relay does not let this device in");
+            }
+            // A snapshot: a full mailbox misses one, and the next connection tells again.
+            let _ = identity.told.try_send(AuthChanged { relay, refused });
+        }
     }
 
     fn delivered(&mut self, number: u64, taken: bool, ctx: &mut Context<Self>) {
@@ -267,7 +399,10 @@ impl RelayLinkActor {
         let Some(open) = self.phase.open(number) else {
             return false;
         };
-        for handle in [open.reader, open.writer, open.timer] {
+        for handle in [open.reader, open.writer, open.timer]
+            .into_iter()
+            .chain(open.auth_timer)
+        {
             ctx.cancel_future(handle);
         }
         self.link.shared().ended();
@@ -312,6 +447,9 @@ impl RelayLinkActor {
             Phase::Open(open) => {
                 ctx.cancel_future(open.reader);
                 ctx.cancel_future(open.timer);
+                if let Some(timer) = open.auth_timer {
+                    ctx.cancel_future(timer);
+                }
             }
             Phase::Stopped => {}
         }
@@ -349,6 +487,10 @@ impl Phase {
             Self::Open(open) if open.number == number => Some(open),
             _ => None,
         }
+    }
+
+    fn auth(&mut self, number: u64) -> Option<&mut Auth> {
+        self.open(number)?.auth.as_mut()
     }
 }
 
@@ -401,6 +543,9 @@ impl Handler<SendFrame> for RelayLinkActor {
         };
         open.router.sent(&send.frame, send.reply_to);
         open.pen.write(send.text);
+        if let Some(auth) = &mut open.auth {
+            auth.sent(send.frame);
+        }
     }
 }
 

@@ -12,11 +12,13 @@
 //!   reconnection has a higher connection number.
 //! - A relay's silence, refusal or nonsense is never an answer. Frames keep what relays say after the elements a
 //!   specification names; [`Refusal`] and [`OkClass`] say what a refusal means.
+//! - A link that was given an [`Identity`] answers a relay that wants to know who asks (NIP-42), and sends again what
+//!   was refused: whoever asked hears of it only when that came to nothing.
 //! - Bounds: 4 MiB a frame, 8 MiB and 4,096 frames to be written, 15 s to connect, 45 s to find a dead connection,
 //!   5 minutes between two dials (2 s to a relay on this machine).
 //!
 //! Not here: subscriptions that survive a reconnection (their owners open them again), signatures (events are
-//! passed on unchecked), and the signing of an AUTH ([`RelayLink::take_challenge`] hands out what to sign).
+//! passed on unchecked), and the keys that sign an AUTH ([`SignAuth`] asks for it).
 //!
 //! Spec: NIP-01, NIP-42, NIP-67 (hints of an EOSE), NIP-77.
 //!
@@ -82,6 +84,7 @@
 //! ```
 
 mod actor;
+mod auth;
 mod backoff;
 mod client_frame;
 mod dial;
@@ -106,6 +109,7 @@ mod websocket;
 mod writer;
 
 pub use actor::RelayLinkActor;
+pub use auth::{AuthChanged, AuthDeclined, Identity, Reserved, SignAuth};
 pub use client_frame::ClientFrame;
 pub use dial::{
     Connection, ConnectionError, Dial, DialError, Incoming, IncomingHalf, Outgoing, OutgoingHalf,

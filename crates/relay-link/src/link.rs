@@ -1,8 +1,8 @@
 //! The handle other crates hold.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Message;
 use supervision::{Outlet, Restarted, Undelivered};
@@ -46,7 +46,6 @@ pub(crate) struct Shared {
     open: AtomicU64,
     /// Closed on command: a restarted actor must not dial.
     pub(crate) closed: AtomicBool,
-    challenge: Mutex<Option<String>>,
     queued_bytes: AtomicUsize,
     queued_frames: AtomicUsize,
 }
@@ -87,7 +86,6 @@ impl RelayLink {
                 connections: AtomicU64::new(0),
                 open: AtomicU64::new(0),
                 closed: AtomicBool::new(false),
-                challenge: Mutex::new(None),
                 queued_bytes: AtomicUsize::new(0),
                 queued_frames: AtomicUsize::new(0),
             }),
@@ -124,16 +122,6 @@ impl RelayLink {
                 Undelivered::Full => SendFailed::QueueFull,
                 Undelivered::Closed => SendFailed::NotConnected,
             })
-    }
-
-    /// The challenge of this connection that nobody has taken yet: taking it makes sure that one AUTH is signed per
-    /// challenge (field guide U-12), however many parts were refused with `auth-required:`.
-    pub fn take_challenge(&self) -> Option<String> {
-        self.shared
-            .challenge
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
     }
 
     /// Fetches what the relay says about itself (NIP-11), over a connection of its own; takes up to 10 s, and delays
@@ -176,19 +164,14 @@ impl Shared {
         connection
     }
 
-    /// Takes no more frames; the challenge dies with the connection.
+    /// Takes no more frames.
     pub(crate) fn ended(&self) {
         self.open.store(0, Ordering::Release);
-        self.challenged(None);
-    }
-
-    pub(crate) fn challenged(&self, challenge: Option<String>) {
-        *self.challenge.lock().unwrap_or_else(PoisonError::into_inner) = challenge;
     }
 }
 
 impl QueuedText {
-    fn reserve(shared: &Arc<Shared>, text: String) -> Option<Self> {
+    pub(crate) fn reserve(shared: &Arc<Shared>, text: String) -> Option<Self> {
         let bytes = text.len();
         let frames = shared.queued_frames.fetch_add(1, Ordering::Relaxed);
         let queued = shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);

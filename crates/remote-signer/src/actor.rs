@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
+use nostr::event::Event;
 use pns_keys::SignerError;
-use relay_link::{FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl};
+use relay_link::{
+    AuthDeclined, FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl, SignAuth,
+};
 use supervision::{Env, Lifeline};
 use tokio::sync::oneshot;
 
@@ -170,6 +173,20 @@ impl Handler<Ask> for BunkerActor {
         let now = self.env.clock.now();
         self.session.ask(self.tickets, ask.wanted, ask.request, now);
         self.drain(ctx);
+    }
+}
+
+impl Handler<SignAuth> for BunkerActor {
+    type Result = Result<Event, AuthDeclined>;
+
+    fn handle(&mut self, asked: SignAuth, _: &mut Self::Context) -> Self::Result {
+        self.env.tripwire.step(self.lifeline.role());
+        if asked.key != self.parts.client.public() {
+            let why = "the signer's relay wants a key proven that is not this device's".to_owned();
+            return Err(AuthDeclined(why));
+        }
+        let (unix, aux) = (self.env.clock.unix(), self.env.entropy.draw_32());
+        Ok(self.sealer.prove(&asked, unix, &aux))
     }
 }
 

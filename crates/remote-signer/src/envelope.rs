@@ -10,6 +10,7 @@ use nostr::filter::Filter;
 use nostr::key::PublicKey;
 use nostr::nips::nip44::v2::{self, ConversationKey};
 use nostr::types::Timestamp;
+use relay_link::SignAuth;
 use secp256k1::{Secp256k1, SignOnly};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
@@ -72,6 +73,26 @@ impl Sealer {
         let id = EventId::compute(&keys.public_key(), &created_at, &kind, &tags, &content);
         let signature = keys.sign_schnorr_with_aux_rand(&SECP256K1, id.as_bytes(), aux);
         Event::new(id, keys.public_key(), created_at, kind, tags, content, signature)
+    }
+
+    /// Proves to a relay that this client asks (NIP-42): the relay knows no more of it than that it speaks with a signer.
+    pub(crate) fn prove(&self, asked: &SignAuth, created_at: u64, aux: &[u8; 32]) -> Event {
+        let keys = self.client.keys();
+        let (tags, created_at) = (
+            Tags::from_list(asked.tags().to_vec()),
+            Timestamp::from_secs(created_at),
+        );
+        let id = EventId::compute(&keys.public_key(), &created_at, &SignAuth::KIND, &tags, "");
+        let signature = keys.sign_schnorr_with_aux_rand(&SECP256K1, id.as_bytes(), aux);
+        Event::new(
+            id,
+            keys.public_key(),
+            created_at,
+            SignAuth::KIND,
+            tags,
+            "",
+            signature,
+        )
     }
 
     /// What `event` says, when it is an answer of the signer to this client; anything else is nobody's business.
@@ -161,6 +182,21 @@ fn read(conversation: &[u8; 32], event: &Event) -> Option<Response> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_relay_learns_the_client_key_and_nothing_else() {
+        let client = ClientKey::from_hex(&"05".repeat(32)).unwrap();
+        let sealer = Sealer::new(client.clone(), client.public());
+        let asked = SignAuth {
+            relay: "wss://relay.example".parse().unwrap(),
+            challenge: "c".to_owned(),
+            key: client.public(),
+        };
+        let proof = sealer.prove(&asked, 1_700_000_000, &[7; 32]);
+        proof.verify().unwrap();
+        assert_eq!((proof.pubkey, proof.kind), (client.public(), SignAuth::KIND));
+        assert_eq!(proof.tags.to_vec(), asked.tags());
+    }
 
     #[test]
     fn a_result_is_a_text_a_list_or_nothing() {

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use nostr::event::{Event, UnsignedEvent};
 use nostr::key::PublicKey;
 use pns_keys::{Signer, SignerError, SignerFuture};
-use relay_link::{FrameArrived, LinkChanged, RelayUrl};
+use relay_link::{FrameArrived, LinkChanged, RelayUrl, SignAuth};
 use supervision::{Constructor, Env, Lifeline, Outlet, Undelivered};
 use tokio::sync::{oneshot, watch};
 use zeroize::Zeroizing;
@@ -24,6 +24,8 @@ use crate::{AuthUrl, BunkerUri, ClientKey, Patience};
 pub struct Bunker {
     /// Takes what links tell about themselves; links to other relays than the signer's are passed over.
     pub links: Outlet<LinkChanged>,
+    /// Proves to the signer's relays who asks: the client key, which says nothing of the account.
+    pub sign_auth: Outlet<SignAuth>,
     pub(crate) frames: Outlet<FrameArrived>,
     pub(crate) asks: Outlet<Ask>,
     /// Outlives the actor: a restarted one must not use up the secret a second time.
@@ -63,6 +65,7 @@ impl Bunker {
     pub fn new(accepted: bool) -> Self {
         Self {
             links: Outlet::empty(),
+            sign_auth: Outlet::empty(),
             frames: Outlet::empty(),
             asks: Outlet::empty(),
             accepted: Arc::new(AtomicBool::new(accepted)),
@@ -77,6 +80,7 @@ impl Bunker {
         self.signer.get_or_init(|| parts.uri.signer());
         let address = BunkerActor::new(env, lifeline, parts, self.clone()).start();
         self.links.fill(address.clone().recipient());
+        self.sign_auth.fill(address.clone().recipient());
         self.frames.fill(address.clone().recipient());
         self.asks.fill(address.recipient());
     }

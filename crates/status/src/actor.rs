@@ -10,7 +10,7 @@ use pns_keys::keeper::KeysChanged;
 use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::{PassChanged, Phase};
-use relay_link::LinkChanged;
+use relay_link::{AuthChanged, LinkChanged};
 use remote_signer::AuthUrl;
 use supervision::{Env, GuardianReport, Lifeline, Restarted};
 use tokio::sync::watch;
@@ -148,6 +148,7 @@ takes! {
     ConversationsCounted: |board, fact| board.conversations(fact.0);
     KeysChanged: |board, fact| board.keys(fact);
     LinkChanged: |board, fact| board.link(fact.link.url().clone(), fact.state);
+    AuthChanged: |board, fact| board.auth(fact);
     AuthUrl: |board, fact| board.page(fact.url);
     UploadsChanged: |board, fact| board.uploads(fact);
     DownloadsChanged: |board, fact| board.downloads(fact);

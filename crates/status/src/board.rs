@@ -9,7 +9,7 @@ use pns_keys::keeper::{KeyState, KeysChanged};
 use realtime::DownloadsChanged;
 use reconciler::author_set;
 use reconciler::messages::{PassChanged, Phase};
-use relay_link::{LinkState, RelayUrl};
+use relay_link::{AuthChanged, LinkState, RelayUrl};
 use uploader::{ParkedChanged, UploadsChanged};
 
 use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status};
@@ -32,6 +32,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Line {
     link: Option<LinkState>,
+    /// Why the relay does not let this device in.
+    shut: Option<String>,
     pass: u64,
     phase: Option<Phase>,
     uploads: (u64, u64),
@@ -101,6 +103,11 @@ impl Board {
             line.phase = None;
         }
         line.link = Some(state);
+    }
+
+    /// How a relay takes us that wants to know who asks.
+    pub fn auth(&mut self, fact: AuthChanged) {
+        self.relays.entry(fact.relay).or_default().shut = fact.refused;
     }
 
     /// How far a comparison is. Facts of an older pass change nothing.
@@ -244,13 +251,13 @@ impl Line {
         }
     }
 
-    /// How many messages the relay does not take, and that in words.
+    /// How many messages the relay does not take, and that or why it takes nothing in words.
     fn trouble(&self) -> (u64, Option<String>) {
         let Some(ParkedChanged { parked, why, .. }) = &self.parked else {
-            return (0, None);
+            return (0, self.shut.clone());
         };
         if *parked == 0 {
-            return (0, None);
+            return (0, self.shut.clone());
         }
         let messages = if *parked == 1 {
             "1 message".to_owned()

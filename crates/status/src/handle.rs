@@ -8,7 +8,7 @@ use pns_keys::keeper::KeysChanged;
 use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::PassChanged;
-use relay_link::LinkChanged;
+use relay_link::{AuthChanged, LinkChanged};
 use remote_signer::AuthUrl;
 use supervision::{GuardianReport, Outlet, Restarted};
 use uploader::{ParkedChanged, SealingHeld, UploadsChanged};
@@ -48,6 +48,8 @@ outlets! {
     pages: AuthUrl,
     /// How connections are.
     link_changed: LinkChanged,
+    /// How relays take us that want to know who asks.
+    auth_changed: AuthChanged,
     /// How far comparisons are.
     pass_changed: PassChanged,
     /// How far uploads are.

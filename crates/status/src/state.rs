@@ -108,7 +108,7 @@ pub struct RelayStatus {
     pub basis: Option<Basis>,
     /// Messages that it does not take and that are not sent to it for now.
     pub parked: u64,
-    /// What it does with those, in words; `None` when there are none.
+    /// What it does with those, or why it lets this device do nothing, in words; `None` when nothing is wrong.
     pub trouble: Option<String>,
 }
 

@@ -23,6 +23,8 @@ pub enum Role {
     Signer,
     /// The connection to a relay that the signer listens at.
     SignerLink(String),
+    /// What the account says of its relays.
+    RelayList,
 }
 
 impl fmt::Display for Role {
@@ -34,6 +36,7 @@ impl fmt::Display for Role {
             Self::Uploader => f.write_str("uploader"),
             Self::Realtime => f.write_str("realtime"),
             Self::Status => f.write_str("status"),
+            Self::RelayList => f.write_str("relay list"),
             Self::Link(relay) => write!(f, "link to {relay}"),
             Self::Signer => f.write_str("signer"),
             Self::SignerLink(relay) => write!(f, "link to {relay} for the signer"),

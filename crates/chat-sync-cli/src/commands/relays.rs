@@ -1,5 +1,6 @@
 //! `relays`: which relays the account uses, what is known of them, and trying them out.
 
+mod filling;
 mod listing;
 mod testing;
 mod words;
@@ -7,7 +8,7 @@ mod words;
 use chat_sync::{RelayListError, RelayUrl};
 use serde_json::json;
 
-use crate::cli::{Relays, RemoveRelays};
+use crate::cli::{AddRelays, Relays, RemoveRelays, Switch};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::plural;
@@ -15,19 +16,36 @@ use crate::output::plural;
 pub(crate) async fn run(context: &Context, relays: Relays) -> Result<(), Failure> {
     match relays {
         Relays::List => listing::run(context),
-        Relays::Add { urls } => add(context, &urls),
+        Relays::Add(args) => add(context, &args).await,
+        Relays::Follow { switch } => follow(context, switch),
         Relays::Remove(args) => remove(context, &args),
         Relays::Test { urls } => testing::run(context, &urls).await,
     }
 }
 
-fn add(context: &Context, urls: &[RelayUrl]) -> Result<(), Failure> {
+async fn add(context: &Context, args: &AddRelays) -> Result<(), Failure> {
     saved_list_is_meant(context)?;
     let mut account = context.account()?;
-    account.add_relays(urls)?;
-    context
-        .output
-        .talk("`chat-sync sync` compares with it; `chat-sync relays test` tells what it can do");
+    account.add_relays(&args.urls)?;
+    show(context, &account.relays)?;
+    if args.no_wait {
+        context
+            .output
+            .talk("`chat-sync sync` compares with it; `chat-sync relays test` tells what it can do");
+        return Ok(());
+    }
+    filling::run(context, &account, &args.urls).await
+}
+
+fn follow(context: &Context, switch: Switch) -> Result<(), Failure> {
+    saved_list_is_meant(context)?;
+    let mut account = context.account()?;
+    account.follow_relay_list(switch == Switch::On)?;
+    if switch == Switch::On {
+        context
+            .output
+            .talk("`chat-sync sync` reads your relay list, and uses the relays it names for writing");
+    }
     show(context, &account.relays)
 }
 

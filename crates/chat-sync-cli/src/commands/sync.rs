@@ -1,6 +1,6 @@
 //! `sync`: one full comparison with every relay.
 
-use chat_sync::{AccountState, Config, Handle, RelayReport, Status, SyncReport};
+use chat_sync::{Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport};
 use event_index::Basis;
 use futures_util::StreamExt;
 use indicatif::HumanBytes;
@@ -15,18 +15,23 @@ use crate::shapes;
 use crate::signer_notice::SignerNotice;
 
 pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
-    let account = context.account()?;
+    let mut account = context.account()?;
     if args.full {
         account.forget_comparisons()?;
     }
-    let engine = context.engine_with(Config {
-        uploads: !args.dry_run && !args.down,
-        downloads: !args.dry_run && !args.up,
-        ..account.config(true)
-    })?;
-    let bars = context.output.moves().then(|| RelayBars::new(&account.relays));
-    let notice = SignerNotice::new(context.output, account.remote.is_some());
-    let report = compare(&engine, bars, notice).await?;
+    let (mut report, mut status) = once(context, &account, args).await?;
+    let listed = account.newly_listed()?;
+    if !listed.is_empty() {
+        let names: Vec<&str> = listed.iter().map(RelayUrl::as_str).collect();
+        context.output.talk(&format!(
+            "your relay list names {} as well; `chat-sync relays follow off` leaves such relays out",
+            names.join(", ")
+        ));
+        // An engine keeps the relays it was started with.
+        context.close().await;
+        account.relays.extend(listed);
+        (report, status) = once(context, &account, args).await?;
+    }
     if context.output.is_json() {
         context.output.json(&shapes::Sync::from(&report))?;
     } else {
@@ -35,7 +40,24 @@ pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failur
     if args.dry_run && !report.offline() && report.locked.is_none() {
         return dry_verdict(context.output, &report);
     }
-    verdict(&report, &engine.status())
+    verdict(&report, &status)
+}
+
+/// One comparison with every relay of the account.
+async fn once(
+    context: &Context,
+    account: &Account,
+    args: &SyncArgs,
+) -> Result<(SyncReport, Status), Failure> {
+    let engine = context.engine_with(Config {
+        uploads: !args.dry_run && !args.down,
+        downloads: !args.dry_run && !args.up,
+        ..account.config(true)
+    })?;
+    let bars = context.output.moves().then(|| RelayBars::new(&account.relays));
+    let notice = SignerNotice::new(context.output, account.remote.is_some());
+    let report = compare(&engine, bars, notice).await?;
+    Ok((report, engine.status()))
 }
 
 /// Done when every relay was compared; equal or not is what was asked.

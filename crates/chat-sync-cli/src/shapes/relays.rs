@@ -16,6 +16,8 @@ pub(crate) struct KnownShapes<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct KnownShape<'a> {
     url: &'a str,
+    /// `added` here, or `list`: the account's relay list names it.
+    origin: &'static str,
     method: Option<&'static str>,
     agreed_at: Option<u64>,
     basis: Option<&'static str>,
@@ -105,6 +107,7 @@ impl<'a> KnownShape<'a> {
     pub(crate) fn new(relay: &'a KnownRelay, now: u64) -> Self {
         Self {
             url: relay.url.as_str(),
+            origin: if relay.listed { "list" } else { "added" },
             method: method(relay, now),
             agreed_at: relay.agreement.map(|agreement| agreement.at),
             basis: relay.agreement.map(|agreement| basis_word(agreement.basis)),

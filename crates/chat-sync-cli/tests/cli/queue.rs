@@ -23,7 +23,7 @@ fn device(relay: &EmbeddedRelay, other: &str, refused: usize) -> Home {
         home.run(&["chats", "send", "talk", text]).succeeded();
     }
     home.run(&["sync"]).succeeded();
-    home.run(&["relays", "add", other]).succeeded();
+    home.run(&["relays", "add", other, "--no-wait"]).succeeded();
     refuse(&home, other, TOO_LARGE, refused);
     home
 }

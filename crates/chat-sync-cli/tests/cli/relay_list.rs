@@ -2,10 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 
+use chat_sync::DataDir;
+use nostr::prelude::{EventBuilder, FinalizeEvent, Keys, Kind, Tag};
 use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig, Fault, Proxy};
 use serde_json::{Value, json};
+use supervision::{Entropy, SystemEntropy};
 
 use crate::program::Home;
 use crate::{NOBODY, SECRET};
@@ -33,7 +37,14 @@ fn urls(home: &Home) -> Vec<String> {
 fn relays_are_added_and_removed_for_good() {
     let home = logged_in(&[NOBODY]);
     let added = home
-        .run(&["relays", "add", "WSS://Other.Example.com:443/", OTHER, "--json"])
+        .run(&[
+            "relays",
+            "add",
+            "WSS://Other.Example.com:443/",
+            OTHER,
+            "--no-wait",
+            "--json",
+        ])
         .succeeded();
     assert_eq!(added.json(), json!({ "relays": [NOBODY, OTHER] }));
     assert_eq!(urls(&home), [NOBODY, OTHER]);
@@ -93,7 +104,8 @@ fn the_last_relay_goes_only_by_force_and_no_message_goes_with_it() {
     assert!(shown.stdout.contains("kept"), "{shown:?}");
 
     // Added again it counts for nothing until it was compared.
-    home.run(&["relays", "add", &relay.url()]).succeeded();
+    home.run(&["relays", "add", &relay.url(), "--no-wait"])
+        .succeeded();
     let line = &listed(&home)[0];
     assert_eq!(
         (&line["agreed_at"], &line["method"]),
@@ -102,6 +114,76 @@ fn the_last_relay_goes_only_by_force_and_no_message_goes_with_it() {
     );
     home.run(&["sync"]).succeeded();
     assert_eq!(listed(&home)[0]["basis"], "fingerprint");
+}
+
+#[test]
+fn a_relay_that_is_added_is_filled_at_once() {
+    let (one, two) = (
+        EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap(),
+        EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap(),
+    );
+    let home = logged_in(&[&one.url()]);
+    for text in ["one", "two", "three"] {
+        home.run(&["chats", "send", "talk", text]).succeeded();
+    }
+    home.run(&["sync"]).succeeded();
+    let added = home.run(&["relays", "add", &two.url()]).succeeded();
+    assert_eq!(added.stdout, format!("{}\n{}\n", one.url(), two.url()));
+    assert!(
+        added.stderr.contains("holds everything now: 3 messages sent"),
+        "{added:?}"
+    );
+    assert_eq!(listed(&home)[1]["basis"], "fingerprint");
+    // One that is away is added all the same.
+    let away = home.run(&["relays", "add", NOBODY]).succeeded();
+    assert!(away.stderr.contains("cannot be reached"), "{away:?}");
+    assert_eq!(urls(&home).len(), 3);
+}
+
+#[test]
+fn relays_of_the_accounts_own_list_are_marked_and_can_be_left_out() {
+    let home = logged_in(&[NOBODY]);
+    // As an engine leaves it that has read the list.
+    let list = EventBuilder::new(Kind::Custom(10002), "")
+        .tags([Tag::parse(["r", OTHER]).unwrap()])
+        .finalize(&Keys::parse(SECRET).unwrap())
+        .unwrap();
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let account = DataDir::new(home.data()).open(&entropy).unwrap();
+    let kept = json!({ "event": list }).to_string();
+    account.store.put_meta("relay-list", kept.as_bytes()).unwrap();
+    drop(account);
+
+    let origins = |home: &Home| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let relays = listed(home).into_iter();
+        relays
+            .map(|relay| (text(&relay["url"]), text(&relay["origin"])))
+            .collect()
+    };
+    let pair = |url: &str, origin: &str| (url.to_owned(), origin.to_owned());
+    assert_eq!(origins(&home), [pair(NOBODY, "added"), pair(OTHER, "list")]);
+    let shown = home.run(&["relays", "list"]).succeeded();
+    assert!(shown.stdout.contains("from your relay list"), "{shown:?}");
+    let alone = home
+        .run(&["relays", "list", "--relay", NOBODY, "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(
+        alone["relays"].as_array().unwrap().len(),
+        1,
+        "given for one run, and no others"
+    );
+
+    let off = home.run(&["relays", "follow", "off"]).succeeded();
+    assert_eq!(off.stdout, format!("{NOBODY}\n"));
+    assert_eq!(urls(&home), [NOBODY]);
+    home.run(&["relays", "follow", "on"]).succeeded();
+    assert_eq!(urls(&home), [NOBODY, OTHER]);
+    home.run(&["relays", "remove", OTHER]).succeeded();
+    assert_eq!(urls(&home), [NOBODY], "removed, it does not come back by itself");
+    home.run(&["relays", "add", OTHER, "--no-wait"]).succeeded();
+    assert_eq!(origins(&home)[1], pair(OTHER, "added"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use event_index::IndexError;
+use futures_util::lock::Mutex;
 use nostr::event::EventId;
 use nostr::key::PublicKey;
 use relay_link::{ClientFrame, RelayUrl, SubId};
@@ -56,6 +57,12 @@ pub(super) struct KeeperActor {
     pub(super) create_at: Option<Instant>,
     create_failures: u32,
     creating: Option<SpawnHandle>,
+    /// Whoever asks the signer holds it: one request at a time is what a person can follow.
+    pub(super) signer_turn: Arc<Mutex<()>>,
+    /// Relays that the signer is being asked to prove the account to.
+    pub(super) proving: usize,
+    /// When the signer did not do that, and why.
+    pub(super) declined: BTreeMap<RelayUrl, (Instant, String)>,
     pub(super) announced: Option<KeysChanged>,
     pub(super) announce_at: Option<Instant>,
     timer: Option<SpawnHandle>,
@@ -80,6 +87,9 @@ impl KeeperActor {
             create_at: None,
             create_failures: 0,
             creating: None,
+            signer_turn: Arc::default(),
+            proving: 0,
+            declined: BTreeMap::new(),
             announced: None,
             announce_at: None,
             timer: None,
@@ -247,7 +257,9 @@ impl KeeperActor {
             Arc::clone(&self.parts.signer),
             self.env.clock.unix().saturating_sub(KEYRING_BACKDATED),
         );
+        let turn = Arc::clone(&self.signer_turn);
         let create = async move {
+            let _turn = turn.lock().await;
             let keyring = NewKeyring::new(device);
             within(keyring.create(&*signer, created_at)).await
         };
@@ -305,7 +317,11 @@ impl KeeperActor {
         };
         let signer = Arc::clone(&self.parts.signer);
         let id = event.id;
-        let open = async move { within(open_keyring(&*signer, &event)).await };
+        let turn = Arc::clone(&self.signer_turn);
+        let open = async move {
+            let _turn = turn.lock().await;
+            within(open_keyring(&*signer, &event)).await
+        };
         let opened = open.into_actor(self).map(move |result, keeper, ctx| {
             if let Err(error) = &result {
                 tracing::warn!(%id, %error, "a keyring stays closed");

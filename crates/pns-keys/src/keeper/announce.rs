@@ -46,7 +46,10 @@ impl KeeperActor {
             read: self.keys.read(),
             rumor_authors: self.keys.rumor_authors(),
             write,
-            asking: matches!(state, KeyState::Asking { .. }) || self.shelf.is_opening() || self.is_creating(),
+            asking: matches!(state, KeyState::Asking { .. })
+                || self.shelf.is_opening()
+                || self.is_creating()
+                || self.proving > 0,
             state,
             closed: self.shelf.closed(),
         }

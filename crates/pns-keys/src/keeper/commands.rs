@@ -117,6 +117,7 @@ impl Handler<Unlock> for KeeperActor {
     fn handle(&mut self, Unlock: Unlock, ctx: &mut Self::Context) {
         self.env.tripwire.step(self.lifeline.role());
         self.shelf.unlock();
+        self.declined.clear();
         let now = self.env.clock.now();
         self.search_again(now);
         self.drive(ctx);

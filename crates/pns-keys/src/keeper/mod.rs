@@ -17,6 +17,7 @@ mod commands;
 mod connected;
 mod frames;
 mod messages;
+mod proving;
 mod publish;
 mod saved;
 mod shelf;
@@ -26,7 +27,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::prelude::*;
 use event_index::EventIndex;
-use relay_link::{FrameArrived, LinkChanged, RelayUrl};
+use relay_link::{FrameArrived, LinkChanged, RelayUrl, SignAuth};
 use supervision::{Constructor, Env, Lifeline, Outlet, Restarted};
 
 pub use actor::SIGNER_WAIT;
@@ -34,6 +35,7 @@ pub use messages::{
     Announce, DeleteError, KeyState, KeyringInfo, KeysChanged, KeysLocked, ListKeyrings, OpenBatch, Opened,
     SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
 };
+pub use proving::reserved_account;
 pub use saved::{on_card, row_of};
 
 use crate::{Profile, Signer};
@@ -48,6 +50,8 @@ pub struct Keeper {
     pub open: Outlet<OpenBatch>,
     /// Signs deletions.
     pub sign_deletion: Outlet<SignDeletion>,
+    /// Proves to relays who asks.
+    pub sign_auth: Outlet<SignAuth>,
     /// Names the keyrings.
     pub list: Outlet<ListKeyrings>,
     /// Has the signer asked again.
@@ -91,6 +95,7 @@ impl Keeper {
             seal: Outlet::empty(),
             open: Outlet::empty(),
             sign_deletion: Outlet::empty(),
+            sign_auth: Outlet::empty(),
             list: Outlet::empty(),
             unlock: Outlet::empty(),
             announce: Outlet::empty(),
@@ -109,6 +114,7 @@ impl Keeper {
         self.seal.fill(address.clone().recipient());
         self.open.fill(address.clone().recipient());
         self.sign_deletion.fill(address.clone().recipient());
+        self.sign_auth.fill(address.clone().recipient());
         self.list.fill(address.clone().recipient());
         self.unlock.fill(address.clone().recipient());
         self.announce.fill(address.clone().recipient());

@@ -251,7 +251,7 @@ impl Handler<Restarted> for ReconcilerActor {
                     self.tell(&url, pass, phase, ctx);
                 }
             }
-            Role::Keeper | Role::Reconciler | Role::Signer | Role::SignerLink(_) => {}
+            Role::Keeper | Role::Reconciler | Role::Signer | Role::SignerLink(_) | Role::RelayList => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use nostr::event::{Event, EventId};
 use nostr::filter::Filter;
 use nostr::types::Timestamp;
 
+use super::guard::WantsAuth;
 use super::store::Held;
 use super::wire;
 
@@ -58,6 +59,8 @@ pub enum Quirk {
     IgnoresReusedSubs,
     /// Refuses a REQ by NOTICE while this many are open (P-19).
     SubCap(usize),
+    /// Serves only those who prove who they are (U-12, N-17).
+    WantsAuth(WantsAuth),
 }
 
 /// The quirks of one relay, each with how often it shows; `None` is for ever.
@@ -125,6 +128,14 @@ impl Quirks {
     /// Whether new events are passed on.
     pub(super) fn announces(&mut self) -> bool {
         !self.has(&Quirk::AnnouncesNothing)
+    }
+
+    /// How it wants to know who asks, if it does.
+    pub(super) fn wants_auth(&self) -> Option<WantsAuth> {
+        self.0.iter().find_map(|(quirk, _)| match quirk {
+            Quirk::WantsAuth(rules) => Some(*rules),
+            _ => None,
+        })
     }
 
     /// Whether a comparison sees nothing.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use nostr::event::Event;
 use nostr::filter::Filter;
+use nostr::key::PublicKey;
 
 use super::MemoryRelayConfig;
+use super::guard::{Guard, WantsAuth};
 use super::quirk::Quirks;
 use super::store::{Held, Store, Taken};
 use super::wire::{self, Request};
@@ -43,9 +45,28 @@ pub(super) struct Session {
     used: BTreeSet<String>,
     /// NEG frames so far.
     rounds: u64,
+    guard: Guard,
 }
 
 impl Session {
+    /// The session of a client who just connected.
+    pub(super) fn new(connection: u64) -> Self {
+        Self {
+            guard: Guard::new(connection),
+            ..Self::default()
+        }
+    }
+
+    /// What is said to that client, where who asks matters.
+    pub(super) fn greeting(&mut self, rules: WantsAuth) -> Option<String> {
+        self.guard.greeting(rules)
+    }
+
+    /// Who said who they are, in order.
+    pub(super) fn identities(&self) -> &[PublicKey] {
+        self.guard.heard()
+    }
+
     /// Handles one text frame from the client.
     pub(super) fn handle(
         &mut self,
@@ -54,21 +75,31 @@ impl Session {
         config: &MemoryRelayConfig,
         quirks: &mut Quirks,
     ) -> Handled {
-        match Request::parse(frame) {
-            Err(notice) => Handled::answer(notice),
-            Ok(Request::Event(event)) => publish(*event, store),
-            Ok(Request::Req { sub, filters }) => self.subscribe(sub, filters, store, config, quirks),
-            Ok(Request::Close { sub }) => {
+        let request = match Request::parse(frame) {
+            Err(notice) => return Handled::answer(notice),
+            Ok(request) => request,
+        };
+        if let Some(answers) = self.guard.stops(&request, quirks.wants_auth()) {
+            return Handled {
+                answers,
+                announce: None,
+            };
+        }
+        match request {
+            Request::Auth(_) => Handled::default(),
+            Request::Event(event) => publish(*event, store),
+            Request::Req { sub, filters } => self.subscribe(sub, filters, store, config, quirks),
+            Request::Close { sub } => {
                 self.subs.remove(&sub);
                 Handled::default()
             }
-            Ok(Request::NegOpen { sub, filter, message }) => {
+            Request::NegOpen { sub, filter, message } => {
                 self.rounds += 1;
                 let answer = self.open(sub.clone(), &filter, &message, store, config, quirks);
                 self.opening_answers.insert(sub, answer.clone());
                 Handled::answer(answer)
             }
-            Ok(Request::NegMsg { sub, message }) => {
+            Request::NegMsg { sub, message } => {
                 self.rounds += 1;
                 let opening_answer = self.opening_answers.remove(&sub);
                 if let Some(again) = opening_answer.filter(|_| quirks.neg_repeats()) {
@@ -82,7 +113,7 @@ impl Session {
                     None => self.reconcile(&sub, &message),
                 })
             }
-            Ok(Request::NegClose { sub }) => {
+            Request::NegClose { sub } => {
                 self.negs.remove(&sub);
                 self.opening_answers.remove(&sub);
                 Handled::default()

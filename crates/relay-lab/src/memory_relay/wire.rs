@@ -7,7 +7,7 @@ use nostr::filter::Filter;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A frame from a client (NIP-01, NIP-77).
+/// A frame from a client (NIP-01, NIP-42, NIP-77).
 #[derive(Debug)]
 pub(super) enum Request {
     Event(Box<Event>),
@@ -30,6 +30,7 @@ pub(super) enum Request {
     NegClose {
         sub: String,
     },
+    Auth(Box<Event>),
 }
 
 impl Request {
@@ -47,6 +48,7 @@ fn parse(frame: &str) -> Result<Request, String> {
         .ok_or("the first element is not a label")?;
     Ok(match label {
         "EVENT" => Request::Event(Box::new(element(&elements, 1)?)),
+        "AUTH" => Request::Auth(Box::new(element(&elements, 1)?)),
         "REQ" if elements.len() > 2 => Request::Req {
             sub: element(&elements, 1)?,
             filters: (2..elements.len())
@@ -84,6 +86,10 @@ pub(super) fn event(sub: &str, event_json: &str) -> String {
 
 pub(super) fn ok(id: &EventId, accepted: bool, reason: &str) -> String {
     json!(["OK", id.to_hex(), accepted, reason]).to_string()
+}
+
+pub(super) fn auth(challenge: &str) -> String {
+    json!(["AUTH", challenge]).to_string()
 }
 
 pub(super) fn eose(sub: &str) -> String {

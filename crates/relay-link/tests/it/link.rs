@@ -10,6 +10,7 @@ use tokio::time::{advance, sleep, timeout};
 
 use crate::common::{Seen, link_to};
 use crate::memory::{FAR, Switchboard, env, eose, req, run, start};
+use crate::notary::{Notary, history};
 
 #[test]
 fn an_answer_reaches_who_asked() {
@@ -37,7 +38,7 @@ fn an_answer_reaches_who_asked() {
 }
 
 #[test]
-fn a_challenge_is_handed_out_once_and_dies_with_its_connection() {
+fn a_link_that_may_be_nobody_hands_on_every_refusal() {
     run(async {
         let ((board, mut ends), link, mut seen) = (Switchboard::new(), link_to(FAR), Seen::start());
         start(&link, &board, &seen);
@@ -45,22 +46,59 @@ fn a_challenge_is_handed_out_once_and_dies_with_its_connection() {
         let relay = ends.recv().await.unwrap();
         link.try_send(req("a-1"), seen.answers.clone()).unwrap();
         sleep(Duration::from_millis(1)).await;
-        for _ in 0..2 {
-            relay.say(r#"["AUTH","prove it"]"#).await;
-            assert_eq!(
-                seen.frame().await,
-                RelayFrame::Auth {
-                    challenge: "prove it".into()
-                }
-            );
-        }
-        assert_eq!(link.take_challenge().as_deref(), Some("prove it"));
-        assert_eq!(link.take_challenge(), None);
-        relay.say(r#"["AUTH","again"]"#).await;
-        seen.frame().await;
+        relay.say(r#"["AUTH","prove it"]"#).await;
+        relay.say(r#"["CLOSED","a-1","auth-required: prove it"]"#).await;
+        assert!(matches!(seen.frame().await, RelayFrame::Auth { .. }));
+        assert!(matches!(seen.frame().await, RelayFrame::Closed { .. }));
+    });
+}
+
+#[test]
+fn a_refusal_is_held_back_while_somebody_can_prove_who_asks() {
+    run(async {
+        let ((board, mut ends), link, mut seen) = (Switchboard::new(), link_to(FAR), Seen::start());
+        let mut notary = Notary::start(&link, &board, &seen);
+        seen.connected().await;
+        assert_eq!(notary.told.recv().await.unwrap(), None, "a new connection");
+        let mut relay = ends.recv().await.unwrap();
+        let asked = history("a-1");
+        link.try_send(asked.clone(), seen.answers.clone()).unwrap();
+        assert_eq!(relay.hear().await.unwrap(), asked.encode());
+        relay.say(r#"["CLOSED","a-1","auth-required: prove it"]"#).await;
+        // No challenge comes.
+        let before = tokio::time::Instant::now();
+        assert!(matches!(seen.frame().await, RelayFrame::Closed { .. }));
+        assert_eq!(before.elapsed().as_secs(), 5);
+
+        let asked = history("a-2");
+        link.try_send(asked.clone(), seen.answers.clone()).unwrap();
+        relay.hear().await.unwrap();
+        relay.say(r#"["AUTH","c"]"#).await;
+        relay.say(r#"["CLOSED","a-2","auth-required: prove it"]"#).await;
+        let auth = relay.hear().await.unwrap();
+        let ClientFrame::Auth(proof) = ClientFrame::parse(&auth).unwrap() else {
+            panic!("{auth}");
+        };
+        let ok = format!(r#"["OK","{}",true,""]"#, proof.id);
+        relay.say(&ok).await;
+        assert_eq!(relay.hear().await.unwrap(), asked.encode(), "once more");
+        relay.say(eose("a-2").encode()).await;
+        assert_eq!(seen.frame().await, eose("a-2"), "and nothing of the refusal");
+        assert_eq!(notary.asked(), 1);
+
+        // Another connection begins with nothing proven.
         drop(relay);
-        seen.waiting().await;
-        assert_eq!(link.take_challenge(), None);
+        seen.connected().await;
+        let mut relay = ends.recv().await.unwrap();
+        link.try_send(history("a-3"), seen.answers.clone()).unwrap();
+        relay.hear().await.unwrap();
+        relay.say(r#"["AUTH","c"]"#).await;
+        relay.say(r#"["CLOSED","a-3","auth-required: prove it"]"#).await;
+        assert!(relay.hear().await.unwrap().starts_with(r#"["AUTH""#));
+        // An answer that does not come.
+        assert!(matches!(seen.frame().await, RelayFrame::Closed { .. }));
+        let told = std::iter::from_fn(|| notary.told.try_recv().ok()).last();
+        assert!(told.flatten().unwrap().contains("did not answer"));
     });
 }
 

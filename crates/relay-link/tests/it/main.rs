@@ -5,5 +5,6 @@ mod frames;
 mod info;
 mod link;
 mod memory;
+mod notary;
 mod reconnecting;
 mod websocket;

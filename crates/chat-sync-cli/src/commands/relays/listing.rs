@@ -59,6 +59,9 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
 fn notes(relay: &KnownRelay, now: u64) -> String {
     let profile = &relay.profile;
     let mut notes = Vec::new();
+    if relay.listed {
+        notes.push("from your relay list".to_owned());
+    }
     if let Some(Neg::Refused { why }) = profile.neg_known(now).map(|known| known.what) {
         notes.push(format!("does not compare sets: {}", one_line(why)));
     }

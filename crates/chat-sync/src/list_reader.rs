@@ -1,0 +1,172 @@
+//! The actor that reads the account's relay list from each relay it is connected to, and keeps the newest.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use event_index::EventIndex;
+use nostr::event::Event;
+use nostr::filter::Filter;
+use nostr::key::PublicKey;
+use relay_link::{ClientFrame, FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl, SubId};
+use supervision::{Env, Lifeline, Outlet};
+
+use crate::relay_list::{META, RELAY_LIST, RelayList};
+
+/// Frames of a dozen relays, one event each.
+const MAILBOX_MAX: usize = 256;
+/// For an answer (field guide 7, page silence). Without one the list is read with the next connection.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Reaches the reader, also after it was restarted.
+#[derive(Clone)]
+pub(crate) struct ListReader {
+    pub(crate) links: Outlet<LinkChanged>,
+    frames: Outlet<FrameArrived>,
+}
+
+impl ListReader {
+    pub(crate) fn new() -> Self {
+        Self {
+            links: Outlet::empty(),
+            frames: Outlet::empty(),
+        }
+    }
+
+    pub(crate) fn start(&self, env: Env, lifeline: Lifeline, account: PublicKey, index: EventIndex) {
+        let actor = ListReaderActor {
+            env,
+            lifeline,
+            account,
+            index,
+            frames: self.frames.clone(),
+            asked: BTreeMap::new(),
+        };
+        let address = actor.start();
+        self.links.fill(address.clone().recipient());
+        self.frames.fill(address.recipient());
+    }
+}
+
+/// Lists asked for. There is one, except where a relay keeps what was replaced.
+const LISTS_MAX: usize = 4;
+
+struct ListReaderActor {
+    env: Env,
+    lifeline: Lifeline,
+    account: PublicKey,
+    index: EventIndex,
+    frames: Outlet<FrameArrived>,
+    asked: BTreeMap<RelayUrl, Asked>,
+}
+
+/// The question to one connected relay.
+struct Asked {
+    link: RelayLink,
+    connection: u64,
+    sub: SubId,
+    open: bool,
+}
+
+impl ListReaderActor {
+    fn ask(&mut self, link: RelayLink, connection: u64, ctx: &mut Context<Self>) {
+        let sub = SubId::fresh("relays", &*self.env.entropy);
+        let filter = Filter::new()
+            .kind(RELAY_LIST)
+            .author(self.account)
+            .limit(LISTS_MAX);
+        let request = ClientFrame::Req {
+            sub: sub.clone(),
+            filters: vec![filter],
+        };
+        // A link that takes nothing now is asked when it is connected again.
+        let open = link.try_send(request, self.frames.clone()).is_ok();
+        let (url, overdue) = (link.url().clone(), sub.clone());
+        ctx.run_later(SILENCE, move |reader, _| reader.close(&url, &overdue));
+        let asked = Asked {
+            link,
+            connection,
+            sub,
+            open,
+        };
+        self.asked.insert(asked.link.url().clone(), asked);
+    }
+
+    fn close(&mut self, relay: &RelayUrl, sub: &SubId) {
+        if let Some(asked) = self.asked.get_mut(relay)
+            && asked.sub == *sub
+            && std::mem::take(&mut asked.open)
+        {
+            let _ = asked
+                .link
+                .try_send(ClientFrame::Close { sub: sub.clone() }, self.frames.clone());
+        }
+    }
+
+    /// Keeps a list that counts. Read, judged and written one after another, so that two relays cannot lose one.
+    fn take(&self, event: Event, ctx: &mut Context<Self>) {
+        let (store, workers) = (self.index.store().clone(), self.env.workers);
+        let (index, account) = (self.index.clone(), self.account);
+        let taking = async move {
+            let judge = move || {
+                let mut list = RelayList::load(&store)?;
+                Ok::<_, event_index::IndexError>(list.take(&account, &event).then(|| list.to_bytes()))
+            };
+            if let Some(list) = workers.run(judge).await? {
+                index.put_meta(META.to_owned(), list).await?;
+            }
+            Ok::<_, event_index::IndexError>(())
+        };
+        ctx.wait(taking.into_actor(self).map(|kept, _, _| {
+            if let Err(error) = kept {
+                tracing::warn!(%error, "the account's relay list could not be kept; it is read again later");
+            }
+        }));
+    }
+}
+
+impl Actor for ListReaderActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
+    }
+}
+
+impl Handler<LinkChanged> for ListReaderActor {
+    type Result = ();
+
+    fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        let known = self.asked.get(link.url()).map(|asked| asked.connection);
+        match state {
+            LinkState::Connected { connection } if known != Some(connection) => {
+                self.ask(link, connection, ctx);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Handler<FrameArrived> for ListReaderActor {
+    type Result = ();
+
+    fn handle(&mut self, FrameArrived { relay, frame }: FrameArrived, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        match frame {
+            RelayFrame::Event { sub, event }
+                if self.asked.get(&relay).is_some_and(|asked| asked.sub == sub) =>
+            {
+                self.take(*event, ctx);
+            }
+            RelayFrame::Eose { sub, .. } => self.close(&relay, &sub),
+            // A refusal says nothing about the list.
+            RelayFrame::Closed { sub, .. } => {
+                if let Some(asked) = self.asked.get_mut(&relay).filter(|asked| asked.sub == sub) {
+                    asked.open = false;
+                }
+            }
+            _ => {}
+        }
+    }
+}
