@@ -43,9 +43,10 @@ impl Store {
             writer.relays.remove(&tag)?;
             writer.agreements.remove(&tag)?;
             writer.clear_extra(&tag)?;
+            writer.forget_places(&tag)?;
             Ok(rows
                 .iter()
-                .filter(|(_, state)| *state != Some(crate::DeliveryState::Accepted))
+                .filter(|(_, state)| !state.is_some_and(crate::DeliveryState::is_settled))
                 .count())
         })
     }
@@ -69,7 +70,8 @@ impl Store {
                 writer.agreements.remove(tag)?;
             }
             let extra = writer.keep_extra(&kept)?;
-            if stale.is_empty() && extra == 0 {
+            let places = writer.keep_places(&kept)?;
+            if stale.is_empty() && extra == 0 && places == 0 {
                 writer.nothing_changed();
             }
             Ok(stale.len())

@@ -17,6 +17,7 @@ mod commands;
 mod connected;
 mod frames;
 mod messages;
+mod places;
 mod publish;
 mod saved;
 mod shelf;
@@ -34,7 +35,7 @@ pub use messages::{
     Announce, DeleteError, KeyState, KeyringInfo, KeysChanged, KeysLocked, ListKeyrings, OpenBatch, Opened,
     SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
 };
-pub use saved::{on_card, row_of};
+pub use saved::{on_card, open_keyrings, row_of};
 
 use crate::{Profile, Signer};
 use actor::KeeperActor;
