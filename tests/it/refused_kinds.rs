@@ -1,6 +1,6 @@
 //! Relays that will not have our kinds of events: it is said, and messages go where they are taken.
 
-use chat_sync::{Handle, NewMessage};
+use chat_sync::{Handle, MessageState, NewMessage};
 use relay_lab::Taking;
 
 use crate::bench::{Device, simulate, write};
@@ -48,6 +48,27 @@ fn f30_what_two_of_three_relays_refuse_is_delivered_to_the_third_and_kept_for_th
             (engine.status().warning, engine.status().counts.parked),
             (None, 0)
         );
+    });
+}
+
+#[test]
+fn a_message_is_not_safe_while_its_keyring_is_on_one_relay_only() {
+    simulate(async {
+        let (one, two) = (relay(), relay());
+        two.set(Taking::RefusesKind(1081));
+        let device = Device::new(&[ONE, TWO]);
+        let engine = start(&device, 4, &[(ONE, &one), (TWO, &two)]).await;
+        let sent = engine.send(NewMessage::user("groceries", "milk")).await.unwrap();
+        wait(180).await;
+        assert_eq!((held(&one).len(), held(&two).len()), (1, 1));
+        let known = engine.receipts(vec![sent.id]).await.unwrap().remove(0);
+        assert_eq!((known.state, known.safe), (MessageState::Verified, false));
+        assert_eq!((engine.status().safe, engine.status().complete), (0, true));
+        // It is offered again, and read back.
+        two.set(Taking::Well);
+        wait(3_600).await;
+        assert_eq!(engine.status().safe, 1);
+        assert!(engine.receipts(vec![sent.id]).await.unwrap()[0].safe);
     });
 }
 

@@ -184,6 +184,9 @@ pub(crate) enum Chats {
     Show {
         /// Its id, a unique beginning of it, a part of its title, or `latest`
         selector: String,
+        /// Where each message is: a line for every relay
+        #[arg(long)]
+        receipts: bool,
     },
     /// Write a message
     Send(Send),

@@ -2,7 +2,10 @@
 
 pub(crate) mod relays;
 
-use chat_sync::{ConversationSummary, MessageState, MessageView, RelayReport, Status, SyncReport, npub};
+use chat_sync::{
+    ConversationSummary, MessageReceipt, MessageState, MessageView, Refusal, RelayReceipt, RelayReport,
+    Status, SyncReport, npub,
+};
 use nostr::key::PublicKey;
 use reconciler::Method;
 use serde::Serialize;
@@ -111,6 +114,21 @@ pub(crate) struct StatusShape<'a> {
     held: Option<&'a str>,
     failed: &'a [String],
     relays: &'a [RelayStatus],
+    warning: Option<&'a str>,
+    /// The first line that people see.
+    summary: String,
+    refused: Vec<Refused<'a>>,
+}
+
+/// Messages that one relay does not take, for one reason.
+#[derive(Debug, Serialize)]
+struct Refused<'a> {
+    relay: &'a str,
+    count: u64,
+    why: &'static str,
+    meaning: &'a str,
+    reason: Option<&'a str>,
+    next_try: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -122,8 +140,8 @@ struct AccountShape<'a> {
     write_key: Option<String>,
 }
 
-impl<'a> From<&'a Status> for StatusShape<'a> {
-    fn from(status: &'a Status) -> Self {
+impl<'a> StatusShape<'a> {
+    pub(crate) fn new(status: &'a Status, refusals: &'a [Refusal]) -> Self {
         let (account, counts) = (&status.account, &status.counts);
         Self {
             account: AccountShape {
@@ -146,6 +164,19 @@ impl<'a> From<&'a Status> for StatusShape<'a> {
             held: status.held.as_deref(),
             failed: &status.failed,
             relays: &status.relays,
+            warning: status.warning.as_deref(),
+            summary: chat_sync::summary(status, refusals),
+            refused: refusals
+                .iter()
+                .map(|refusal| Refused {
+                    relay: refusal.relay.as_str(),
+                    count: refusal.count,
+                    why: refusal.brief,
+                    meaning: &refusal.meaning,
+                    reason: refusal.reason.as_deref(),
+                    next_try: refusal.next_try,
+                })
+                .collect(),
         }
     }
 }
@@ -203,6 +234,35 @@ pub(crate) struct MessageShape<'a> {
     version: usize,
     versions: usize,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safe: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<Vec<DeliveryShape<'a>>>,
+}
+
+/// How a message stands at one relay.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeliveryShape<'a> {
+    url: &'a str,
+    state: &'static str,
+    at: Option<u64>,
+    reason: Option<&'a str>,
+    attempts: u32,
+    next_try: Option<u64>,
+}
+
+impl<'a> DeliveryShape<'a> {
+    pub(crate) fn all(known: &'a MessageReceipt) -> Vec<Self> {
+        let shape = |RelayReceipt { url, receipt }: &'a RelayReceipt| Self {
+            url,
+            state: receipt.standing.word(),
+            at: receipt.at,
+            reason: receipt.reason.as_deref(),
+            attempts: receipt.attempts,
+            next_try: receipt.next_try,
+        };
+        known.deliveries.iter().map(shape).collect()
+    }
 }
 
 impl<'a> MessageShape<'a> {
@@ -218,7 +278,15 @@ impl<'a> MessageShape<'a> {
             version: message.version,
             versions: message.versions,
             state: state.word(),
+            safe: None,
+            deliveries: None,
         }
+    }
+
+    pub(crate) fn with_receipt(mut self, known: &'a MessageReceipt) -> Self {
+        self.safe = Some(known.safe);
+        self.deliveries = Some(DeliveryShape::all(known));
+        self
     }
 }
 
@@ -228,6 +296,7 @@ pub(crate) struct Sent<'a> {
     pub(crate) id: String,
     pub(crate) conversation: &'a str,
     pub(crate) state: &'static str,
+    pub(crate) deliveries: Vec<DeliveryShape<'a>>,
 }
 
 /// `import`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_model::MessageId;
-use event_index::{Counts, IndexError, LocalId, Standing, Store};
+use event_index::{Counts, IndexError, LocalId, Store};
 use nostr::event::EventId;
 use pns_keys::keeper::{Keeper, SIGNER_WAIT, Unlock};
 use reconciler::{Compare, Reconciler};
@@ -12,8 +12,8 @@ use relay_link::RelayLink;
 use status::{AccountState, RelayState, RelayStatus, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::receipts::{MessageReceipt, receipts};
 use crate::report::SyncReport;
-use crate::states::MessageState;
 use crate::waking::doubt_connections;
 
 /// Requests that wait at once: one a caller, and callers wait for their answers.
@@ -39,9 +39,9 @@ pub(crate) enum Request {
     Sync(oneshot::Sender<SyncReport>),
     /// Answers when nothing waits to be sent, no relay can be reached, or the time is over.
     Sent(Duration, oneshot::Sender<()>),
-    States(
+    Receipts(
         Vec<MessageId>,
-        oneshot::Sender<Result<Vec<MessageState>, IndexError>>,
+        oneshot::Sender<Result<Vec<MessageReceipt>, IndexError>>,
     ),
     Resolve(LocalId, oneshot::Sender<Result<Option<EventId>, IndexError>>),
     /// Answers after a moment.
@@ -91,10 +91,10 @@ impl Desk {
                 let _ = actix::clock::timeout(patience, self.sent()).await;
                 let _ = answer.send(());
             }
-            Request::States(ids, answer) => {
+            Request::Receipts(ids, answer) => {
                 let (store, relays) = (Arc::clone(&self.store), self.relays.clone());
-                let states = self.env.workers.run(move || states(&store, &ids, &relays)).await;
-                let _ = answer.send(states);
+                let read = move || receipts(&store, &ids, &relays);
+                let _ = answer.send(self.env.workers.run(read).await);
             }
             Request::Resolve(local, answer) => {
                 let store = Arc::clone(&self.store);
@@ -320,30 +320,4 @@ fn pass_over(relay: &RelayStatus, status: &Status, before: u64, stale: bool) -> 
         return status.account.read_keys == 0 && !connecting(relay);
     };
     (relay.pass > before || !stale) && (report.error.is_some() || report.authors == status.account.read_keys)
-}
-
-fn states(store: &Store, ids: &[MessageId], relays: &[String]) -> Result<Vec<MessageState>, IndexError> {
-    let mut states = Vec::with_capacity(ids.len());
-    for id in ids {
-        let event = match id {
-            MessageId::Event(bytes) => Some(EventId::from_byte_array(*bytes)),
-            MessageId::Local(bytes) => store.resolve(&LocalId::from_bytes(*bytes))?,
-        };
-        states.push(match event {
-            None => MessageState::Draft,
-            Some(event) if !store.contains(&event)? => MessageState::Gone,
-            Some(event) => state(store, event, relays)?,
-        });
-    }
-    Ok(states)
-}
-
-fn state(store: &Store, event: EventId, relays: &[String]) -> Result<MessageState, IndexError> {
-    let standings: Vec<Standing> = store.standings(&[event], relays)?.pop().unwrap_or_default();
-    Ok(match MessageState::of(&standings) {
-        Some(state) => state,
-        // No relay is known to have it: one that was sealed here waits, any other came from a relay.
-        None if store.local_of(&event)?.is_some() => MessageState::Waiting,
-        None => MessageState::Verified,
-    })
 }

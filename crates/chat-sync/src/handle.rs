@@ -16,6 +16,7 @@ use uploader::{Compose, ComposeError, Composed, Uploader};
 
 use crate::desk::Request;
 use crate::error::EngineError;
+use crate::receipts::MessageReceipt;
 use crate::report::SyncReport;
 use crate::states::MessageState;
 
@@ -235,7 +236,14 @@ impl Handle {
 
     /// How far each of these messages is, in the same order.
     pub async fn states(&self, ids: Vec<MessageId>) -> Result<Vec<MessageState>, EngineError> {
-        Ok(self.ask(|answer| Request::States(ids, answer)).await??)
+        let receipts = self.receipts(ids).await?;
+        Ok(receipts.into_iter().map(|receipt| receipt.state).collect())
+    }
+
+    /// Where each of these messages is, in the same order, and whether it is safe. Cost: a few lookups per message and
+    /// relay.
+    pub async fn receipts(&self, ids: Vec<MessageId>) -> Result<Vec<MessageReceipt>, EngineError> {
+        Ok(self.ask(|answer| Request::Receipts(ids, answer)).await??)
     }
 
     /// What a message is called now: its event id once it is sealed. `None` for a stranger.

@@ -36,6 +36,7 @@ pub fn retry_now(
         let later = row.state == DeliveryState::Parked || row.next_try > 0;
         (later && chosen(&row)).then_some(Delivery {
             state: DeliveryState::Waiting,
+            at: 0,
             next_try: 0,
             // What was said before is no reason for what is tried now.
             reason: None,
@@ -54,6 +55,7 @@ pub fn give_up(
     change(store, relays, |row| {
         (!is_given_up(&row) && chosen(&row)).then(|| Delivery {
             state: DeliveryState::Parked,
+            at: 0,
             next_try: u64::MAX,
             reason: Some(GIVEN_UP.to_owned()),
             ..row
@@ -75,7 +77,7 @@ pub fn nowhere_else(store: &Store, ids: &[EventId], relays: &[RelayUrl]) -> Resu
 }
 
 fn is_open(row: &Delivery) -> bool {
-    row.state != DeliveryState::Accepted
+    !row.state.is_settled()
 }
 
 fn change(

@@ -1,16 +1,105 @@
-//! What a relay's no means, in one sentence that a person understands (field guide 3.1).
+//! What a relay's no means, in one sentence that a person understands (field guide 3.1), and the same for what this
+//! program found out about a relay by itself (field guide U-1, U-3, U-5).
 
+use event_index::{FORGETS, FORGOT_ONCE};
 use relay_link::{ClockRefusal, OkClass};
+use uploader::{CLOSED_TWICE, NO_ANSWER};
+
+use crate::queue::GIVEN_UP;
 
 /// Says what became of a message that `relay` answered with `reason`, and what happens next. The relay's own words are
 /// not in it: whoever shows the sentence shows them beside it, without control characters. `docs/REFUSALS.md` lists
 /// every sentence.
 pub fn refusal_words(relay: &str, reason: &str) -> String {
+    if let Some(own) = Own::of(reason) {
+        return own.sentence(relay);
+    }
     sentence(
         relay,
         OkClass::classify(false, reason),
         OkClass::names_size(reason),
     )
+}
+
+/// The same in a few words, as they follow `3 refused by nos.lol:`.
+pub(crate) fn refusal_brief(reason: &str) -> &'static str {
+    if let Some(own) = Own::of(reason) {
+        return own.brief();
+    }
+    match OkClass::classify(false, reason) {
+        OkClass::Stored => "there already",
+        OkClass::Pause => "too many at once",
+        OkClass::NeedsAuth => "it wants a login",
+        OkClass::Temporary => "no lasting reason given",
+        OkClass::Clock(ClockRefusal::Late) => "their time is ahead",
+        OkClass::Clock(ClockRefusal::Early) => "too old",
+        OkClass::OurBug => "malformed",
+        OkClass::PermanentHere if OkClass::names_size(reason) => "too large",
+        OkClass::PermanentHere => "it does not take such messages",
+        OkClass::Settled => "deleted or replaced there",
+    }
+}
+
+/// A relay's URL as people call it: without the scheme.
+pub fn relay_name(url: &str) -> &str {
+    url.split_once("://")
+        .map_or(url, |(_, name)| name.trim_end_matches('/'))
+}
+
+/// What this program writes where a relay's words stand.
+#[derive(Debug, Clone, Copy)]
+enum Own {
+    ForgotOnce,
+    Forgets,
+    ClosedTwice,
+    NoAnswer,
+    GivenUp,
+}
+
+impl Own {
+    fn of(reason: &str) -> Option<Self> {
+        match reason {
+            FORGOT_ONCE => Some(Self::ForgotOnce),
+            FORGETS => Some(Self::Forgets),
+            GIVEN_UP => Some(Self::GivenUp),
+            _ if reason.starts_with(CLOSED_TWICE) => Some(Self::ClosedTwice),
+            _ if reason.starts_with(NO_ANSWER) => Some(Self::NoAnswer),
+            _ => None,
+        }
+    }
+
+    fn sentence(self, relay: &str) -> String {
+        match self {
+            Self::ForgotOnce => {
+                format!(
+                    "{relay} took this message and did not have it when asked; it is sent there once more"
+                )
+            }
+            Self::Forgets => format!(
+                "{relay} says yes to this message and does not keep it; other relays may, and it is asked again after a \
+                 day"
+            ),
+            Self::ClosedTwice => format!(
+                "{relay} ended the connection twice when this message was sent; other relays may take it, and it is \
+                 asked again after an hour"
+            ),
+            Self::NoAnswer => {
+                format!("{relay} did not say whether it has this message; it is sent again by itself")
+            }
+            Self::GivenUp => {
+                format!("this message was given up at {relay}; `chat-sync queue retry` takes that back")
+            }
+        }
+    }
+
+    fn brief(self) -> &'static str {
+        match self {
+            Self::ForgotOnce | Self::Forgets => "it accepts messages and forgets them",
+            Self::ClosedTwice => "it ended the connection",
+            Self::NoAnswer => "no answer",
+            Self::GivenUp => "given up",
+        }
+    }
 }
 
 fn sentence(relay: &str, class: OkClass, names_size: bool) -> String {
@@ -69,13 +158,24 @@ mod tests {
         "deleted: user requested deletion",
     ];
 
+    /// What the program finds out by itself.
+    const FOUND: [&str; 5] = [
+        FORGOT_ONCE,
+        FORGETS,
+        "the relay closed the connection twice when this event of 65973 bytes was sent",
+        "no OK within 10 s",
+        GIVEN_UP,
+    ];
+
     #[test]
     fn the_page_of_refusals_says_what_the_program_says() {
         let page = include_str!("../../../docs/REFUSALS.md");
         let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
         let said: Vec<String> = SAID
             .iter()
-            .map(|reason| format!("| `{reason}` | {} |", refusal_words("nos.lol", reason)))
+            .chain(&FOUND)
+            .map(|reason| (reason.replace('`', "\""), refusal_words("nos.lol", reason)))
+            .map(|(reason, words)| format!("| `{reason}` | {words} |"))
             .collect();
         assert_eq!(rows, said);
     }
@@ -84,8 +184,9 @@ mod tests {
     fn every_class_has_a_sentence_of_its_own() {
         let sentences: std::collections::BTreeSet<String> = SAID
             .iter()
+            .chain(&FOUND)
             .map(|reason| refusal_words("nos.lol", reason))
             .collect();
-        assert_eq!(sentences.len(), SAID.len());
+        assert_eq!(sentences.len(), SAID.len() + FOUND.len());
     }
 }

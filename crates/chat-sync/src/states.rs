@@ -11,8 +11,10 @@ pub enum MessageState {
     Draft,
     /// Every relay that was asked refused it; `status` says why.
     Parked,
-    /// Sealed, and on its way.
+    /// Sealed, and to be sent.
     Waiting,
+    /// Sent, and not answered so far.
+    Sent,
     /// A relay said yes.
     Accepted,
     /// Read from a relay, or part of the set a relay agreed on.
@@ -27,17 +29,19 @@ impl MessageState {
             Self::Draft => "draft",
             Self::Parked => "parked",
             Self::Waiting => "waiting",
+            Self::Sent => "sent",
             Self::Accepted => "accepted",
             Self::Verified => "verified",
         }
     }
 
     /// The best standing at any relay; `None` when no relay is known to have been asked.
-    pub(crate) fn of(standings: &[Standing]) -> Option<Self> {
-        match standings.iter().max()? {
+    pub(crate) fn of(standings: impl Iterator<Item = Standing>) -> Option<Self> {
+        match standings.max()? {
             Standing::Unknown => None,
             Standing::Parked => Some(Self::Parked),
             Standing::Waiting => Some(Self::Waiting),
+            Standing::Sent => Some(Self::Sent),
             Standing::Accepted => Some(Self::Accepted),
             Standing::Verified => Some(Self::Verified),
         }

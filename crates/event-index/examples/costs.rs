@@ -102,7 +102,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     timed("read 10,000 deliveries", || {
         store.deliveries(&relays[0], 0, 10_000)
     })?;
-    timed("safe", || store.safe(&relays))?;
+    timed("safe", || store.safe(&relays, &[]))?;
     drop(store);
     println!(
         "{:<44} {:>10.2} MiB",

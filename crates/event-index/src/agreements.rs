@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nostr::event::EventId;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
-use crate::delivery_rows::state_of;
+use crate::delivery_rows::{Totals, state_of};
 use crate::tables::{AGREEMENTS, DELIVERIES, DELIVERY_TOTALS, ENVELOPES, ITEMS, OTHERS};
-use crate::{DeliveryState, IndexError, Store};
+use crate::{DeliveryState, IndexError, Standing, Store};
 
 /// A message is safe on this many relays, or on all when there are fewer (DESIGN 6).
 const SAFE_RELAYS: usize = 2;
@@ -47,7 +48,8 @@ struct Kept {
 }
 
 impl Store {
-    /// Replaces the agreement with a relay. Accepted deliveries that it covers are verified by it: their rows go.
+    /// Replaces the agreement with a relay. Accepted and read-back deliveries that it covers are verified
+    /// by it: their rows go.
     pub fn record_agreement(&self, relay: &str, agreement: Agreement) -> Result<(), IndexError> {
         self.record_agreement_without(relay, agreement, &[])
     }
@@ -67,7 +69,7 @@ impl Store {
             for row in writer.deliveries.range((&tag, 0)..=(&tag, agreement.last_seq))? {
                 let (key, bytes) = row?;
                 let seq = key.value().1;
-                if state_of(bytes.value()) == Some(DeliveryState::Accepted) && !absent.contains(&seq) {
+                if state_of(bytes.value()).is_some_and(DeliveryState::is_settled) && !absent.contains(&seq) {
                     verified.push(seq);
                 }
             }
@@ -117,60 +119,83 @@ impl Store {
     }
 
     /// Takes back what was known of a relay: it was wiped, or serves another set of keys. What it was found to serve
-    /// beyond the items goes as well; deliveries stay, because they are about this device's messages.
+    /// beyond the items goes as well; deliveries stay, because they are about this device's messages, and those that it
+    /// showed count as accepted.
     pub fn forget_agreement(&self, relay: &str) -> Result<(), IndexError> {
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
             let extra = writer.clear_extra(&tag)?;
             writer.prove_again();
-            if writer.agreements.remove(&tag)?.is_none() && extra == 0 {
+            let shown = writer.doubt(&tag)?;
+            if writer.agreements.remove(&tag)?.is_none() && extra + shown == 0 {
                 writer.nothing_changed();
             }
             Ok(())
         })
     }
 
-    /// How many messages are verified on at least two of `relays` (on all, if fewer): an agreement covers them and no
-    /// delivery row is open. No relay, no safety. Cost: none, but the first time after an agreement came or went, an event
-    /// was deleted, or one that was here was queued: a scan of the deliveries and of what came after the agreements, or of
-    /// what came before where that is less.
-    pub fn safe(&self, relays: &[String]) -> Result<u64, IndexError> {
-        self.verified(relays, SAFE_RELAYS)
+    /// How many messages are verified on at least two of `relays` (on all, if fewer), when these keyrings, without which
+    /// none can be read, are on as many. No relay, no safety. Cost: none, but the first time after an agreement came or
+    /// went, an event was deleted, one that was here was queued, or a relay showed one: a scan of the deliveries and of
+    /// what came after the agreements, or of what came before where that is less.
+    pub fn safe(&self, relays: &[String], keyrings: &[EventId]) -> Result<u64, IndexError> {
+        if !self.keyrings_safe(relays, keyrings)? {
+            return Ok(0);
+        }
+        self.verified(relays, SAFE_RELAYS, true)
     }
 
-    /// How many messages are verified on every one of `relays`. No relay, no proof. Cost: as [`Store::safe`].
+    /// Whether these keyrings are on at least two of `relays` (on all, if fewer).
+    pub fn keyrings_safe(&self, relays: &[String], keyrings: &[EventId]) -> Result<bool, IndexError> {
+        let copies = self.keyring_copies(keyrings, relays)?;
+        Ok(copies.is_none_or(|copies| copies >= Self::copies_wanted(relays)))
+    }
+
+    /// On how many of these relays a message has to be verified to be safe (DESIGN 6).
+    pub fn copies_wanted(relays: &[String]) -> usize {
+        let distinct: BTreeSet<&String> = relays.iter().collect();
+        distinct.len().min(SAFE_RELAYS)
+    }
+
+    /// How many messages every one of `relays` agreed on in a comparison. No relay, no proof. Cost: as [`Store::safe`].
     pub fn proven(&self, relays: &[String]) -> Result<u64, IndexError> {
-        self.verified(relays, usize::MAX)
+        self.verified(relays, usize::MAX, false)
     }
 
     /// How many messages are verified on at least one of `relays`: they would survive this device. Cost: as
     /// [`Store::safe`].
     pub fn reached(&self, relays: &[String]) -> Result<u64, IndexError> {
-        self.verified(relays, 1)
+        self.verified(relays, 1, true)
     }
 
-    fn verified(&self, relays: &[String], on: usize) -> Result<u64, IndexError> {
+    /// `read_back` says whether an event counts that the relay showed, and that no comparison covers.
+    fn verified(&self, relays: &[String], on: usize, read_back: bool) -> Result<u64, IndexError> {
         let mut relays = relays.to_vec();
         relays.sort_unstable();
         relays.dedup();
         let needed = relays.len().min(on);
-        self.proofs
-            .of(relays, needed, |relays| self.count_verified(relays, needed))
+        self.proofs.of((relays, needed, read_back), |relays| {
+            self.count_verified(relays, needed, read_back)
+        })
     }
 
-    fn count_verified(&self, relays: &[String], needed: usize) -> Result<u64, IndexError> {
-        let agreements = self.agreements()?;
-        let covered: Vec<([u8; 16], u64)> = relays
-            .iter()
-            .filter_map(|relay| Some((self.keys.relay_tag(relay), agreements.get(relay)?.last_seq)))
-            .collect();
-        let mut reach: Vec<u64> = covered.iter().map(|(_, last_seq)| *last_seq).collect();
-        reach.iter().for_each(|last_seq| self.proofs.reach_to(*last_seq));
-        reach.sort_unstable_by(|a, b| b.cmp(a));
-        // Events above this number are covered by too few relays.
-        let Some(last_seq) = needed.checked_sub(1).and_then(|index| reach.get(index).copied()) else {
+    fn count_verified(&self, relays: &[String], needed: usize, read_back: bool) -> Result<u64, IndexError> {
+        let Some(last_needed) = needed.checked_sub(1) else {
             return Ok(0);
         };
+        let agreements = self.agreements()?;
+        let places: Vec<([u8; 16], Option<u64>)> = relays
+            .iter()
+            .map(|relay| {
+                let agreed = agreements.get(relay).map(|agreement| agreement.last_seq);
+                (self.keys.relay_tag(relay), agreed)
+            })
+            .collect();
+        let mut reach: Vec<u64> = places.iter().map(|(_, agreed)| agreed.unwrap_or(0)).collect();
+        reach.iter().for_each(|last_seq| self.proofs.reach_to(*last_seq));
+        reach.sort_unstable_by(|a, b| b.cmp(a));
+        // Agreements with too few relays cover events above this number.
+        let last_seq = reach[last_needed];
 
         let transaction = self.read()?;
         let others = transaction.open_table(OTHERS)?;
@@ -180,29 +205,46 @@ impl Store {
         // A scan of envelopes reads every page of them, so the shorter side is counted: an agreement is as a rule close
         // to the last number, and during a first download it is none of them.
         let newest = envelopes.last()?.map_or(0, |row| row.0.value());
-        let mut safe = 0;
+        let mut verified = 0;
         if last_seq <= newest / 2 {
             for row in envelopes.range(..=last_seq)? {
-                safe += u64::from(is_message(self.scan(row)?.0.value())?);
+                verified += u64::from(is_message(self.scan(row)?.0.value())?);
             }
         } else {
-            safe = transaction
+            verified = transaction
                 .open_table(ITEMS)?
                 .len()?
                 .saturating_sub(others.len()?);
             for row in envelopes.range(last_seq.saturating_add(1)..)? {
-                safe -= u64::from(is_message(self.scan(row)?.0.value())?);
+                verified -= u64::from(is_message(self.scan(row)?.0.value())?);
             }
         }
-        for row in transaction.open_table(DELIVERY_TOTALS)?.range(..=last_seq)? {
-            let seq = self.scan(row)?.0.value();
-            let mut verified = 0;
-            for (tag, last_seq) in &covered {
-                let open = deliveries.get((tag, seq))?.is_some();
-                verified += usize::from(*last_seq >= seq && !open);
+        for row in transaction.open_table(DELIVERY_TOTALS)?.iter()? {
+            let (seq, totals) = self.scan(row)?;
+            let (seq, totals) = (seq.value(), Totals::of(Some(totals.value())));
+            let covered = seq <= last_seq;
+            // What too few agreements cover, and no relay showed, was not counted and need not be looked up.
+            if !covered && (totals.verified == 0 || !read_back) {
+                continue;
             }
-            safe -= u64::from(verified < needed && is_message(seq)?);
+            let mut on = 0;
+            for (tag, agreed) in &places {
+                let agreed = agreed.is_some_and(|last_seq| seq <= last_seq);
+                let standing = match deliveries.get((tag, seq))? {
+                    None => Standing::of(None, agreed),
+                    // A row without a state says nothing good.
+                    Some(row) => match state_of(row.value()) {
+                        Some(DeliveryState::Verified) if !read_back => Standing::Accepted,
+                        state => state.map_or(Standing::Unknown, |state| Standing::of(Some(state), agreed)),
+                    },
+                };
+                on += usize::from(standing == Standing::Verified);
+            }
+            let enough = on > last_needed;
+            if covered != enough && is_message(seq)? {
+                verified = if enough { verified + 1 } else { verified - 1 };
+            }
         }
-        Ok(safe)
+        Ok(verified)
     }
 }

@@ -131,6 +131,7 @@ impl Store {
                 {
                     let row = Row {
                         state: DeliveryState::Accepted,
+                        at: 0,
                         next_try: 0,
                         reason: None,
                         ..row

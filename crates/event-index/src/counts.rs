@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use crate::tables::{COUNTERS, DRAFTS, ITEMS, OTHERS, TOMBSTONES};
+use crate::tables::{COUNTERS, DRAFTS, ITEMS, KEYRING_PLACES, OTHERS, TOMBSTONES};
 use crate::writer::{Counted, Writer};
 use crate::{IndexError, Store};
 
@@ -21,6 +21,8 @@ pub struct Counts {
     pub parked: u64,
     /// Deleted ids.
     pub tombstones: u64,
+    /// Keyrings on relays: each counts once for every relay that was seen to hold it.
+    pub keyring_copies: u64,
     /// Bytes of the JSON of all live events: what a download of everything would carry.
     pub event_bytes: u64,
 }
@@ -37,13 +39,14 @@ impl Counts {
 }
 
 impl Store {
-    /// The counts. Cost: five lookups, whatever the size of the store.
+    /// The counts. Cost: six lookups, whatever the size of the store.
     pub fn counts(&self) -> Result<Counts, IndexError> {
         let transaction = self.read()?;
         let items = transaction.open_table(ITEMS)?.len()?;
         let others = transaction.open_table(OTHERS)?.len()?;
         let drafts = transaction.open_table(DRAFTS)?.len()?;
         let tombstones = transaction.open_table(TOMBSTONES)?.len()?;
+        let keyring_copies = transaction.open_table(KEYRING_PLACES)?.len()?;
         let counted = Counted::load(&transaction.open_table(COUNTERS)?)?;
         Ok(Counts {
             items,
@@ -52,6 +55,7 @@ impl Store {
             waiting: drafts + counted.waiting,
             parked: counted.parked,
             tombstones,
+            keyring_copies,
             event_bytes: counted.event_bytes,
         })
     }

@@ -20,6 +20,8 @@ pub struct Delivery {
     pub id: EventId,
     /// How far it is.
     pub state: DeliveryState,
+    /// Since when, Unix seconds; 0 when that is not known.
+    pub at: u64,
     /// How often it was sent.
     pub attempts: u32,
     /// Not before this, Unix seconds.
@@ -39,8 +41,27 @@ pub enum DeliveryState {
     Sent,
     /// The relay said yes; not proven to be there.
     Accepted,
+    /// The relay showed it when it was asked for it by its id. An agreement that covers it says the same, and takes the
+    /// row away.
+    Verified,
     /// Not tried again before its time or a person's word.
     Parked,
+}
+
+impl DeliveryState {
+    /// Whether there is nothing left to send.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Accepted | Self::Verified)
+    }
+}
+
+impl Delivery {
+    /// Puts the delivery into a state it has from `unix` on; nothing changes when it was in that state.
+    pub fn turn(&mut self, state: DeliveryState, unix: u64) {
+        if self.state != state {
+            (self.state, self.at) = (state, unix);
+        }
+    }
 }
 
 impl Store {
@@ -55,8 +76,9 @@ impl Store {
                 let Some(seq) = writer.seq_of(id)? else { continue };
                 let row = match writer.delivery(&tag, seq)? {
                     None => Row::new(*id, DeliveryState::Waiting),
-                    Some(row) if row.state == DeliveryState::Accepted => Row {
+                    Some(row) if row.state.is_settled() => Row {
                         state: DeliveryState::Waiting,
+                        at: 0,
                         next_try: 0,
                         ..row
                     },
@@ -92,6 +114,7 @@ impl Store {
             let Row {
                 id,
                 state,
+                at,
                 attempts,
                 next_try,
                 reason,
@@ -102,6 +125,7 @@ impl Store {
                 seq,
                 id,
                 state,
+                at,
                 attempts,
                 next_try,
                 reason,
@@ -122,6 +146,7 @@ impl Store {
                     seq,
                     id,
                     state,
+                    at,
                     attempts,
                     next_try,
                     reason,
@@ -134,6 +159,7 @@ impl Store {
                 let row = Row {
                     id,
                     state,
+                    at,
                     attempts,
                     next_try,
                     reason: reason.map(|reason| shorten(&reason)),

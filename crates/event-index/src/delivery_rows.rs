@@ -7,7 +7,7 @@ use crate::sealing::Keys;
 use crate::writer::Writer;
 use crate::{DeliveryState, IndexError};
 
-/// state, and in its upper four bits how often the relay turned out not to hold the event (1) ‖ attempts (4) ‖ next try (8) ‖ event id (32), before the reason.
+/// State (3 bits), whether a time follows (1 bit) and how often the relay turned out not to hold the event (4 bits) (1) ‖ attempts (4) ‖ next try (8) ‖ event id (32), before the time and the reason.
 const FIXED_BYTES: usize = 45;
 
 /// What is kept of a delivery beside its key.
@@ -15,6 +15,8 @@ const FIXED_BYTES: usize = 45;
 pub(crate) struct Row {
     pub(crate) id: EventId,
     pub(crate) state: DeliveryState,
+    /// Since when; 0 when not known.
+    pub(crate) at: u64,
     pub(crate) attempts: u32,
     pub(crate) next_try: u64,
     pub(crate) reason: Option<String>,
@@ -22,7 +24,11 @@ pub(crate) struct Row {
 }
 
 /// Bits of the first byte that hold the state.
-const STATE_BITS: u32 = 4;
+const STATE_MASK: u8 = 0b0111;
+/// Set in the first byte when the state's time follows the event id. Rows of programs that did not keep it lack it.
+const TIMED: u8 = 0b1000;
+/// Where the count of absences begins in the first byte.
+const ABSENT_SHIFT: u32 = 4;
 /// How far absences are counted.
 const ABSENT_MAX: u8 = 15;
 
@@ -31,6 +37,7 @@ impl Row {
         Self {
             id,
             state,
+            at: 0,
             attempts: 0,
             next_try: 0,
             reason: None,
@@ -51,6 +58,13 @@ impl Row {
         let (state, rest) = fixed.split_first().ok_or_else(damaged)?;
         let (attempts, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
         let (next_try, id) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let (at, reason) = match *state & TIMED {
+            0 => (0, reason),
+            _ => {
+                let (at, reason) = reason.split_first_chunk().ok_or_else(damaged)?;
+                (u64::from_le_bytes(*at), reason)
+            }
+        };
         let reason = match keys {
             Some(keys) if !reason.is_empty() => {
                 let plain = keys.open("deliveries-1", &place(tag, seq), reason)?;
@@ -61,10 +75,11 @@ impl Row {
         Ok(Self {
             id: EventId::from_byte_array(id.try_into().map_err(|_| damaged())?),
             state: decode_state(*state).ok_or_else(damaged)?,
+            at,
             attempts: u32::from_le_bytes(*attempts),
             next_try: u64::from_le_bytes(*next_try),
             reason,
-            absent: state >> STATE_BITS,
+            absent: state >> ABSENT_SHIFT,
         })
     }
 }
@@ -79,16 +94,18 @@ fn encode_state(state: DeliveryState) -> u8 {
         DeliveryState::Sent => 1,
         DeliveryState::Accepted => 2,
         DeliveryState::Parked => 3,
+        DeliveryState::Verified => 4,
     }
 }
 
 fn decode_state(byte: u8) -> Option<DeliveryState> {
-    let byte = byte & ((1 << STATE_BITS) - 1);
+    let byte = byte & STATE_MASK;
     [
         DeliveryState::Waiting,
         DeliveryState::Sent,
         DeliveryState::Accepted,
         DeliveryState::Parked,
+        DeliveryState::Verified,
     ]
     .into_iter()
     .find(|state| encode_state(*state) == byte)
@@ -108,11 +125,15 @@ impl Writer<'_> {
 
     /// Writes a row of a held event. Totals and counters follow in the same transaction.
     pub(crate) fn put_delivery(&mut self, tag: &[u8; 16], seq: u64, row: &Row) -> Result<(), IndexError> {
-        let mut bytes = Vec::with_capacity(FIXED_BYTES);
-        bytes.push(encode_state(row.state) | row.absent.min(ABSENT_MAX) << STATE_BITS);
+        let mut bytes = Vec::with_capacity(FIXED_BYTES + 8);
+        let timed = if row.at > 0 { TIMED } else { 0 };
+        bytes.push(encode_state(row.state) | timed | row.absent.min(ABSENT_MAX) << ABSENT_SHIFT);
         bytes.extend(row.attempts.to_le_bytes());
         bytes.extend(row.next_try.to_le_bytes());
         bytes.extend(row.id.as_bytes());
+        if row.at > 0 {
+            bytes.extend(row.at.to_le_bytes());
+        }
         if let Some(reason) = &row.reason {
             bytes.extend(
                 self.keys
@@ -124,10 +145,12 @@ impl Writer<'_> {
             .insert((tag, seq), bytes.as_slice())?
             .map(|old| state_of(old.value()));
         // No agreement covers an event of this very transaction.
-        if before.is_none() && self.was_here(seq) {
+        let queued = before.is_none() && self.was_here(seq);
+        let before = before.flatten();
+        let shown = [before, Some(row.state)].contains(&Some(DeliveryState::Verified));
+        if queued || (shown && before != Some(row.state)) {
             self.prove_again();
         }
-        let before = before.flatten();
         self.follow_refusal(tag, seq, before, Some((row.state, row.id)))?;
         self.count_change(seq, before, Some(row.state))
     }
@@ -154,6 +177,24 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// What a relay showed is to be proven again; returns how many rows that is about.
+    pub(crate) fn doubt(&mut self, tag: &[u8; 16]) -> Result<usize, IndexError> {
+        let mut shown = Vec::new();
+        for row in self.deliveries.range((tag, 0)..(tag, u64::MAX))? {
+            let (key, bytes) = row?;
+            if state_of(bytes.value()) == Some(DeliveryState::Verified) {
+                shown.push(key.value().1);
+            }
+        }
+        for seq in &shown {
+            if let Some(row) = self.delivery(tag, *seq)? {
+                let state = DeliveryState::Accepted;
+                self.put_delivery(tag, *seq, &Row { state, at: 0, ..row })?;
+            }
+        }
+        Ok(shown.len())
+    }
+
     /// Steps from relay to relay through the keys.
     fn relays_with_deliveries(&self) -> Result<Vec<[u8; 16]>, IndexError> {
         let mut tags: Vec<[u8; 16]> = Vec::new();
@@ -176,35 +217,68 @@ impl Writer<'_> {
         if before == after {
             return Ok(());
         }
-        let old = self
-            .delivery_totals
-            .get(seq)?
-            .map_or((0, 0, 0), |totals| totals.value());
+        let old = Totals::of(self.delivery_totals.get(seq)?.map(|totals| totals.value()));
         let mut new = old;
         if let Some(state) = before {
-            let total = total_of(&mut new, state);
+            let total = new.of_state(state);
             *total = total.saturating_sub(1);
         }
         if let Some(state) = after {
-            *total_of(&mut new, state) += 1;
+            *new.of_state(state) += 1;
         }
-        if new == (0, 0, 0) {
+        if new == Totals::default() {
             self.delivery_totals.remove(seq)?;
         } else {
-            self.delivery_totals.insert(seq, new)?;
+            self.delivery_totals.insert(seq, new.value())?;
         }
         let counted = self.counted();
-        adjust(&mut counted.waiting, old.0, new.0);
-        adjust(&mut counted.parked, old.1, new.1);
+        adjust(&mut counted.waiting, old.open, new.open);
+        adjust(&mut counted.parked, old.parked, new.parked);
         Ok(())
     }
 }
 
-fn total_of(totals: &mut (u32, u32, u32), state: DeliveryState) -> &mut u32 {
-    match state {
-        DeliveryState::Waiting | DeliveryState::Sent => &mut totals.0,
-        DeliveryState::Parked => &mut totals.1,
-        DeliveryState::Accepted => &mut totals.2,
+/// How many rows an event has, by what they say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    /// Waiting or sent.
+    pub(crate) open: u32,
+    pub(crate) parked: u32,
+    pub(crate) accepted: u32,
+    /// Read back by id.
+    pub(crate) verified: u32,
+}
+
+/// A row of an event is at one relay, and nobody has that many.
+const ACCEPTED_BITS: u32 = 16;
+
+impl Totals {
+    /// The totals of a row of the table, or of no row.
+    pub(crate) fn of(value: Option<(u32, u32, u32)>) -> Self {
+        let (open, parked, settled) = value.unwrap_or_default();
+        Self {
+            open,
+            parked,
+            accepted: settled & ((1 << ACCEPTED_BITS) - 1),
+            verified: settled >> ACCEPTED_BITS,
+        }
+    }
+
+    fn value(self) -> (u32, u32, u32) {
+        (
+            self.open,
+            self.parked,
+            self.accepted | self.verified << ACCEPTED_BITS,
+        )
+    }
+
+    fn of_state(&mut self, state: DeliveryState) -> &mut u32 {
+        match state {
+            DeliveryState::Waiting | DeliveryState::Sent => &mut self.open,
+            DeliveryState::Parked => &mut self.parked,
+            DeliveryState::Accepted => &mut self.accepted,
+            DeliveryState::Verified => &mut self.verified,
+        }
     }
 }
 

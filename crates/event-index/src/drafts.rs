@@ -179,7 +179,10 @@ impl Store {
                 writer.locals.insert(event.id.as_bytes(), local.as_bytes())?;
                 for tag in &tags {
                     if writer.delivery(tag, seq)?.is_none() {
-                        writer.put_delivery(tag, seq, &Row::new(event.id, DeliveryState::Waiting))?;
+                        let mut row = Row::new(event.id, DeliveryState::Waiting);
+                        // An envelope's outer time is that of its sealing, which is now.
+                        row.at = event.created_at.as_secs();
+                        writer.put_delivery(tag, seq, &row)?;
                     }
                 }
                 committed.push(event.id);

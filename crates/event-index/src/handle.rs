@@ -9,13 +9,13 @@ use supervision::Outlet;
 
 use crate::actor::EventIndexActor;
 use crate::messages::{
-    AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, Place, PutKeyring,
-    PutMeta, PutRelayProfile, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra,
-    SetDeliveries, SetRelays,
+    AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, Place, PlaceKeyrings,
+    PutKeyring, PutMeta, PutRelayProfile, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts,
+    RemoveExtra, SetDeliveries, SetRelays,
 };
 use crate::{
-    Agreement, Arrival, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringRow, LocalId, NewDraft,
-    Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    Agreement, Arrival, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace, KeyringRow,
+    LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
@@ -59,6 +59,7 @@ outlets! {
     remove_extra: RemoveExtra,
     forget_agreement: ForgetAgreement,
     put_keyring: PutKeyring,
+    place_keyrings: PlaceKeyrings,
     set_relays: SetRelays,
     forget_relay: ForgetRelay,
     put_relay_profile: PutRelayProfile,
@@ -184,6 +185,11 @@ impl EventIndex {
     /// See [`Store::put_keyring`].
     pub async fn put_keyring(&self, row: KeyringRow) -> Result<(), IndexError> {
         ask(&self.outlets.put_keyring, PutKeyring { row }).await
+    }
+
+    /// See [`Store::place_keyrings`].
+    pub async fn place_keyrings(&self, places: Vec<KeyringPlace>) -> Result<(), IndexError> {
+        ask(&self.outlets.place_keyrings, PlaceKeyrings { places }).await
     }
 
     /// See [`Store::set_relays`].

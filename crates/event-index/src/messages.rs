@@ -5,8 +5,8 @@ use actix::prelude::*;
 use nostr::event::EventId;
 
 use crate::{
-    Agreement, Arrival, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringRow, LocalId,
-    NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    Agreement, Arrival, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
+    KeyringRow, LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
@@ -150,6 +150,12 @@ commands! {
         /// The keyring.
         row: KeyringRow,
     } -> () = store.put_keyring(row);
+
+    /// Command: remember which relays hold which keyrings. See [`Store::place_keyrings`].
+    PlaceKeyrings {
+        /// What was seen.
+        places: Vec<KeyringPlace>,
+    } -> () = store.place_keyrings(&places);
 
     /// Command: replace the list of relays. See [`Store::set_relays`].
     SetRelays {

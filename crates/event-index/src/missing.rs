@@ -10,8 +10,10 @@ use crate::{Delivery, DeliveryState, IndexError, Store};
 pub const ABSENT_MAX: u8 = 2;
 /// A relay that forgot is tried again after a day: relays change their rules (field guide 3.1).
 const RETEST_SECONDS: u64 = 24 * 3600;
-const FORGOT_ONCE: &str = "the relay said yes and did not hold it when asked; sent once more";
-const FORGETS: &str =
+/// Stands where a relay's answer stands, for an event that is sent once more.
+pub const FORGOT_ONCE: &str = "the relay said yes and did not hold it when asked; sent once more";
+/// The same for one that is not sent to it for now.
+pub const FORGETS: &str =
     "the relay said yes twice and did not hold it when asked: it accepts messages and forgets them";
 
 /// What [`Store::queue_missing`] did.
@@ -31,7 +33,8 @@ impl Delivery {
     pub fn found_absent(&mut self, unix: u64) {
         let (state, next_try, reason) = after_absence(self.absent, unix);
         self.absent = self.absent.saturating_add(1);
-        (self.state, self.next_try, self.reason) = (state, next_try, Some(reason.to_owned()));
+        self.turn(state, unix);
+        (self.next_try, self.reason) = (next_try, Some(reason.to_owned()));
     }
 }
 
@@ -48,7 +51,7 @@ impl Store {
     /// the relay had said yes to is sent again, or parked when that happened before (see [`Delivery::found_absent`]).
     /// Those on their way or parked stay as they are, and ids that are not held (any more) are passed over.
     ///
-    /// Events that an agreement covered were there and are lost: they become due one after the other, `lost_pause`
+    /// Events that an agreement covered, or that the relay showed, were there and are lost: they become due one after the other, `lost_pause`
     /// milliseconds apart and not before `next_lost`, so that a relay that was wiped is filled at a trickle (U-15) and
     /// new messages need not wait for it. One transaction.
     pub fn queue_missing(
@@ -68,9 +71,15 @@ impl Store {
             for id in ids {
                 let Some(seq) = writer.seq_of(id)? else { continue };
                 let row = match writer.delivery(&tag, seq)? {
-                    None => {
+                    known
+                        if known
+                            .as_ref()
+                            .is_none_or(|row| row.state == DeliveryState::Verified) =>
+                    {
                         let mut row = Row::new(*id, DeliveryState::Waiting);
-                        if lost_pause > 0 && agreed.is_some_and(|agreed| seq <= agreed) {
+                        row.at = unix;
+                        let was_there = known.is_some() || agreed.is_some_and(|agreed| seq <= agreed);
+                        if lost_pause > 0 && was_there {
                             row.next_try = from + lost * lost_pause / 1000;
                             lost += 1;
                         }
@@ -80,13 +89,14 @@ impl Store {
                         let (state, next_try, reason) = after_absence(row.absent, unix);
                         Row {
                             state,
+                            at: unix,
                             next_try,
                             reason: Some(reason.to_owned()),
                             absent: row.absent.saturating_add(1),
                             ..row
                         }
                     }
-                    Some(_) => continue,
+                    _ => continue,
                 };
                 match row.state {
                     DeliveryState::Parked => done.forgotten += 1,

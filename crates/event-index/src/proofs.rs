@@ -10,8 +10,8 @@ use crate::IndexError;
 /// Numbers that are remembered. Callers ask about one list of relays, and two or three numbers of them.
 const KNOWN_MAX: usize = 16;
 
-/// Which relays, sorted, and on how many of them a message has to be verified.
-type Question = (Vec<String>, usize);
+/// Which relays, sorted, on how many of them a message has to be verified, and whether by showing it is enough.
+type Question = (Vec<String>, usize, bool);
 
 /// Numbers that hold until [`Proofs::outdated`].
 #[derive(Debug, Default)]
@@ -41,13 +41,11 @@ impl Proofs {
     /// The number that was remembered, or what `count` finds.
     pub(crate) fn of(
         &self,
-        relays: Vec<String>,
-        needed: usize,
+        question: Question,
         count: impl FnOnce(&[String]) -> Result<u64, IndexError>,
     ) -> Result<u64, IndexError> {
         // Read before the count begins: a commit meanwhile makes what is found outdated.
         let age = self.age.load(Ordering::Acquire);
-        let question = (relays, needed);
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, number)) = known.get(&question).filter(|(of, _)| *of == age) {
             return Ok(*number);

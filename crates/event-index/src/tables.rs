@@ -91,13 +91,14 @@ pub(crate) const LOCALS: TableDefinition<Bytes32, Bytes16> = TableDefinition::ne
 pub(crate) const SOURCES: TableDefinition<Bytes32, Blob> = TableDefinition::new("sources-1");
 
 /// Key:   `([u8; 16], u64)`  # (relay tag, sequence number in [`ENVELOPES`])
-/// Value: `[u8]`             # state (1) ‖ attempts (4, LE) ‖ next try (8, LE) ‖ event id (32) ‖ sealed reason or nothing
+/// Value: `[u8]`             # state (lower 3 bits), timed (1 bit), absences (4 bits) ‖ attempts (4, LE) ‖ next try (8, LE)
+///                           # ‖ event id (32) ‖ when timed: since when (8, LE) ‖ sealed reason or nothing
 pub(crate) const DELIVERIES: TableDefinition<(Bytes16, u64), Blob> = TableDefinition::new("deliveries-1");
 
 /// How many rows an event has in [`DELIVERIES`]; absent when it has none.
 ///
 /// Key:   `u64`              # sequence number in [`ENVELOPES`]
-/// Value: `(u32, u32, u32)`  # rows waiting or sent, parked, accepted
+/// Value: `(u32, u32, u32)`  # rows waiting or sent, parked, accepted + 2^16 · verified
 pub(crate) const DELIVERY_TOTALS: TableDefinition<u64, (u32, u32, u32)> =
     TableDefinition::new("delivery-totals-1");
 
@@ -128,6 +129,13 @@ pub(crate) const ABSENT: TableDefinition<(Bytes16, u64), &'static [u8; 40]> =
 /// Key:   `[u8; 32]`  # event id of the keyring
 /// Value: sealed      # read back (1) ‖ secret length (4, LE; `u32::MAX` for none) ‖ secret ‖ event JSON
 pub(crate) const KEYRINGS: TableDefinition<Bytes32, Blob> = TableDefinition::new("keyrings-1");
+
+/// Which relays were seen to hold which keyrings.
+///
+/// Key:   `([u8; 32], [u8; 16])`  # (event id of the keyring, relay tag)
+/// Value: `u64`                   # when it was first seen there, Unix seconds
+pub(crate) const KEYRING_PLACES: TableDefinition<(Bytes32, Bytes16), u64> =
+    TableDefinition::new("keyring-places-1");
 
 /// Key:   `[u8; 16]`  # relay tag
 /// Value: sealed      # the profile's JSON, as its owner wrote it

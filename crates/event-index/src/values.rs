@@ -44,9 +44,10 @@ impl Store {
             writer.agreements.remove(&tag)?;
             writer.prove_again();
             writer.clear_extra(&tag)?;
+            writer.forget_places(&tag)?;
             Ok(rows
                 .iter()
-                .filter(|(_, state)| *state != Some(crate::DeliveryState::Accepted))
+                .filter(|(_, state)| !state.is_some_and(crate::DeliveryState::is_settled))
                 .count())
         })
     }
@@ -71,7 +72,8 @@ impl Store {
                 writer.prove_again();
             }
             let extra = writer.keep_extra(&kept)?;
-            if stale.is_empty() && extra == 0 {
+            let places = writer.keep_places(&kept)?;
+            if stale.is_empty() && extra == 0 && places == 0 {
                 writer.nothing_changed();
             }
             Ok(stale.len())

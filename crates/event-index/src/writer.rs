@@ -10,8 +10,8 @@ use crate::fingerprint_index::FingerprintIndex;
 use crate::sealing::Keys;
 use crate::tables::{
     ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
-    DRAFTS, ENVELOPES, EXTRA, IDS, ITEMS, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES, TOMBSTONE_TIMES,
-    TOMBSTONES, VALUES,
+    DRAFTS, ENVELOPES, EXTRA, IDS, ITEMS, KEYRING_PLACES, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES,
+    TOMBSTONE_TIMES, TOMBSTONES, VALUES,
 };
 use crate::{IndexError, Item, MESSAGE_KIND};
 
@@ -35,6 +35,7 @@ pub(crate) struct Writer<'t> {
     pub(crate) tombstone_times: Table<'t, Bytes32, u64>,
     pub(crate) extra: Table<'t, (Bytes16, u64, Bytes32), u8>,
     pub(crate) keyrings: Table<'t, Bytes32, Blob>,
+    pub(crate) keyring_places: Table<'t, (Bytes32, Bytes16), u64>,
     pub(crate) relays: Table<'t, Bytes16, Blob>,
     pub(crate) agreements: Table<'t, Bytes16, Blob>,
     pub(crate) meta: Table<'t, &'static str, Blob>,
@@ -102,6 +103,7 @@ impl<'t> Writer<'t> {
             tombstone_times: transaction.open_table(TOMBSTONE_TIMES)?,
             extra: transaction.open_table(EXTRA)?,
             keyrings: transaction.open_table(KEYRINGS)?,
+            keyring_places: transaction.open_table(KEYRING_PLACES)?,
             relays: transaction.open_table(RELAYS)?,
             agreements: transaction.open_table(AGREEMENTS)?,
             meta: transaction.open_table(META)?,

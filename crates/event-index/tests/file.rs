@@ -27,6 +27,7 @@ fn waiting(relay: &str, seq: u64, id: EventId) -> Delivery {
         seq,
         id,
         state: DeliveryState::Waiting,
+        at: 0,
         attempts: 0,
         next_try: 0,
         reason: None,

@@ -69,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         DeliveryState::Waiting,
         DeliveryState::Sent,
         DeliveryState::Accepted,
+        DeliveryState::Verified,
         DeliveryState::Parked,
     ]);
     prop_oneof![
@@ -174,7 +175,7 @@ impl Model {
             return 0;
         };
         let row = self.rows.get(&(relay, *seq)).map(|(_, state)| *state);
-        if row.is_none_or(|state| state == DeliveryState::Accepted) {
+        if row.is_none_or(DeliveryState::is_settled) {
             self.rows.insert((relay, *seq), (*id, DeliveryState::Waiting));
             return 1;
         }
@@ -194,6 +195,7 @@ impl Model {
             waiting: drafts + distinct(&[DeliveryState::Waiting, DeliveryState::Sent]),
             parked: distinct(&[DeliveryState::Parked]),
             tombstones: self.deleters.len() as u64,
+            keyring_copies: 0,
             event_bytes: self
                 .live
                 .values()
@@ -212,7 +214,9 @@ impl Model {
     fn standing(&self, relay: usize, id: &EventId) -> Option<Standing> {
         let (seq, _) = self.live.get(id)?;
         Some(match self.rows.get(&(relay, *seq)) {
-            Some((_, DeliveryState::Waiting | DeliveryState::Sent)) => Standing::Waiting,
+            Some((_, DeliveryState::Waiting)) => Standing::Waiting,
+            Some((_, DeliveryState::Sent)) => Standing::Sent,
+            Some((_, DeliveryState::Verified)) => Standing::Verified,
             Some((_, DeliveryState::Accepted)) => Standing::Accepted,
             Some((_, DeliveryState::Parked)) => Standing::Parked,
             None if self.agreed.get(&relay).is_some_and(|last| last >= seq) => Standing::Verified,
@@ -221,11 +225,21 @@ impl Model {
     }
 
     fn safe(&self, relays: usize) -> u64 {
-        let verified = |seq: u64, relay: usize| {
+        self.verified(relays, relays.clamp(1, 2), |seq, relay| {
+            matches!(self.rows.get(&(relay, seq)), Some((_, DeliveryState::Verified)))
+        })
+    }
+
+    fn proven(&self, relays: usize) -> u64 {
+        self.verified(relays, relays, |_, _| false)
+    }
+
+    fn verified(&self, relays: usize, on: usize, shown: impl Fn(u64, usize) -> bool) -> u64 {
+        let agreed = |seq: u64, relay: usize| {
             self.agreed.get(&relay).is_some_and(|last| *last >= seq) && !self.rows.contains_key(&(relay, seq))
         };
-        let safe =
-            |seq: &u64| (0..relays).filter(|relay| verified(*seq, *relay)).count() >= relays.clamp(1, 2);
+        let verified = |seq: u64, relay: &usize| agreed(seq, *relay) || shown(seq, *relay);
+        let safe = |seq: &u64| (0..relays).filter(|relay| verified(*seq, relay)).count() >= on;
         self.messages().filter(safe).count() as u64
     }
 }
@@ -288,6 +302,7 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
                 seq,
                 id,
                 state,
+                at: 0,
                 attempts: 1,
                 next_try: 2,
                 reason: Some("why".into()),
@@ -297,7 +312,7 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
         }
         Step::Agree(relay, last_seq) => {
             model.agreed.insert(relay, last_seq);
-            let verified = |seq: u64, state| seq <= last_seq && state == DeliveryState::Accepted;
+            let verified = |seq: u64, state: DeliveryState| seq <= last_seq && state.is_settled();
             model
                 .rows
                 .retain(|(at, seq), (_, state)| *at != relay || !verified(*seq, *state));
@@ -314,6 +329,11 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
         }
         Step::ForgetAgreement(relay) => {
             model.agreed.remove(&relay);
+            for ((at, _), (_, state)) in &mut model.rows {
+                if *at == relay && *state == DeliveryState::Verified {
+                    *state = DeliveryState::Accepted;
+                }
+            }
             store.forget_agreement(RELAYS[relay]).unwrap();
         }
         Step::ForgetRelay(relay) => {
@@ -398,7 +418,17 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
             .iter()
             .map(|relay| (*relay).to_owned())
             .collect();
-        prop_assert_eq!(store.safe(&relays).unwrap(), model.safe(number + 1));
+        prop_assert_eq!(store.safe(&relays, &[]).unwrap(), model.safe(number + 1));
+        prop_assert_eq!(store.proven(&relays).unwrap(), model.proven(number + 1));
+        for (receipts, standings) in store
+            .receipts(&ids, &relays)
+            .unwrap()
+            .iter()
+            .zip(store.standings(&ids, &relays).unwrap())
+        {
+            let told: Vec<Standing> = receipts.iter().map(|receipt| receipt.standing).collect();
+            prop_assert_eq!(told, standings);
+        }
     }
     let drafts: Vec<_> = store
         .drafts(0, 99)

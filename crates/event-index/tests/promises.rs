@@ -4,7 +4,7 @@ mod common;
 
 use event_index::{
     ABSENT_MAX, Agreement, Arrival, Basis, Delivery, DeliveryState, DraftOutcome, IndexError, Item,
-    KeyringRow, MemoryDisk, MessageRef, NewDraft, QueuedMissing, SealedDraft,
+    KeyringPlace, KeyringRow, MemoryDisk, MessageRef, NewDraft, Parked, QueuedMissing, SealedDraft, Standing,
 };
 use nostr::event::{Event, EventId};
 
@@ -30,6 +30,7 @@ fn waiting(relay: &str, seq: u64, id: EventId) -> Delivery {
         seq,
         id,
         state: DeliveryState::Waiting,
+        at: 0,
         attempts: 0,
         next_try: 0,
         reason: None,
@@ -253,20 +254,20 @@ fn accepted_is_not_verified_until_an_agreement_covers_it() {
         1,
         "the third is not covered"
     );
-    assert_eq!(store.safe(&relays).unwrap(), 0);
-    assert_eq!(store.safe(&relays[..1]).unwrap(), 2);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 0);
+    assert_eq!(store.safe(&relays[..1], &[]).unwrap(), 2);
     accept(OTHER);
     assert_eq!(store.counts().unwrap().waiting, 0);
     store.record_agreement(OTHER, agreement(3)).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 2);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 2);
     store.record_agreement(RELAY, agreement(3)).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 3);
-    assert_eq!(store.safe(&[]).unwrap(), 0);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 3);
+    assert_eq!(store.safe(&[], &[]).unwrap(), 0);
     // The relay lost one after all.
     assert_eq!(store.enqueue(OTHER, &[message(2).id]).unwrap(), 1);
-    assert_eq!(store.safe(&relays).unwrap(), 2);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 2);
     store.forget_agreement(RELAY).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 0);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 0);
     assert_eq!(
         store.agreements().unwrap().into_keys().collect::<Vec<_>>(),
         [OTHER]
@@ -359,6 +360,7 @@ fn reopening_keeps_everything_else_too() {
     store.ingest(arrivals([message(1)])).unwrap();
     let row = Delivery {
         state: DeliveryState::Parked,
+        at: 0,
         attempts: 3,
         next_try: 77,
         reason: Some("é".repeat(1_000)),
@@ -523,7 +525,7 @@ fn what_is_safe_is_counted_once_while_a_long_queue_leaves_and_again_when_it_may_
     let relays = [RELAY.to_owned()];
     store.ingest(arrivals((0..10).map(message))).unwrap();
     store.record_agreement(RELAY, agreement(10)).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 10);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 10);
 
     // A hundred more are written, and leave one by one.
     store
@@ -535,23 +537,148 @@ fn what_is_safe_is_counted_once_while_a_long_queue_leaves_and_again_when_it_may_
     });
     store.commit_sealed(sealed.collect(), &relays).unwrap();
     let rows = store.deliveries(RELAY, 0, 100).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 10);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 10);
     let before = store.rows_scanned();
     for mut row in rows {
         row.state = DeliveryState::Accepted;
         store.set_deliveries(vec![row]).unwrap();
-        assert_eq!(store.safe(&relays).unwrap(), 10);
+        assert_eq!(store.safe(&relays, &[]).unwrap(), 10);
     }
     assert_eq!(store.rows_scanned(), before, "nothing was counted again");
 
     store.record_agreement(RELAY, agreement(110)).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 110, "an agreement came");
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 110, "an agreement came");
     store.queue_missing(RELAY, &[message(3).id], 0, 0, 0).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 109, "the relay lost one");
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 109, "the relay lost one");
     store
         .ingest(arrivals([deletion(0, 9, &[message(5).id])]))
         .unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 108, "one was deleted");
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 108, "one was deleted");
     store.forget_relay(RELAY).unwrap();
-    assert_eq!(store.safe(&relays).unwrap(), 0);
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 0);
+}
+
+#[test]
+fn what_a_relay_showed_is_verified_until_it_turns_out_to_be_missing() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..2).map(message))).unwrap();
+    let (ids, relays) = ([message(0).id, message(1).id], [RELAY.to_owned()]);
+    store.enqueue(RELAY, &ids).unwrap();
+    let mut row = store.deliveries(RELAY, 0, 9).unwrap().remove(0);
+    row.turn(DeliveryState::Verified, 700);
+    row.attempts = 1;
+    store.set_deliveries(vec![row]).unwrap();
+    let receipts = store.receipts(&ids, &relays).unwrap();
+    assert_eq!(
+        (
+            receipts[0][0].standing,
+            receipts[0][0].at,
+            receipts[0][0].attempts
+        ),
+        (Standing::Verified, Some(700), 1)
+    );
+    assert_eq!(
+        (receipts[1][0].standing, receipts[1][0].at),
+        (Standing::Waiting, None)
+    );
+    assert_eq!(
+        (store.safe(&relays, &[]).unwrap(), store.reached(&relays).unwrap()),
+        (1, 1)
+    );
+    assert_eq!(
+        store.proven(&relays).unwrap(),
+        0,
+        "no comparison has shown anything"
+    );
+    assert_eq!(store.undelivered(RELAY).unwrap(), 1);
+    // What was there and is not any more was lost: it goes again, and nobody is blamed.
+    let queued = store.queue_missing(RELAY, &ids[..1], 800, 500, 0).unwrap();
+    assert_eq!((queued.queued, queued.forgotten, queued.next_lost), (1, 0, 800));
+    let row = store.deliveries(RELAY, 0, 9).unwrap().remove(0);
+    assert_eq!((row.state, row.at, row.absent), (DeliveryState::Waiting, 800, 0));
+    assert_eq!(store.safe(&relays, &[]).unwrap(), 0);
+}
+
+#[test]
+fn taking_back_what_is_known_of_a_relay_includes_what_it_showed() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals([message(0)])).unwrap();
+    store.enqueue(RELAY, &[message(0).id]).unwrap();
+    let mut row = store.deliveries(RELAY, 0, 9).unwrap().remove(0);
+    row.turn(DeliveryState::Verified, 700);
+    store.set_deliveries(vec![row]).unwrap();
+    store.forget_agreement(RELAY).unwrap();
+    let row = store.deliveries(RELAY, 0, 9).unwrap().remove(0);
+    assert_eq!((row.state, row.at), (DeliveryState::Accepted, 0));
+}
+
+#[test]
+fn a_message_is_safe_only_where_its_keyring_is_too() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    store.ingest(arrivals([message(0)])).unwrap();
+    let relays = [RELAY.to_owned(), OTHER.to_owned()];
+    for relay in &relays {
+        store.record_agreement(relay, agreement(1)).unwrap();
+    }
+    let (first, second) = (message(8).id, message(9).id);
+    let place = |relay: &str, id, held| KeyringPlace {
+        relay: relay.to_owned(),
+        id,
+        held,
+        at: 700,
+    };
+    assert_eq!(
+        store.safe(&relays, &[]).unwrap(),
+        1,
+        "no keyring, nothing to keep"
+    );
+    assert_eq!(store.keyring_copies(&[], &relays).unwrap(), None);
+    store.place_keyrings(&[place(RELAY, first, true)]).unwrap();
+    assert_eq!(store.safe(&relays, &[first]).unwrap(), 0);
+    assert_eq!(store.safe(&relays[..1], &[first]).unwrap(), 1, "all there are");
+    store.place_keyrings(&[place(OTHER, first, true)]).unwrap();
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(store.safe(&relays, &[first]).unwrap(), 1);
+    assert_eq!(store.counts().unwrap().keyring_copies, 2);
+    assert_eq!(
+        store.safe(&relays, &[first, second]).unwrap(),
+        0,
+        "every keyring counts"
+    );
+    store.place_keyrings(&[place(OTHER, first, false)]).unwrap();
+    assert_eq!(store.keyring_copies(&[first], &relays).unwrap(), Some(1));
+    assert_eq!(store.safe(&relays, &[first]).unwrap(), 0);
+    store.place_keyrings(&[place(OTHER, first, true)]).unwrap();
+    store.forget_relay(RELAY).unwrap();
+    assert_eq!(store.keyring_copies(&[first], &relays).unwrap(), Some(1));
+    store.keep_relays(&[]).unwrap();
+    assert_eq!(store.counts().unwrap().keyring_copies, 0);
+}
+
+#[test]
+fn what_is_parked_is_told_by_reason() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..4).map(message))).unwrap();
+    let ids: Vec<EventId> = (0..4).map(|n| message(n).id).collect();
+    assert_eq!(store.parked(RELAY).unwrap(), []);
+    store.enqueue(RELAY, &ids).unwrap();
+    store.enqueue(OTHER, &ids).unwrap();
+    let mut rows = store.deliveries(RELAY, 0, 9).unwrap();
+    for (row, (reason, next_try)) in rows.iter_mut().zip([("b", 900), ("a", u64::MAX), ("b", 800)]) {
+        row.turn(DeliveryState::Parked, 700);
+        (row.reason, row.next_try) = (Some(reason.to_owned()), next_try);
+    }
+    store.set_deliveries(rows).unwrap();
+    let parked = |reason: &str, count, next_try| Parked {
+        reason: Some(reason.to_owned()),
+        count,
+        next_try,
+    };
+    assert_eq!(
+        store.parked(RELAY).unwrap(),
+        [parked("a", 1, None), parked("b", 2, Some(800))]
+    );
+    assert_eq!(store.parked(OTHER).unwrap(), []);
 }

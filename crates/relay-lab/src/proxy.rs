@@ -16,7 +16,8 @@ use tokio_tungstenite::{
 };
 
 use crate::server_thread::{ServerThread, Stop, listen};
-use crate::{Fault, LabError, Tally, Verdict};
+use crate::taking::{Answer, Door};
+use crate::{Fault, LabError, Taking, Tally, Verdict};
 
 /// The largest frame that passes, in bytes: sixteen times the largest that a relay was seen to send.
 const FRAME_BYTES_MAX: usize = 16 << 20;
@@ -53,6 +54,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     fault: Fault,
+    door: Door,
     tally: Tally,
 }
 
@@ -70,6 +72,7 @@ impl Proxy {
             upstream: upstream.to_owned(),
             state: Mutex::new(State {
                 fault,
+                door: Door::default(),
                 tally: Tally::default(),
             }),
             cut: watch::Sender::new(false),
@@ -93,6 +96,12 @@ impl Proxy {
     /// Misbehaves this way from the next frame on, on open connections too.
     pub fn set_fault(&self, fault: Fault) {
         self.shared.with(|state| state.fault = fault);
+    }
+
+    /// Treats events this way from the next one on. Of the takings those work here that are about answers to an event;
+    /// those about lost or late OKs and about dialling do not.
+    pub fn set_taking(&self, taking: Taking) {
+        self.shared.with(|state| state.door.set(taking));
     }
 
     /// How many clients are connected through it.
@@ -227,8 +236,18 @@ async fn pump_up(
             Message::Text(text) => {
                 let verdict = shared.with(|state| {
                     state.tally.sent(&text);
-                    state.fault.on_client_frame(&text)
+                    match state.fault.on_client_frame(&text) {
+                        Verdict::Forward => match state.door.judge(&text) {
+                            Answer::Forward => Some(Verdict::Forward),
+                            Answer::Say(answer) => Some(Verdict::Answer(answer)),
+                            Answer::Close | Answer::ForwardAndClose => None,
+                        },
+                        verdict => Some(verdict),
+                    }
                 });
+                let Some(verdict) = verdict else {
+                    return Ok(());
+                };
                 match verdict {
                     Verdict::Forward => to_relay.send(Message::Text(text)).await?,
                     Verdict::Drop => {}

@@ -97,7 +97,7 @@ pub struct TakingRelay {
 }
 
 #[derive(Debug, Default)]
-struct Door {
+pub(crate) struct Door {
     taking: Taking,
     offers: Vec<Offer>,
     recent: VecDeque<Instant>,
@@ -108,7 +108,7 @@ struct Door {
 }
 
 /// What the door does with a frame from the client.
-enum Answer {
+pub(crate) enum Answer {
     Forward,
     Say(String),
     ForwardAndClose,
@@ -118,13 +118,9 @@ enum Answer {
 impl TakingRelay {
     /// Puts a door before `relay`.
     pub fn new(relay: MemoryRelay, taking: Taking) -> Self {
-        let door = Door {
-            taking,
-            ..Door::default()
-        };
         Self {
             relay,
-            door: Arc::new(Mutex::new(door)),
+            door: Arc::new(Mutex::new(Door::new(taking))),
         }
     }
 
@@ -135,7 +131,7 @@ impl TakingRelay {
 
     /// Treats events like this from the next one on.
     pub fn set(&self, taking: Taking) {
-        self.door().taking = taking;
+        self.door().set(taking);
     }
 
     /// Every event that was offered, in order.
@@ -163,7 +159,20 @@ impl fmt::Debug for TakingRelay {
 }
 
 impl Door {
-    fn judge(&mut self, frame: &str) -> Answer {
+    /// A door that treats events like this.
+    pub(crate) fn new(taking: Taking) -> Self {
+        Self {
+            taking,
+            ..Self::default()
+        }
+    }
+
+    /// Treats events like this from now on.
+    pub(crate) fn set(&mut self, taking: Taking) {
+        self.taking = taking;
+    }
+
+    pub(crate) fn judge(&mut self, frame: &str) -> Answer {
         if label(frame) != "EVENT" {
             return Answer::Forward;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use event_index::{CountsChanged, IndexError, Store};
-use pns_keys::keeper::KeysChanged;
+use pns_keys::keeper::{KeysChanged, open_keyrings};
 use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::{PassChanged, Phase};
@@ -92,7 +92,9 @@ impl StatusActor {
         let count = async move {
             workers
                 .run(move || {
-                    Ok::<_, IndexError>((store.safe(&relays)?, store.proven(&relays)?, store.agreements()?))
+                    let keyrings = open_keyrings(&store)?;
+                    let safe = store.safe(&relays, &keyrings)?;
+                    Ok::<_, IndexError>((safe, store.proven(&relays)?, store.agreements()?))
                 })
                 .await
         };
@@ -121,11 +123,23 @@ impl Actor for StatusActor {
     }
 }
 
-/// Reads the store once, for a value that does not begin with zeros. Blocks on the disk.
+/// Reads the store once, what relays do not take included, for a value that does not begin with zeros. Blocks on the disk.
 pub fn read_board(board: &mut Board, store: &Store, relays: &[String]) -> Result<(), IndexError> {
     let agreements: BTreeMap<_, _> = store.agreements()?;
     board.counted(store.counts()?);
-    board.stored(store.safe(relays)?, store.proven(relays)?, &agreements);
+    let keyrings = open_keyrings(store)?;
+    let safe = store.safe(relays, &keyrings)?;
+    board.stored(safe, store.proven(relays)?, &agreements);
+    for url in relays {
+        let parked = store.parked(url)?;
+        if let (Some(most), Ok(relay)) = (parked.iter().max_by_key(|group| group.count), url.parse()) {
+            board.parked(ParkedChanged {
+                relay,
+                parked: parked.iter().map(|group| group.count).sum(),
+                why: most.reason.clone(),
+            });
+        }
+    }
     Ok(())
 }
 

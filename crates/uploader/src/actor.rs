@@ -246,6 +246,8 @@ impl UploaderActor {
             match loaded {
                 Ok((mut window, events)) => {
                     // The answer to these is known and on its way to the disk.
+                    window.renew(relay.unread.iter().chain(&relay.unwritten));
+                    relay.forget_written();
                     window.rows.retain(|row| !relay.accepted.contains(&row.id));
                     relay.outbox.load(read, window, unix);
                     relay
@@ -279,6 +281,7 @@ impl UploaderActor {
                 return;
             };
             let rows = std::mem::take(&mut relay.unwritten);
+            relay.unread.extend(rows.iter().cloned());
             let (index, kept) = (actor.index.clone(), rows.clone());
             let write = async move { index.set_deliveries(rows).await };
             ctx.spawn(write.into_actor(actor).map(move |written, actor, ctx| {
@@ -286,6 +289,7 @@ impl UploaderActor {
                     return;
                 };
                 relay.writing = false;
+                relay.forget_written();
                 if let Err(error) = written {
                     tracing::error!(relay = %url, %error, "answers could not be written; trying again");
                     // Newer changes of the same rows come after these.

@@ -47,7 +47,9 @@ pub use messages::{
     Compose, ComposeError, Composed, Drafted, ParkedChanged, Sealed, SealedMessage, SealingHeld,
     UploadsChanged,
 };
-pub use outbox::{IN_FLIGHT_MAX, Next, OK_DEADLINE, Outbox, SETTLE_PATIENCE, WINDOW};
+pub use outbox::{
+    CLOSED_TWICE, IN_FLIGHT_MAX, NO_ANSWER, Next, OK_DEADLINE, Outbox, SETTLE_PATIENCE, WINDOW,
+};
 pub use pace::Pace;
 pub use read_back::{Answer, READ_BACK_AFTER, ReadBack, SAMPLE};
 pub use sealing::{NotNow, PER_SECOND_MAX, SEAL_WINDOW, SKEW_MAX, SealingTimes};

@@ -46,6 +46,10 @@ const TRIES_FREE: u32 = 10;
 pub const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 /// "Permanent here" is asked again after a day (field guide 3.1): relays change their rules.
 const RETEST_SECONDS: u64 = 24 * 3600;
+/// Begins the reason of an event that is put aside because connections ended when it was sent.
+pub const CLOSED_TWICE: &str = "the relay closed the connection twice when this event";
+/// Begins the reason of an event that was sent and not answered.
+pub const NO_ANSWER: &str = "no OK within";
 const RETRY_SECONDS_FIRST: u64 = 2;
 /// At most one try an hour once it keeps failing (field guide U-16).
 const RETRY_SECONDS_MAX: u64 = 3600;
@@ -218,11 +222,9 @@ impl Outbox {
                 self.learn_size(bytes);
             }
             row.attempts += 1;
-            row.state = DeliveryState::Parked;
+            row.turn(DeliveryState::Parked, unix);
             row.next_try = unix + QUARANTINE_SECONDS;
-            row.reason = Some(format!(
-                "the relay closed the connection twice when this event of {bytes} bytes was sent"
-            ));
+            row.reason = Some(format!("{CLOSED_TWICE} of {bytes} bytes was sent"));
             quarantined.push(row);
         }
         // One that ends with nothing in flight says nothing about any event.
@@ -251,7 +253,7 @@ impl Outbox {
         let max = max.filter(|max| bytes >= *max)?;
         let Flight { mut row, .. } = self.in_flight.remove(id)?;
         self.pace.unspent();
-        row.state = DeliveryState::Parked;
+        row.turn(DeliveryState::Parked, unix);
         row.next_try = unix + RETEST_SECONDS;
         row.reason = Some(format!(
             "too large for this relay: {bytes} bytes, and it takes less than {max}; not sent"
@@ -322,7 +324,7 @@ impl Outbox {
                 continue;
             }
             match row.state {
-                DeliveryState::Accepted => {}
+                DeliveryState::Accepted | DeliveryState::Verified => {}
                 DeliveryState::Waiting | DeliveryState::Sent | DeliveryState::Parked
                     if row.next_try <= unix =>
                 {
@@ -415,6 +417,11 @@ impl Outbox {
         self.in_flight.contains_key(id)
     }
 
+    /// Whether the event of this row is next to go.
+    pub fn keeps(&self, row: &Delivery) -> bool {
+        self.ready.contains_key(&row.seq)
+    }
+
     /// The events that are on the wire or next to go: at most two windows.
     pub fn at_hand(&self) -> BTreeSet<EventId> {
         let ready = self.ready.values().map(|row| row.id);
@@ -426,7 +433,8 @@ impl Outbox {
         self.in_flight.remove(id);
     }
 
-    /// Takes the relay's OK for `id`. Returns the row to write back, or `None` when the answer changes nothing.
+    /// Takes the relay's OK for `id`. Returns the row to write back, or `None` when the answer changes nothing. A row may
+    /// be written back and still be next to go ([`Outbox::keeps`]).
     pub fn answered(
         &mut self,
         id: &EventId,
@@ -462,18 +470,19 @@ impl Outbox {
         chance: f64,
     ) -> Option<Delivery> {
         match class {
-            OkClass::Stored | OkClass::Settled => {
+            OkClass::Stored => {
                 self.pace.accepted(now);
                 self.accepted += 1;
-                row.state = DeliveryState::Accepted;
+                row.turn(DeliveryState::Accepted, unix);
                 row.reason = None;
                 return Some(row);
             }
-            // The relay asks for less, not for something else: the row keeps its place and its tries.
+            // The relay asks for less, not for something else: the row keeps its place and its tries, and the words.
             OkClass::Pause => {
                 self.pace.refused(now, None);
-                self.ready.insert(row.seq, row);
-                return None;
+                row.reason = Some(reason.to_owned());
+                self.ready.insert(row.seq, row.clone());
+                return Some(row);
             }
             OkClass::Temporary => Self::retry_later(&mut row, unix, chance),
             OkClass::Clock(ClockRefusal::Late) => {
@@ -482,13 +491,14 @@ impl Outbox {
             }
             OkClass::Clock(ClockRefusal::Early) | OkClass::PermanentHere | OkClass::NeedsAuth => {
                 row.attempts += 1;
-                row.state = DeliveryState::Parked;
+                row.turn(DeliveryState::Parked, unix);
                 row.next_try = unix + RETEST_SECONDS;
             }
-            // Sending the same bytes again cannot help; a person has to look.
-            OkClass::OurBug => {
+            // Sending the same bytes again cannot help; a person has to look. One that the relay has as deleted is not
+            // there, so it is not called accepted either.
+            OkClass::OurBug | OkClass::Settled => {
                 row.attempts += 1;
-                row.state = DeliveryState::Parked;
+                row.turn(DeliveryState::Parked, unix);
                 row.next_try = u64::MAX;
             }
         }
@@ -521,8 +531,11 @@ impl Outbox {
                     rows.extend(self.judge(row, class, &text, (now, unix), chance));
                     continue;
                 }
+                let since = (row.state == DeliveryState::Sent).then_some(row.at);
                 Self::retry_later(&mut row, unix, chance);
-                row.reason = Some(format!("no OK within {} s", OK_DEADLINE.as_secs()));
+                row.turn(DeliveryState::Sent, unix);
+                row.at = since.unwrap_or(row.at);
+                row.reason = Some(format!("{NO_ANSWER} {} s", OK_DEADLINE.as_secs()));
                 self.defer(&row);
                 if self.overdue.len() < OVERDUE_MAX {
                     self.overdue.insert(id, row.clone());
@@ -575,7 +588,7 @@ impl Outbox {
             Duration::from_secs(RETRY_SECONDS_MAX).mul_f64(1.0 + chance / 2.0)
         };
         row.attempts += 1;
-        row.state = DeliveryState::Waiting;
+        row.turn(DeliveryState::Waiting, unix);
         row.next_try = unix + pause.as_secs();
     }
 

@@ -187,6 +187,7 @@ mod tests {
             seq,
             id: EventId::from_byte_array(id),
             state: DeliveryState::Accepted,
+            at: 0,
             attempts: 1,
             next_try: 0,
             reason: None,

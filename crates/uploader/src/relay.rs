@@ -28,6 +28,8 @@ pub(crate) struct Relay {
     pub(crate) unwritten: Vec<Delivery>,
     /// Rows are being written.
     pub(crate) writing: bool,
+    /// Rows that are being written, and those that were written while a window was read, which may have missed them.
+    pub(crate) unread: Vec<Delivery>,
     /// A window is being read.
     pub(crate) loading: bool,
     /// What is known of the relay was read.
@@ -74,6 +76,7 @@ impl Relay {
             events: BTreeMap::new(),
             unwritten: Vec::new(),
             writing: false,
+            unread: Vec::new(),
             loading: false,
             profiled: false,
             checking: false,
@@ -135,6 +138,13 @@ impl Relay {
             }
         }
         too_large
+    }
+
+    /// A write came to an end, or the reading of a window: what every later reading finds on disk need not be kept.
+    pub(crate) fn forget_written(&mut self) {
+        if !self.loading && !self.writing {
+            self.unread.clear();
+        }
     }
 
     /// The relay said that it has this event.

@@ -1,5 +1,7 @@
 //! A stretch of a relay's queue as it was read from disk.
 
+use std::collections::BTreeMap;
+
 use event_index::{Delivery, DeliveryState, IndexError, Store};
 use nostr::prelude::{Event, EventId};
 
@@ -76,7 +78,7 @@ impl Window {
                 }
                 window.read_to = row.seq;
                 window.passed += 1;
-                if row.state == DeliveryState::Accepted {
+                if row.state.is_settled() {
                     continue;
                 }
                 if row.next_try <= unix {
@@ -97,8 +99,60 @@ impl Window {
         Ok((window, events))
     }
 
+    /// Puts `changed` rows, the newest last, in the place of what was read from disk before they were written: an event
+    /// that was refused a moment ago must not go out again because the disk does not know it yet.
+    pub(crate) fn renew<'a>(&mut self, changed: impl IntoIterator<Item = &'a Delivery>) {
+        let changed: BTreeMap<u64, &Delivery> = changed.into_iter().map(|row| (row.seq, row)).collect();
+        for row in &mut self.rows {
+            if let Some(newer) = changed.get(&row.seq) {
+                row.clone_from(newer);
+            }
+        }
+    }
+
     /// Which of these are still held: one may have been deleted here since its window was read. Blocks on the disk.
     pub(crate) fn still_held(store: &Store, ids: &[EventId]) -> Result<Vec<bool>, IndexError> {
         ids.iter().map(|id| store.contains(id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(seq: u64, state: DeliveryState, attempts: u32) -> Delivery {
+        Delivery {
+            relay: "wss://relay.example".to_owned(),
+            seq,
+            id: EventId::from_byte_array([seq as u8; 32]),
+            state,
+            at: 0,
+            attempts,
+            next_try: 0,
+            reason: None,
+            absent: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_the_disk_is_newer_than_what_was_read_from_it() {
+        let mut window = Window {
+            rows: (1..=3).map(|seq| row(seq, DeliveryState::Waiting, 0)).collect(),
+            ..Window::default()
+        };
+        let changed = [
+            row(2, DeliveryState::Waiting, 1),
+            row(2, DeliveryState::Parked, 2),
+            row(9, DeliveryState::Parked, 1),
+        ];
+        window.renew(&changed);
+        assert_eq!(
+            window.rows,
+            [
+                row(1, DeliveryState::Waiting, 0),
+                row(2, DeliveryState::Parked, 2),
+                row(3, DeliveryState::Waiting, 0)
+            ]
+        );
     }
 }

@@ -22,6 +22,7 @@ fn row(seq: u64) -> Delivery {
         seq,
         id: id(seq),
         state: DeliveryState::Waiting,
+        at: 0,
         attempts: 0,
         next_try: 0,
         reason: None,
@@ -194,11 +195,13 @@ fn a_relay_that_wants_less_gets_less_and_in_order() {
     let flight = bench.pump();
     assert_eq!(flight.len(), IN_FLIGHT_MAX);
     for seq in &flight {
-        assert!(
-            bench
-                .answer(*seq, OkClass::Pause, "rate-limited: slow down")
-                .is_none(),
-            "no row changes"
+        let row = bench
+            .answer(*seq, OkClass::Pause, "rate-limited: slow down")
+            .expect("its words are kept");
+        assert_eq!(
+            (row.state, row.attempts),
+            (DeliveryState::Waiting, 0),
+            "it is no try"
         );
     }
     assert!(bench.pump().is_empty(), "it pauses");
@@ -442,4 +445,48 @@ fn a_long_queue_is_not_read_again_for_every_event_that_falls_due() {
         (1..=6).contains(&readings),
         "{readings} readings of 100,000 rows in a minute"
     );
+}
+
+#[test]
+fn what_a_relay_says_about_its_pace_is_kept_beside_the_row_that_keeps_its_place() {
+    let mut bench = Bench::new(1);
+    assert_eq!(bench.pump(), [1]);
+    let row = bench
+        .answer(1, OkClass::Pause, "rate-limited: slow down")
+        .expect("its words are written");
+    assert_eq!(
+        (row.state, row.attempts, row.reason.as_deref()),
+        (DeliveryState::Waiting, 0, Some("rate-limited: slow down"))
+    );
+    assert!(bench.outbox.keeps(&row), "it is next to go");
+}
+
+#[test]
+fn an_event_that_a_relay_knows_as_deleted_is_not_called_accepted() {
+    let mut bench = Bench::new(1);
+    bench.pump();
+    let row = bench
+        .answer(1, OkClass::Settled, "deleted: user requested deletion")
+        .unwrap();
+    assert_eq!((row.state, row.next_try), (DeliveryState::Parked, u64::MAX));
+    assert_eq!(row.reason.as_deref(), Some("deleted: user requested deletion"));
+}
+
+#[test]
+fn an_event_without_an_answer_is_sent_since_its_first_try() {
+    let mut bench = Bench::new(1);
+    bench.pump();
+    let mut since = Vec::new();
+    for _ in 0..2 {
+        bench.pass(OK_DEADLINE.as_secs());
+        for row in bench.outbox.expire(bench.now, bench.unix, 0.0) {
+            assert_eq!(row.state, DeliveryState::Sent);
+            since.push(row.at);
+            bench.write(row);
+        }
+        bench.pass(10);
+        assert_eq!(bench.pump(), [1]);
+    }
+    assert_eq!(since.len(), 2);
+    assert_eq!(since[0], since[1]);
 }

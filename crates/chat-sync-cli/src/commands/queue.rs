@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chat_sync::{Account, RelayUrl, each_open, give_up, is_given_up, nowhere_else, refusal_words, retry_now};
-use event_index::{Delivery, DeliveryState};
+use chat_sync::{
+    Account, RelayUrl, each_open, give_up, is_given_up, nowhere_else, refusal_words, relay_name, retry_now,
+};
+use event_index::{Delivery, DeliveryState, Standing};
 use serde_json::json;
 
 use crate::cli::{DropArgs, Queue, QueueList, RetryArgs};
@@ -144,17 +146,13 @@ fn text(context: &Context, groups: &[(Key, Group)], left: usize, drafts: u64) ->
 /// The sentence for a refusal, if there was one.
 fn meaning(relay: &str, reason: Option<&str>) -> Option<String> {
     let reason = reason?;
-    let name = relay.split_once("://").map_or(relay, |(_, name)| name);
-    Some(refusal_words(name, reason))
+    Some(refusal_words(relay_name(relay), reason))
 }
 
 fn state_of(row: &Delivery) -> &'static str {
     match row.state {
         DeliveryState::Parked if is_given_up(row) => "dropped",
-        DeliveryState::Parked => "parked",
-        DeliveryState::Sent => "sent",
-        DeliveryState::Waiting => "waiting",
-        DeliveryState::Accepted => "accepted",
+        state => Standing::of(Some(state), false).word(),
     }
 }
 

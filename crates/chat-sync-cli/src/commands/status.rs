@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chat_sync::{AccountState, Handle, RelayState, Status, npub};
+use chat_sync::{
+    Account, AccountState, Handle, Refusal, RelayState, Status, keyring_copies, npub, refusals, summary,
+};
 use console::{Term, style, truncate_str};
 use futures_util::StreamExt;
 use status::basis_word;
@@ -10,7 +12,7 @@ use status::basis_word;
 use crate::cli::StatusArgs;
 use crate::context::{Context, settled_status};
 use crate::exit::Failure;
-use crate::output::{Table, one_line, plural, utc};
+use crate::output::{Table, one_line, plural, refused_lines, utc};
 use crate::progress::state_words;
 use crate::shapes::StatusShape;
 
@@ -23,21 +25,26 @@ pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Fail
     let account = context.account()?;
     let engine = context.engine(&account, args.watch)?;
     if args.watch {
-        return watch(context, &engine).await;
+        return watch(context, &account, &engine).await;
     }
     let mut status = settled_status(&engine).await;
     // The list waits until everything was read; the count in the status comes a moment later.
     status.conversations = engine.conversations().await?.len() as u64;
+    let refused = refusals(&account.store, &account.relays)?;
     if context.output.is_json() {
-        return context.output.json(&StatusShape::from(&status));
+        return context.output.json(&StatusShape::new(&status, &refused));
     }
-    lines(&status)
-        .iter()
-        .try_for_each(|line| context.output.line(line))
+    lines(
+        &status,
+        &refused,
+        keyring_copies(&account.store, &account.relays)?,
+    )
+    .iter()
+    .try_for_each(|line| context.output.line(line))
 }
 
 /// Runs until somebody ends the program.
-async fn watch(context: &Context, engine: &Handle) -> Result<(), Failure> {
+async fn watch(context: &Context, account: &Account, engine: &Handle) -> Result<(), Failure> {
     // Before everything was read, the first value would say that there is nothing.
     let read = engine.conversations().await?.len() as u64;
     counted(engine, read).await;
@@ -45,11 +52,16 @@ async fn watch(context: &Context, engine: &Handle) -> Result<(), Failure> {
     let term = Term::stdout();
     let (mut drawn, mut printed) = (0, Vec::new());
     while let Some(status) = statuses.next().await {
+        let refused = refusals(&account.store, &account.relays)?;
         if context.output.is_json() {
-            context.output.json(&StatusShape::from(&status))?;
+            context.output.json(&StatusShape::new(&status, &refused))?;
             continue;
         }
-        let lines = lines(&status);
+        let lines = lines(
+            &status,
+            &refused,
+            keyring_copies(&account.store, &account.relays)?,
+        );
         if term.is_term() {
             let (height, width) = term.size();
             term.clear_last_lines(drawn)?;
@@ -85,7 +97,8 @@ async fn counted(engine: &Handle, read: u64) {
     let _ = tokio::time::timeout(COUNT_PATIENCE, reached).await;
 }
 
-fn lines(status: &Status) -> Vec<String> {
+/// `copies` of the history key: how many there are, and how many there should be.
+fn lines(status: &Status, refused: &[Refusal], copies: Option<(usize, usize)>) -> Vec<String> {
     let counts = &status.counts;
     let state = account_words(status);
     let waiting = match counts.drafts {
@@ -93,6 +106,8 @@ fn lines(status: &Status) -> Vec<String> {
         drafts => format!("{} ({} of them not sealed yet)", counts.waiting, drafts),
     };
     let mut lines = vec![
+        style(summary(status, refused)).bold().to_string(),
+        String::new(),
         format!("account   {}", npub(&status.account.account)),
         format!("state     {state}"),
         format!("in sync   {}", in_sync(status)),
@@ -106,6 +121,12 @@ fn lines(status: &Status) -> Vec<String> {
     ];
     let page = status.account.page.iter();
     lines.extend(page.map(|url| format!("open      {}", one_line(url))));
+    if let Some((copies, wanted)) = copies.filter(|(copies, wanted)| copies < wanted) {
+        lines.push(format!(
+            "key       on {copies} of {}: nothing is safe before the history key is on {wanted}",
+            plural(status.relays.len() as u64, "relay")
+        ));
+    }
     if counts.parked > 0 {
         lines.push(format!("parked    {}", counts.parked));
     }
@@ -121,6 +142,12 @@ fn lines(status: &Status) -> Vec<String> {
             .iter()
             .map(|why| format!("failed    {}", style(one_line(why)).red())),
     );
+    lines.extend(
+        status
+            .warning
+            .iter()
+            .map(|why| format!("warning   {}", style(one_line(why)).yellow())),
+    );
     lines.push(String::new());
     let mut table = Table::new(&["relay", "last equal (UTC)", "by", "state"]);
     for relay in &status.relays {
@@ -132,6 +159,7 @@ fn lines(status: &Status) -> Vec<String> {
         ]);
     }
     lines.extend(table.lines());
+    lines.extend(refused_lines(refused));
     lines
 }
 

@@ -1,6 +1,6 @@
 //! `sync`: one full comparison with every relay.
 
-use chat_sync::{Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport};
+use chat_sync::{Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport, refusals};
 use event_index::Basis;
 use futures_util::StreamExt;
 use indicatif::HumanBytes;
@@ -9,7 +9,7 @@ use reconciler::Method;
 use crate::cli::SyncArgs;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::{Output, Table, one_line, plural};
+use crate::output::{Output, Table, one_line, plural, refused_lines};
 use crate::progress::RelayBars;
 use crate::shapes;
 use crate::signer_notice::SignerNotice;
@@ -36,6 +36,9 @@ pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failur
         context.output.json(&shapes::Sync::from(&report))?;
     } else {
         print(context.output, &report)?;
+        for line in refused_lines(&refusals(&account.store, &account.relays)?) {
+            context.output.line(&line)?;
+        }
     }
     if args.dry_run && !report.offline() && report.locked.is_none() {
         return dry_verdict(context.output, &report);

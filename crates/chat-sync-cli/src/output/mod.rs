@@ -1,6 +1,7 @@
 //! What is said, and where: data on stdout, talk on stderr.
 
 mod qr;
+mod refused;
 mod table;
 mod text;
 mod time;
@@ -13,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::exit::Failure;
 
 pub(crate) use qr::qr;
+pub(crate) use refused::refused_lines;
 pub(crate) use table::Table;
 pub(crate) use text::{one_line, plural, printable, short_id};
 pub(crate) use time::utc;

@@ -8,6 +8,7 @@ mod keys;
 mod logins;
 mod mistakes;
 mod queue;
+mod receipts;
 mod relay_list;
 mod relays;
 mod stores;

@@ -14,6 +14,7 @@ use supervision::{Env, Lifeline};
 use zeroize::Zeroizing;
 
 use super::connected::{Connected, Question, all_keyrings, one_keyring};
+use super::places::Places;
 use super::publish::{self, Publisher};
 use super::shelf::{Inside, Shelf};
 use super::{Keeper, KeeperParts, KeysChanged};
@@ -49,6 +50,7 @@ pub(super) struct KeeperActor {
     pub(super) keys: Arc<KeySet>,
     pub(super) shelf: Shelf,
     pub(super) publisher: Publisher<RelayUrl>,
+    pub(super) places: Places,
     pub(super) relays: BTreeMap<RelayUrl, Connected>,
     /// Absent until the saved keyrings were read: nothing may be searched for before.
     pub(super) discovery: Option<Discovery<RelayUrl>>,
@@ -81,6 +83,7 @@ impl KeeperActor {
             keys,
             shelf: Shelf::default(),
             publisher: Publisher::new(),
+            places: Places::default(),
             relays: BTreeMap::new(),
             discovery: None,
             trouble: None,
@@ -104,6 +107,7 @@ impl KeeperActor {
         self.publish(now);
         self.open_next(now, ctx);
         self.save_next(now, ctx);
+        self.save_places(now, ctx);
         self.announce(now);
         self.arm_timer(now, ctx);
     }
@@ -355,6 +359,22 @@ impl KeeperActor {
         ctx.spawn(saved);
     }
 
+    fn save_places(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        let Some(places) = self.places.next_to_save(now) else {
+            return;
+        };
+        let (index, kept) = (self.parts.index.clone(), places.clone());
+        let save = async move { index.place_keyrings(places).await };
+        let saved = save.into_actor(self).map(move |result, keeper, ctx| {
+            if let Err(error) = &result {
+                tracing::error!(%error, "where keyrings are could not be saved; trying again");
+            }
+            keeper.places.saved(kept, result.is_ok(), keeper.env.clock.now());
+            keeper.drive(ctx);
+        });
+        ctx.spawn(saved);
+    }
+
     fn publish_saved(&mut self, id: EventId, now: Instant) {
         if self.is_creating() {
             // Ours, and saved: the search is over, and everybody is to have it.
@@ -379,6 +399,7 @@ impl KeeperActor {
             self.discovery.as_ref().and_then(Discovery::poll_timeout),
             self.publisher.poll_timeout(now),
             self.shelf.poll_timeout(now),
+            self.places.poll_timeout(now),
             self.create_at,
             self.announce_at,
         ];

@@ -114,6 +114,9 @@ impl KeeperActor {
         }
         let stored = matches!(heard, Heard::Stored) || heard == Heard::ReadBack(id);
         self.take(event, stored);
+        if stored && self.shelf.get(&id).is_some() {
+            self.places.seen(relay, id, true, self.env.clock.unix());
+        }
     }
 
     /// Takes in an event the account signed. Returns whether it is new.
@@ -149,6 +152,9 @@ impl KeeperActor {
                     .difference(&question.listed)
                     .copied()
                     .collect();
+                for id in &lacks {
+                    self.places.seen(relay, *id, false, self.env.clock.unix());
+                }
                 self.publisher.listed(relay, lacks, now);
                 self.answered(relay, answer, now);
             }

@@ -17,6 +17,7 @@ mod commands;
 mod connected;
 mod frames;
 mod messages;
+mod places;
 mod proving;
 mod publish;
 mod saved;
@@ -36,7 +37,7 @@ pub use messages::{
     SealBatch, SignDeletion, ToSeal, Unlock, UseRelays, WriteKey,
 };
 pub use proving::reserved_account;
-pub use saved::{on_card, row_of};
+pub use saved::{on_card, open_keyrings, row_of};
 
 use crate::{Profile, Signer};
 use actor::KeeperActor;

@@ -68,8 +68,10 @@ impl Handler<FrameArrived> for UploaderActor {
         let class = OkClass::classify(accepted, &reason);
         let chance = self.env.entropy.draw_fraction();
         if let Some(row) = relay.outbox.answered(&id, class, &reason, (now, unix), chance) {
-            relay.events.remove(&id);
-            relay.done += 1;
+            if !relay.outbox.keeps(&row) {
+                relay.events.remove(&id);
+                relay.done += 1;
+            }
             if row.state == DeliveryState::Accepted {
                 relay.remember_accepted(id);
                 relay.read_back.accepted(row.clone(), now);

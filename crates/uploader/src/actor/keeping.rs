@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use event_index::DeliveryState;
 use nostr::prelude::{Filter, Kind};
 use reconciler::relay_profile;
 use relay_link::{ClientFrame, RelayProfile, RelayUrl, SubId};
@@ -72,10 +73,9 @@ impl UploaderActor {
             .try_send(ClientFrame::Close { sub }, self.handle.frames.clone());
         let answer = relay.read_back.ended();
         for mut row in answer.present {
-            if row.absent > 0 {
-                row.absent = 0;
-                relay.unwritten.push(row);
-            }
+            row.absent = 0;
+            row.turn(DeliveryState::Verified, unix);
+            relay.unwritten.push(row);
         }
         for mut row in answer.absent {
             row.found_absent(unix);

@@ -1,6 +1,7 @@
 //! `chats`: conversations.
 
 mod list;
+mod receipt;
 mod send;
 mod show;
 mod transcript;
@@ -13,7 +14,7 @@ use crate::exit::Failure;
 pub(crate) async fn run(context: &Context, chats: Chats) -> Result<(), Failure> {
     match chats {
         Chats::List => list::run(context).await,
-        Chats::Show { selector } => show::run(context, &selector).await,
+        Chats::Show { selector, receipts } => show::run(context, &selector, receipts).await,
         Chats::Send(args) => send::run(context, args).await,
         Chats::Watch { selector } => watch::run(context, selector).await,
     }

@@ -3,13 +3,16 @@
 use std::io::Read;
 use std::time::Duration;
 
-use chat_sync::{AccountState, EngineError, NewMessage, RelayState, Status, history_keys};
+use chat_sync::{
+    AccountState, EngineError, NewMessage, RelayReceipt, RelayState, Status, history_keys, refusal_words,
+    relay_name,
+};
 
 use crate::cli::Send;
 use crate::context::{Context, settled_status};
 use crate::exit::Failure;
 use crate::output::one_line;
-use crate::shapes::Sent;
+use crate::shapes::{DeliveryShape, Sent};
 
 /// How long the way to a relay is waited for. The message is safe on disk without it.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
@@ -53,17 +56,15 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
     }
     // It may have been sealed meanwhile, and is asked for by its new name then.
     let name = engine.current_name(sent.id).await?.unwrap_or(sent.id);
-    let state = engine
-        .states(vec![name])
-        .await?
-        .first()
-        .map_or("draft", |state| state.word());
+    let known = engine.receipts(vec![name]).await?.into_iter().next();
+    let state = known.as_ref().map_or("draft", |known| known.state.word());
     let output = context.output;
     if output.is_json() {
         return output.json(&Sent {
             id: sent.id.to_string(),
             conversation: &sent.conversation,
             state,
+            deliveries: known.iter().flat_map(DeliveryShape::all).collect(),
         });
     }
     output.line(&sent.id.to_string())?;
@@ -77,10 +78,19 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
         ));
     }
     output.talk(&match state {
-        "draft" | "waiting" => format!("kept on this device: {}", why_it_waits(&engine.status())),
-        "parked" => "kept on this device; no relay took it, `chat-sync status` says why".to_owned(),
+        "draft" | "waiting" | "sent" => format!("kept on this device: {}", why_it_waits(&engine.status())),
+        "parked" => "kept on this device; no relay took it".to_owned(),
         _ => "sent".to_owned(),
     });
+    for RelayReceipt { url, receipt } in known.iter().flat_map(|known| &known.deliveries) {
+        if let Some(reason) = &receipt.reason {
+            output.talk(&format!(
+                "{} ({})",
+                refusal_words(relay_name(url), reason),
+                one_line(reason)
+            ));
+        }
+    }
     Ok(())
 }
 
