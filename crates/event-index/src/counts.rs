@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use crate::tables::{COUNTERS, DRAFTS, ITEMS, OTHERS, TOMBSTONES};
+use crate::tables::{COUNTERS, DRAFTS, ITEMS, OTHERS, TOMBSTONES, UNSIGNED};
 use crate::writer::{Counted, Writer};
 use crate::{IndexError, Store};
 
@@ -15,12 +15,14 @@ pub struct Counts {
     pub messages: u64,
     /// Messages without event ids.
     pub drafts: u64,
-    /// Drafts, and events that some relay is still to get or to confirm.
+    /// Drafts, deleted ids that no kind 5 names yet, and events that some relay is still to get or to confirm.
     pub waiting: u64,
     /// Events that are parked at some relay.
     pub parked: u64,
     /// Deleted ids.
     pub tombstones: u64,
+    /// Ids that were deleted here and that no kind 5 names yet.
+    pub unsigned: u64,
     /// Bytes of the JSON of all live events: what a download of everything would carry.
     pub event_bytes: u64,
 }
@@ -37,21 +39,23 @@ impl Counts {
 }
 
 impl Store {
-    /// The counts. Cost: five lookups, whatever the size of the store.
+    /// The counts. Cost: six lookups, whatever the size of the store.
     pub fn counts(&self) -> Result<Counts, IndexError> {
         let transaction = self.read()?;
         let items = transaction.open_table(ITEMS)?.len()?;
         let others = transaction.open_table(OTHERS)?.len()?;
         let drafts = transaction.open_table(DRAFTS)?.len()?;
         let tombstones = transaction.open_table(TOMBSTONES)?.len()?;
+        let unsigned = transaction.open_table(UNSIGNED)?.len()?;
         let counted = Counted::load(&transaction.open_table(COUNTERS)?)?;
         Ok(Counts {
             items,
             messages: items.saturating_sub(others) + drafts,
             drafts,
-            waiting: drafts + counted.waiting,
+            waiting: drafts + unsigned + counted.waiting,
             parked: counted.parked,
             tombstones,
+            unsigned,
             event_bytes: counted.event_bytes,
         })
     }

@@ -6,7 +6,7 @@ use nostr::event::EventId;
 use redb::{ReadTransaction, ReadableTable, TableError};
 
 use crate::sealing::hex;
-use crate::tables::{EXTRA, IDS, TOMBSTONE_TIMES};
+use crate::tables::{DRAFT_TOMBSTONES, EXTRA, IDS, TOMBSTONE_RECORDS, TOMBSTONE_TIMES, UNSIGNED};
 use crate::writer::Writer;
 use crate::{IndexError, Item, Store};
 
@@ -96,12 +96,15 @@ impl Store {
         })
     }
 
-    /// Makes the tables of this file in a store that was written before they were known.
+    /// Makes the tables around deletions in a store that was written before they were known.
     pub(crate) fn make_extra(&self) -> Result<(), IndexError> {
         let transaction = self.read()?;
         let known = transaction
             .open_table(EXTRA)
-            .and_then(|_| transaction.open_table(TOMBSTONE_TIMES));
+            .and_then(|_| transaction.open_table(TOMBSTONE_TIMES))
+            .and_then(|_| transaction.open_table(TOMBSTONE_RECORDS))
+            .and_then(|_| transaction.open_table(DRAFT_TOMBSTONES))
+            .and_then(|_| transaction.open_table(UNSIGNED));
         match known {
             Ok(_) => Ok(()),
             // A writer opens every table, which makes it.
