@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chat_model::{Message, MessageId};
 use event_index::SourceId;
-use nostr::prelude::{Event, PublicKey};
+use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::{OpenBatch, Opened};
 use supervision::Outlet;
 
@@ -21,6 +21,11 @@ pub(crate) struct Read {
 impl Read {
     pub(crate) fn id(&self) -> MessageId {
         MessageId::Event(self.event.id.to_bytes())
+    }
+
+    /// The message and its event's id, where it could be read.
+    pub(crate) fn named_message(&self) -> Option<(EventId, &Message)> {
+        Some((self.event.id, self.message.as_ref()?))
     }
 
     pub(crate) fn outer_time(&self) -> u64 {

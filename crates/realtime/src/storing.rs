@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chat_model::MessageId;
+use chat_model::{MessageId, Tombstone};
 use event_index::{Arrival, EventIndex, ExtraReason, IndexError};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
@@ -11,8 +11,9 @@ use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
 
 use crate::chats::Change;
-use crate::opening::{self, KeeperGone};
+use crate::opening::{self, KeeperGone, Read};
 use crate::placing::Placing;
+use crate::remembering::named_by;
 use crate::turn::Turn;
 use crate::verify::{Rejection, Verifier};
 
@@ -103,6 +104,7 @@ impl Intaker {
         // The store writes a batch fastest in this order.
         events.sort_unstable_by_key(|event| event.id);
         let read = opening::open(&self.keeper, events, rumor_authors).await?;
+        let named = named_by(read.iter().map(|read| &read.event));
         let store = self.index.store();
         let arrivals = read
             .iter()
@@ -112,6 +114,8 @@ impl Intaker {
             })
             .collect();
         turn.comes().await;
+        self.remember_targets(named, read.iter().filter_map(Read::named_message), rumor_authors)
+            .await?;
         let ingested = self.index.ingest(arrivals).await?;
 
         for id in &ingested.stored {
@@ -125,21 +129,27 @@ impl Intaker {
                 placing.add(relay, &read.event, ExtraReason::Tombstoned);
             }
         }
+        let late = read.iter().filter_map(Read::named_message);
+        if let Err(error) = self.remember(late.filter(|(id, _)| deleted.contains(id))).await {
+            // What was stored is to be shown all the same.
+            tracing::warn!(%error, "replies to deleted messages are placed by their order after a restart");
+        }
         placing.place(&self.index).await;
         let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
+        let gone: BTreeSet<EventId> = ingested.deleted.iter().copied().chain(deleted).collect();
         for read in read {
+            let (id, outer_time) = (read.id(), read.outer_time());
+            let Some(message) = read.message else { continue };
             if stored.contains(&read.event.id) {
-                let (id, outer_time) = (read.id(), read.outer_time());
-                outcome.changes.extend(
-                    read.message
-                        .map(|message| Change::Insert(id, outer_time, message)),
-                );
+                outcome.changes.push(Change::Insert(id, outer_time, message));
+            } else if gone.contains(&read.event.id) {
+                outcome.changes.push(Change::Bury(id, Tombstone::of(&message)));
             }
         }
-        let gone = ingested.deleted.iter().chain(&ingested.tombstoned);
-        outcome
-            .changes
-            .extend(gone.map(|id| Change::Remove(MessageId::Event(id.to_bytes()))));
+        outcome.changes.extend(
+            gone.iter()
+                .map(|id| Change::Remove(MessageId::Event(id.to_bytes()))),
+        );
         Ok(outcome)
     }
 }
