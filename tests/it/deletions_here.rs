@@ -144,6 +144,7 @@ fn f34_a_long_chat_is_gone_everywhere_and_an_offline_relay_hears_of_it_days_late
         })
         .await;
         assert_eq!(phone.conversations().await.unwrap(), []);
+        phone.shutdown().await;
 
         seconds(3 * DAYS).await;
         assert_eq!(of_kind(&away, 1080).len(), 2_000);

@@ -95,7 +95,7 @@ impl Store {
     /// The first `max` unsigned ids after this one, in the order of ids.
     pub fn unsigned(&self, after: Option<EventId>, max: usize) -> Result<Vec<Unsigned>, IndexError> {
         let table = self.read()?.open_table(UNSIGNED)?;
-        let first = after.map_or([0; 32], |id| id.to_bytes());
+        let first = after.map_or([0; 32], EventId::to_bytes);
         let mut found = Vec::new();
         for row in table.range::<&[u8; 32]>(&first..)? {
             let (id, value) = row?;

@@ -124,6 +124,7 @@ pub use snapshot::Snapshot;
 pub use sources::MessageRef;
 pub use store::{Storage, Store};
 pub use store_key::{KeyFileError, StoreKey};
+pub use tombstones::Remembered;
 pub use view::View;
 pub use waiting::Standing;
 pub use window::Window;

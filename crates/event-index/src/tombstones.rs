@@ -10,6 +10,9 @@ use crate::{IndexError, LocalId, Store};
 const RECORDS: &str = "tombstone-records-1";
 const DRAFTS: &str = "draft-tombstones-1";
 
+/// A deleted id, and the owner's bytes about it, if there are any.
+pub type Remembered = (EventId, Option<Vec<u8>>);
+
 impl Store {
     /// Remembers something of events that are deleted, or that a deletion is about to take, in one transaction. What is
     /// known of one already stays.
@@ -28,14 +31,10 @@ impl Store {
 
     /// The first `max` deleted ids after this one, in order, with what is remembered of each. A record that does not
     /// open any more is logged and left out; its id stays deleted.
-    pub fn tombstones(
-        &self,
-        after: Option<EventId>,
-        max: usize,
-    ) -> Result<Vec<(EventId, Option<Vec<u8>>)>, IndexError> {
+    pub fn tombstones(&self, after: Option<EventId>, max: usize) -> Result<Vec<Remembered>, IndexError> {
         let transaction = self.read()?;
         let records = transaction.open_table(TOMBSTONE_RECORDS)?;
-        let first = after.map_or([0; 32], |id| id.to_bytes());
+        let first = after.map_or([0; 32], EventId::to_bytes);
         let mut found = Vec::new();
         for row in transaction.open_table(TOMBSTONES)?.range::<&[u8; 32]>(&first..)? {
             let id = EventId::from_byte_array(*row?.0.value());

@@ -431,6 +431,49 @@ fn deleting_takes_every_version_every_copy_and_every_note() {
 }
 
 #[test]
+fn deleting_one_part_of_a_long_text_takes_all_of_them() {
+    let mut library = Library::new();
+    let piece = |words: &str, at: u64, place: &str, parent: Parent, whole: &str| {
+        let mut message = say(words, at, parent);
+        message.role = Role::User;
+        message.part = chat_model::Part::from_tag(place, &whole.repeat(32));
+        message
+    };
+    library.insert(event(1), 10, piece("1", 1, "1/3", Parent::Top, "0f"));
+    library.insert(
+        event(2),
+        11,
+        piece("2", 2, "2/3", Parent::Message(event(1)), "0f"),
+    );
+    library.insert(
+        event(3),
+        12,
+        piece("3", 3, "3/3", Parent::Message(event(2)), "0f"),
+    );
+    // Another text behind it, a version of its middle, and a reply.
+    library.insert(
+        event(4),
+        13,
+        piece("4", 4, "1/3", Parent::Message(event(3)), "0f"),
+    );
+    library.insert(
+        event(5),
+        14,
+        piece("5", 5, "2/3", Parent::Message(event(1)), "aa"),
+    );
+    library.insert(event(6), 15, say("a", 6, Parent::Message(event(3))));
+    for n in 1..=3 {
+        let mut ids: Vec<MessageId> = library.doomed(&event(n).to_string()).unwrap().ids().collect();
+        ids.sort();
+        assert_eq!(ids, [event(1), event(2), event(3)], "by part {n}");
+    }
+    for n in 4..=6 {
+        let ids: Vec<MessageId> = library.doomed(&event(n).to_string()).unwrap().ids().collect();
+        assert_eq!(ids, [event(n)]);
+    }
+}
+
+#[test]
 fn copies_that_go_with_a_removed_one_are_told_once() {
     let mut library = Library::new();
     library.insert(event(2), 20, say("q", 1, Parent::Top));

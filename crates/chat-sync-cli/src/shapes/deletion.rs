@@ -121,7 +121,7 @@ impl<'a> From<&'a DeletionReport> for Deleted<'a> {
 
 /// `chats delete --here-only`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Dropped<'a> {
+pub(crate) struct HereOnly<'a> {
     dry_run: bool,
     here_only: bool,
     id: &'a str,
@@ -130,7 +130,7 @@ pub(crate) struct Dropped<'a> {
     kept: usize,
 }
 
-impl<'a> Dropped<'a> {
+impl<'a> HereOnly<'a> {
     pub(crate) fn new(preview: &'a DeletionPreview, dropped: &DroppedHere) -> Self {
         Self {
             dry_run: false,

@@ -79,7 +79,7 @@ impl UploaderActor {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "deletions wait to be signed; trying again");
-                    ctx.run_later(RETRY, |actor, ctx| actor.sign(ctx));
+                    ctx.run_later(RETRY, Self::sign);
                 }
             }
             actor.settle_all(ctx);
