@@ -121,7 +121,7 @@ impl<'a> From<&'a DeletionReport> for Deleted<'a> {
 
 /// `chats delete --here-only`.
 #[derive(Debug, Serialize)]
-pub(crate) struct HereOnly<'a> {
+pub(crate) struct FromHere<'a> {
     dry_run: bool,
     here_only: bool,
     id: &'a str,
@@ -130,7 +130,7 @@ pub(crate) struct HereOnly<'a> {
     kept: usize,
 }
 
-impl<'a> HereOnly<'a> {
+impl<'a> FromHere<'a> {
     pub(crate) fn new(preview: &'a DeletionPreview, dropped: &DroppedHere) -> Self {
         Self {
             dry_run: false,

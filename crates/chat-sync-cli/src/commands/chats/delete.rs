@@ -8,7 +8,7 @@ use crate::cli::DeleteArgs;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural};
-use crate::shapes::deletion::{Deleted, HereOnly, Preview, told_word};
+use crate::shapes::deletion::{Deleted, FromHere, Preview, told_word};
 
 pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<(), Failure> {
     let account = context.account()?;
@@ -119,7 +119,7 @@ async fn drop_here(
 ) -> Result<(), Failure> {
     let dropped = engine.drop_here(target).await?;
     if output.is_json() {
-        output.json(&HereOnly::new(preview, &dropped))?;
+        output.json(&FromHere::new(preview, &dropped))?;
     } else {
         output.line(&format!(
             "{} dropped from this device; the next sync brings them back",
