@@ -89,10 +89,10 @@ async fn rounds_of_nothing(device: &Handle) -> Vec<u32> {
 
 #[test]
 fn f34_a_long_chat_is_gone_everywhere_and_an_offline_relay_hears_of_it_days_later() {
+    let (here, away) = (MemoryRelay::default(), MemoryRelay::default());
+    let messages = futures_executor::block_on(chat(2_000, &[&here, &away]));
+    let (laptop_disk, phone_disk) = (Device::new(&[HERE, AWAY]), Device::new(&[HERE]));
     simulate(async {
-        let (here, away) = (MemoryRelay::default(), MemoryRelay::default());
-        let messages = chat(2_000, &[&here, &away]).await;
-        let (laptop_disk, phone_disk) = (Device::new(&[HERE, AWAY]), Device::new(&[HERE]));
         let laptop = begin(&laptop_disk, 1, &[(HERE, &here), (AWAY, &away)]).await;
         let phone = begin(&phone_disk, 2, &[(HERE, &here)]).await;
         assert!(laptop.sync().await.unwrap().complete);
@@ -144,9 +144,13 @@ fn f34_a_long_chat_is_gone_everywhere_and_an_offline_relay_hears_of_it_days_late
         })
         .await;
         assert_eq!(phone.conversations().await.unwrap(), []);
-        phone.shutdown().await;
+    });
 
-        seconds(3 * DAYS).await;
+    // Three days later.
+    simulate(async {
+        let both = [(HERE, &here), (AWAY, &away)];
+        let laptop = start(laptop_disk.config(), 30, 3 * DAYS, network(&both)).await;
+        seconds(60).await;
         assert_eq!(of_kind(&away, 1080).len(), 2_000);
         away.up();
         until(&laptop, "everything arrived", |status| status.complete).await;
