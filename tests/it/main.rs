@@ -8,6 +8,7 @@ mod closed_keyrings;
 mod converges;
 mod deaths;
 mod deletions;
+mod deletions_here;
 mod deliveries;
 mod fault_lab;
 mod faults_connections;

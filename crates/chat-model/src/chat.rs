@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::order::{Link, Node, ordered};
 use crate::title::title;
-use crate::{Conversation, ConversationSummary, Library, Message, MessageId, Parent, Role};
+use crate::{
+    Conversation, ConversationSummary, Library, Message, MessageId, Parent, Removed, Role, Tombstone,
+};
 
 /// A message in the library.
 #[derive(Debug, Clone)]
@@ -26,6 +28,24 @@ pub(crate) struct Entry {
     pub(crate) message: Message,
     /// Its other ids, each with what its own copy replies to: that counts again once the message is removed.
     pub(crate) aliases: BTreeMap<MessageId, Parent>,
+}
+
+impl Entry {
+    /// What a removal of this message takes, under its canonical id.
+    pub(crate) fn removal(&self, id: MessageId) -> Removed {
+        let aliases = || self.aliases.iter();
+        Removed {
+            ids: [id]
+                .into_iter()
+                .chain(aliases().map(|(alias, _)| *alias))
+                .collect(),
+            parents: [self.message.parent.clone()]
+                .into_iter()
+                .chain(aliases().map(|(_, parent)| parent.clone()))
+                .collect(),
+            tombstone: Tombstone::of(&self.message),
+        }
+    }
 }
 
 #[derive(Default)]

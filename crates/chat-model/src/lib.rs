@@ -37,6 +37,7 @@
 mod chat;
 mod content;
 mod conversation;
+mod deletion;
 mod draft;
 mod find;
 mod id;
@@ -54,6 +55,7 @@ mod tree;
 pub use chat::Held;
 pub use content::Content;
 pub use conversation::{Conversation, ConversationSummary, Selection, Shown};
+pub use deletion::Doomed;
 pub use draft::DraftError;
 pub use find::FindError;
 pub use id::{IdError, MessageId};

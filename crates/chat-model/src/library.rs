@@ -49,6 +49,7 @@ pub struct Library {
     /// Removed ids, with what their message replied to where that is known.
     pub(crate) removed: BTreeMap<MessageId, Option<Parent>>,
     removed_identities: BTreeSet<Identity>,
+    late: Vec<Removed>,
 }
 
 impl Library {
@@ -65,7 +66,15 @@ impl Library {
             .is_some_and(|identity| self.removed_identities.contains(identity));
         if copy_removed || self.removed.contains_key(&id) {
             // The removal may have come first and not known what it removed. Now other copies can go too.
-            self.bury(id, Some(Tombstone::of(&message)));
+            let tombstone = Tombstone::of(&message);
+            if !self.removed.contains_key(&id) {
+                self.late.push(Removed {
+                    ids: vec![id],
+                    parents: vec![tombstone.parent.clone()],
+                    tombstone: tombstone.clone(),
+                });
+            }
+            self.bury(id, Some(tombstone));
             return Inserted::Removed;
         }
         if self.homes.contains_key(&id) || self.aliases.contains_key(&id) {
@@ -128,16 +137,34 @@ impl Library {
         removed
     }
 
+    /// Takes a message away as if it had never come: a copy that comes later is taken. An unknown id changes nothing.
+    pub fn forget(&mut self, id: &MessageId) {
+        let Some((_, entry)) = self.resolve(id).and_then(|canonical| self.take(canonical)) else {
+            return;
+        };
+        for alias in entry.aliases.keys() {
+            self.aliases.remove(alias);
+        }
+    }
+
+    /// Copies that went, or were not taken, because another copy of their message was removed: they are still where
+    /// they came from. Those that were told before are not told again.
+    pub fn take_late(&mut self) -> Vec<Removed> {
+        std::mem::take(&mut self.late)
+    }
+
     /// Takes a removal that was kept on disk, with the tombstone that was kept with it, if any.
     pub fn bury(&mut self, id: MessageId, tombstone: Option<Tombstone>) {
-        self.drop_message(id);
+        let gone = self.drop_message(id);
+        self.late.extend(gone.filter(|gone| gone.ids.len() > 1));
         let Some(tombstone) = tombstone else {
             self.removed.entry(id).or_insert(None);
             return;
         };
         if let Some(identity) = tombstone.identity() {
             if let Some(copy) = self.identities.get(&identity).copied() {
-                self.drop_message(copy);
+                let gone = self.drop_message(copy);
+                self.late.extend(gone);
             }
             self.removed_identities.insert(identity);
         }
@@ -206,18 +233,14 @@ impl Library {
     fn drop_message(&mut self, id: MessageId) -> Option<Removed> {
         let canonical = self.resolve(&id)?;
         let (identity, entry) = self.take(canonical)?;
-        let tombstone = Tombstone::of(&entry.message);
-        let ids = [canonical]
-            .into_iter()
-            .chain(entry.aliases.keys().copied())
-            .collect();
+        let removed = entry.removal(canonical);
         self.removed.insert(canonical, Some(entry.message.parent));
         for (alias, parent) in entry.aliases {
             self.aliases.remove(&alias);
             self.removed.insert(alias, Some(parent));
         }
         self.removed_identities.extend(identity);
-        Some(Removed { ids, tombstone })
+        Some(removed)
     }
 
     /// Puts a message into its conversation under its canonical id.

@@ -190,11 +190,28 @@ pub(crate) enum Chats {
     },
     /// Write a message
     Send(Send),
+    /// Delete a conversation, or one message, on every device and relay
+    Delete(DeleteArgs),
     /// Print messages as they land
     Watch {
         /// Only those of this conversation
         selector: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Its id, a unique beginning of it, a part of its title, or `latest`; or the whole id of one message
+    pub(crate) selector: String,
+    /// Only say what would go
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Only drop it from this device; the next sync brings it back
+    #[arg(long)]
+    pub(crate) here_only: bool,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The JSON shapes of DESIGN 8. Other keys may be added; these stay.
 
+pub(crate) mod deletion;
 pub(crate) mod relays;
 
 use chat_sync::{

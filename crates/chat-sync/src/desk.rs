@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_model::MessageId;
-use event_index::{Counts, IndexError, LocalId, Store};
+use chat_model::{Doomed, MessageId};
+use event_index::{Buried, Counts, EventIndex, IndexError, LocalId, Store};
 use nostr::event::EventId;
 use pns_keys::keeper::{Keeper, SIGNER_WAIT, Unlock};
+use realtime::Realtime;
 use reconciler::{Compare, Reconciler};
 use relay_link::RelayLink;
 use status::{AccountState, RelayState, RelayStatus, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::deletion::{DeletionPreview, DroppedHere, RelayDeletion};
 use crate::receipts::{MessageReceipt, receipts};
 use crate::report::SyncReport;
 use crate::waking::doubt_connections;
@@ -44,6 +46,14 @@ pub(crate) enum Request {
         oneshot::Sender<Result<Vec<MessageReceipt>, IndexError>>,
     ),
     Resolve(LocalId, oneshot::Sender<Result<Option<EventId>, IndexError>>),
+    Preview(Box<Doomed>, oneshot::Sender<Result<DeletionPreview, IndexError>>),
+    /// Answers when relays that can be reached were told, and asked what they still serve.
+    Deleted(
+        Buried,
+        Vec<EventId>,
+        oneshot::Sender<Result<Vec<RelayDeletion>, IndexError>>,
+    ),
+    DropHere(Box<Doomed>, oneshot::Sender<Result<DroppedHere, IndexError>>),
     /// Answers after a moment.
     Breathe(oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -53,6 +63,8 @@ pub(crate) enum Request {
 pub(crate) struct Desk {
     pub(crate) env: supervision::Env,
     pub(crate) store: Arc<Store>,
+    pub(crate) index: EventIndex,
+    pub(crate) realtime: Realtime,
     pub(crate) relays: Vec<String>,
     pub(crate) reconciler: Reconciler,
     pub(crate) links: Vec<RelayLink>,
@@ -99,6 +111,15 @@ impl Desk {
             Request::Resolve(local, answer) => {
                 let store = Arc::clone(&self.store);
                 let _ = answer.send(self.env.workers.run(move || store.resolve(&local)).await);
+            }
+            Request::Preview(doomed, answer) => {
+                let _ = answer.send(self.preview(*doomed).await);
+            }
+            Request::Deleted(buried, ids, answer) => {
+                let _ = answer.send(self.follow_up(&buried, ids).await);
+            }
+            Request::DropHere(doomed, answer) => {
+                let _ = answer.send(self.drop_here(*doomed).await);
             }
             Request::Breathe(answer) => {
                 actix::clock::sleep(BREATH).await;
@@ -203,6 +224,17 @@ impl Desk {
         }
     }
 
+    /// Waits until every relay is connected or known to be out of reach, and until there are keys, as far as there are
+    /// any to be had.
+    pub(crate) async fn reach(&self) {
+        self.redial().await;
+        self.until(KEY_PATIENCE, |status| {
+            status.relays.iter().all(|relay| !connecting(relay))
+        })
+        .await;
+        self.settle_keys().await;
+    }
+
     async fn counts(&self) -> Result<Counts, IndexError> {
         let store = Arc::clone(&self.store);
         self.env.workers.run(move || store.counts()).await
@@ -218,12 +250,7 @@ impl Desk {
             .iter()
             .any(|relay| relay.report.is_some());
 
-        self.redial().await;
-        self.until(KEY_PATIENCE, |status| {
-            status.relays.iter().all(|relay| !connecting(relay))
-        })
-        .await;
-        self.settle_keys().await;
+        self.reach().await;
         if stale {
             // A pass that began meanwhile, because a key appeared, answers this call; starting it over would lose its
             // account of what it moved.
@@ -278,7 +305,7 @@ fn connecting(relay: &RelayStatus) -> bool {
     relay.state == RelayState::Connecting
 }
 
-fn unreachable(relay: &RelayStatus) -> bool {
+pub(crate) fn unreachable(relay: &RelayStatus) -> bool {
     matches!(relay.state, RelayState::Waiting { .. } | RelayState::Off)
         || relay.report.is_none() && matches!(relay.state, RelayState::Refused { .. })
 }

@@ -98,6 +98,8 @@ impl Running {
         let desk = Desk {
             env: env.runtime,
             store: config.store.clone(),
+            index: wiring.index.clone(),
+            realtime: wiring.realtime.clone(),
             relays,
             reconciler: wiring.reconciler.clone(),
             links: wiring.links.values().cloned().collect(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_model::{Content, ConversationSummary, FindError, Message, MessageId, Parent, Role};
+use chat_model::{Content, ConversationSummary, Doomed, FindError, Message, MessageId, Parent, Role};
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, NotReady, Realtime};
@@ -12,8 +12,9 @@ use status::Status;
 use supervision::{Clock, Entropy};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use uploader::{Compose, ComposeError, Composed, Uploader};
+use uploader::{Compose, ComposeError, Composed, DeleteFailed, Uploader};
 
+use crate::deletion::{DeletionPreview, DeletionReport, DroppedHere, events_of};
 use crate::desk::Request;
 use crate::error::EngineError;
 use crate::receipts::MessageReceipt;
@@ -234,6 +235,32 @@ impl Handle {
         Ok(self.patiently(|| self.realtime.conversation(selector)).await??)
     }
 
+    /// What [`Handle::delete`] would take. Nothing changes. `selector` is one of [`Handle::conversation`], or the whole id
+    /// of one message.
+    pub async fn delete_preview(&self, selector: &str) -> Result<DeletionPreview, EngineError> {
+        let doomed = Box::new(self.doomed(selector).await?);
+        Ok(self.ask(|answer| Request::Preview(doomed, answer)).await??)
+    }
+
+    /// Deletes a conversation, or one message, for good: on this device at once, and on disk before anything else. Then
+    /// waits until the relays that can be reached took the deletions, and asks each what it still serves. The others are
+    /// told whenever they can be reached, by this engine or the next; nothing of it is shown again, whoever serves it.
+    pub async fn delete(&self, selector: &str) -> Result<DeletionReport, EngineError> {
+        let doomed = self.doomed(selector).await?;
+        let (ids, removed, weighed) = (events_of(&doomed), doomed.removed.clone(), Box::new(doomed));
+        let took = self.ask(|answer| Request::Preview(weighed, answer)).await??;
+        let buried = self.patiently(|| self.uploader.delete(removed.clone())).await?;
+        let relays = self.ask(|answer| Request::Deleted(buried, ids, answer)).await??;
+        Ok(DeletionReport { took, relays })
+    }
+
+    /// Drops a conversation, or one message, from this device only, as far as relays are known to hold it. The next
+    /// comparison brings it back; an engine that is online may compare at any time.
+    pub async fn drop_here(&self, selector: &str) -> Result<DroppedHere, EngineError> {
+        let doomed = Box::new(self.doomed(selector).await?);
+        Ok(self.ask(|answer| Request::DropHere(doomed, answer)).await??)
+    }
+
     /// How far each of these messages is, in the same order.
     pub async fn states(&self, ids: Vec<MessageId>) -> Result<Vec<MessageState>, EngineError> {
         let receipts = self.receipts(ids).await?;
@@ -285,6 +312,10 @@ impl Handle {
         }
     }
 
+    async fn doomed(&self, selector: &str) -> Result<Doomed, EngineError> {
+        Ok(self.patiently(|| self.realtime.doomed(selector)).await??)
+    }
+
     /// Composes; a second try after a restart is about the same messages, because sources say so.
     async fn compose(&self, messages: Vec<Message>) -> Result<Vec<Composed>, EngineError> {
         self.patiently(|| self.uploader.compose(messages.clone())).await
@@ -329,6 +360,21 @@ impl Starting for NotReady {
 impl Starting for ComposeError {
     fn starting(&self) -> bool {
         matches!(self, Self::Stopped)
+    }
+}
+
+impl Starting for DeleteFailed {
+    fn starting(&self) -> bool {
+        matches!(self, Self::Stopped)
+    }
+}
+
+impl From<DeleteFailed> for EngineError {
+    fn from(error: DeleteFailed) -> Self {
+        match error {
+            DeleteFailed::Store(error) => Self::Store(error),
+            DeleteFailed::Stopped => Self::Stopped,
+        }
     }
 }
 

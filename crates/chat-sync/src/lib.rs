@@ -35,6 +35,7 @@
 
 mod config;
 mod data_dir;
+mod deletion;
 mod desk;
 mod engine;
 mod error;
@@ -61,6 +62,7 @@ mod wiring;
 pub use chat_model::{ConversationSummary, FindError, Message, MessageId, Role};
 pub use config::{Config, Env, RemoteLogin};
 pub use data_dir::{Account, DataDir, DataDirError, RELAYS_DEFAULT, npub};
+pub use deletion::{DeletionPreview, DeletionReport, DroppedHere, RelayDeletion, Told};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};

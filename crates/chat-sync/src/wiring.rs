@@ -230,9 +230,11 @@ impl Wiring {
             sends: config.uploads,
             index: self.index.clone(),
             keeper: self.keeper.seal.clone(),
+            sign: self.keeper.sign_deletion.clone(),
             facts: uploader::Facts {
                 drafted: self.realtime.drafted.clone(),
                 sealed: self.realtime.sealed.clone(),
+                deleted: self.realtime.deleted.clone(),
                 settled: self.reconciler.settled.clone(),
                 uploads_changed: self.desk.uploads_changed.clone(),
                 sealing_held: self.desk.sealing_held.clone(),
@@ -254,6 +256,7 @@ impl Wiring {
             settled: self.reconciler.settled.clone(),
             downloads_changed: self.desk.downloads_changed.clone(),
             conversations_counted: self.desk.conversations_counted.clone(),
+            late_copies: self.uploader.delete.clone(),
             updates,
         };
         let constructor = move |lifeline| {

@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use crate::tables::{COUNTERS, DRAFTS, ITEMS, KEYRING_PLACES, OTHERS, TOMBSTONES};
+use crate::tables::{COUNTERS, DRAFTS, ITEMS, KEYRING_PLACES, OTHERS, TOMBSTONES, UNSIGNED};
 use crate::writer::{Counted, Writer};
 use crate::{IndexError, Store};
 
@@ -15,7 +15,7 @@ pub struct Counts {
     pub messages: u64,
     /// Messages without event ids.
     pub drafts: u64,
-    /// Drafts, and events that some relay is still to get or to confirm.
+    /// Drafts, deleted ids that no kind 5 names yet, and events that some relay is still to get or to confirm.
     pub waiting: u64,
     /// Events that are parked at some relay.
     pub parked: u64,
@@ -23,6 +23,8 @@ pub struct Counts {
     pub tombstones: u64,
     /// Keyrings on relays: each counts once for every relay that was seen to hold it.
     pub keyring_copies: u64,
+    /// Ids that were deleted here and that no kind 5 names yet.
+    pub unsigned: u64,
     /// Bytes of the JSON of all live events: what a download of everything would carry.
     pub event_bytes: u64,
 }
@@ -47,15 +49,17 @@ impl Store {
         let drafts = transaction.open_table(DRAFTS)?.len()?;
         let tombstones = transaction.open_table(TOMBSTONES)?.len()?;
         let keyring_copies = transaction.open_table(KEYRING_PLACES)?.len()?;
+        let unsigned = transaction.open_table(UNSIGNED)?.len()?;
         let counted = Counted::load(&transaction.open_table(COUNTERS)?)?;
         Ok(Counts {
             items,
             messages: items.saturating_sub(others) + drafts,
             drafts,
-            waiting: drafts + counted.waiting,
+            waiting: drafts + unsigned + counted.waiting,
             parked: counted.parked,
             tombstones,
             keyring_copies,
+            unsigned,
             event_bytes: counted.event_bytes,
         })
     }

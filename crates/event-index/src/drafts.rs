@@ -232,7 +232,7 @@ impl Writer<'_> {
         Ok(DraftOutcome::Added)
     }
 
-    fn take_draft(&mut self, local: LocalId) -> Result<bool, IndexError> {
+    pub(crate) fn take_draft(&mut self, local: LocalId) -> Result<bool, IndexError> {
         let Some(number) = self
             .draft_ids
             .remove(local.as_bytes())?

@@ -6,7 +6,9 @@ use nostr::event::EventId;
 use redb::{ReadTransaction, ReadableTable, TableError};
 
 use crate::sealing::hex;
-use crate::tables::{EXTRA, IDS, KEYRING_PLACES, TOMBSTONE_TIMES};
+use crate::tables::{
+    DRAFT_TOMBSTONES, EXTRA, IDS, KEYRING_PLACES, TOMBSTONE_RECORDS, TOMBSTONE_TIMES, UNSIGNED,
+};
 use crate::writer::Writer;
 use crate::{IndexError, Item, Store};
 
@@ -96,13 +98,16 @@ impl Store {
         })
     }
 
-    /// Makes the tables of this file, and the places of keyrings, in a store that was written before they were known.
+    /// Makes the tables around deletions, and the places of keyrings, in a store that was written before they were known.
     pub(crate) fn make_extra(&self) -> Result<(), IndexError> {
         let transaction = self.read()?;
         let known = transaction
             .open_table(EXTRA)
-            .and_then(|_| transaction.open_table(TOMBSTONE_TIMES).map(drop))
-            .and_then(|()| transaction.open_table(KEYRING_PLACES).map(drop));
+            .and_then(|_| transaction.open_table(TOMBSTONE_TIMES))
+            .and_then(|_| transaction.open_table(TOMBSTONE_RECORDS))
+            .and_then(|_| transaction.open_table(DRAFT_TOMBSTONES))
+            .and_then(|_| transaction.open_table(UNSIGNED))
+            .and_then(|_| transaction.open_table(KEYRING_PLACES).map(drop));
         match known {
             Ok(()) => Ok(()),
             // A writer opens every table, which makes it.

@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use nostr::event::EventId;
+use nostr::event::{Event, EventId};
 use supervision::Outlet;
 
 use crate::actor::EventIndexActor;
 use crate::messages::{
-    AddDrafts, Command, CommitSealed, Enqueue, ForgetAgreement, ForgetRelay, Ingest, Place, PlaceKeyrings,
-    PutKeyring, PutMeta, PutRelayProfile, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts,
-    RemoveExtra, SetDeliveries, SetRelays,
+    AddDrafts, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
+    ForgetRelay, Ingest, KeepRecords, Place, PlaceKeyrings, PutKeyring, PutMeta, PutRelayProfile,
+    QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, SetDeliveries, SetRelays,
 };
 use crate::{
-    Agreement, Arrival, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace, KeyringRow,
-    LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    Agreement, Arrival, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
+    KeyringRow, LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
@@ -58,6 +58,10 @@ outlets! {
     place: Place,
     remove_extra: RemoveExtra,
     forget_agreement: ForgetAgreement,
+    bury: Bury,
+    commit_deletions: CommitDeletions,
+    keep_records: KeepRecords,
+    drop_bodies: DropBodies,
     put_keyring: PutKeyring,
     place_keyrings: PlaceKeyrings,
     set_relays: SetRelays,
@@ -180,6 +184,34 @@ impl EventIndex {
     /// See [`Store::forget_agreement`].
     pub async fn forget_agreement(&self, relay: String) -> Result<(), IndexError> {
         ask(&self.outlets.forget_agreement, ForgetAgreement { relay }).await
+    }
+
+    /// See [`Store::bury`].
+    pub async fn bury(&self, burials: Vec<Burial>) -> Result<Buried, IndexError> {
+        ask(&self.outlets.bury, Bury { burials }).await
+    }
+
+    /// See [`Store::commit_deletions`].
+    pub async fn commit_deletions(
+        &self,
+        deletions: Vec<Event>,
+        relays: Vec<String>,
+    ) -> Result<usize, IndexError> {
+        ask(
+            &self.outlets.commit_deletions,
+            CommitDeletions { deletions, relays },
+        )
+        .await
+    }
+
+    /// See [`Store::keep_records`].
+    pub async fn keep_records(&self, records: Vec<(EventId, Vec<u8>)>) -> Result<(), IndexError> {
+        ask(&self.outlets.keep_records, KeepRecords { records }).await
+    }
+
+    /// See [`Store::drop_bodies`].
+    pub async fn drop_bodies(&self, ids: Vec<EventId>) -> Result<usize, IndexError> {
+        ask(&self.outlets.drop_bodies, DropBodies { ids }).await
     }
 
     /// See [`Store::put_keyring`].

@@ -69,7 +69,7 @@ impl Store {
 }
 
 impl Writer<'_> {
-    fn ingest_one(&mut self, event: &Event, ingested: &mut Ingested) -> Result<(), IndexError> {
+    pub(crate) fn ingest_one(&mut self, event: &Event, ingested: &mut Ingested) -> Result<(), IndexError> {
         // No held event has a tombstone.
         if self.deleted_by_its_author(event)? {
             ingested.tombstoned.push(event.id);
@@ -97,6 +97,7 @@ impl Writer<'_> {
                 deleted.push(id);
             }
             self.add_tombstone(&id, &deletion.pubkey)?;
+            self.signed(&id, &deletion.pubkey)?;
         }
         Ok(())
     }

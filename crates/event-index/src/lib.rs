@@ -8,6 +8,8 @@
 //! - A [`RelayView`] is what one relay is expected to hold: the items, without what it refused, with what it serves and
 //!   is not taken ([`Extra`]).
 //! - A *draft* is a message without an event id. [`Store::commit_sealed`] turns drafts into items.
+//! - A *tombstone* is what stays of a deleted event. [`Store::bury`] makes them for what a person deleted here,
+//!   [`Store::ingest`] for what a kind 5 names.
 //! - A [`Delivery`] is an event on its way to one relay; an [`Agreement`] is a comparison that matched.
 //!
 //! What a reader can rely on:
@@ -54,6 +56,7 @@ mod at_relay;
 mod backend;
 mod block_items;
 mod blocks;
+mod burials;
 mod by_author;
 mod counts;
 mod deliveries;
@@ -92,6 +95,7 @@ mod store;
 mod store_key;
 mod superblocks;
 mod tables;
+mod tombstones;
 mod values;
 mod view;
 mod waiting;
@@ -101,6 +105,7 @@ mod writer;
 pub use actor::EventIndexActor;
 pub use agreements::{Agreement, Basis};
 pub use at_relay::{AtRelay, Placed, Sorted};
+pub use burials::{Burial, Buried, Unsigned};
 pub use counts::Counts;
 pub use deliveries::{Delivery, DeliveryState};
 pub use drafts::{DRAFT_BYTES_MAX, Draft, DraftOutcome, DraftPage, NewDraft, SealedDraft};
@@ -126,6 +131,7 @@ pub use sources::MessageRef;
 pub use standing::{Parked, Receipt, Standing};
 pub use store::{Storage, Store};
 pub use store_key::{KeyFileError, StoreKey};
+pub use tombstones::Remembered;
 pub use view::View;
 pub use window::Window;
 

@@ -2,11 +2,11 @@
 //! on disk; commands are carried out one at a time, in the order they came.
 
 use actix::prelude::*;
-use nostr::event::EventId;
+use nostr::event::{Event, EventId};
 
 use crate::{
-    Agreement, Arrival, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
-    KeyringRow, LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    Agreement, Arrival, Burial, Buried, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested,
+    KeyringPlace, KeyringRow, LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
@@ -144,6 +144,32 @@ commands! {
         /// The relay.
         relay: String,
     } -> () = store.forget_agreement(&relay);
+
+    /// Command: delete messages for good. See [`Store::bury`].
+    Bury {
+        /// The messages, by each of their names.
+        burials: Vec<Burial>,
+    } -> Buried = store.bury(burials);
+
+    /// Command: keep deletions of what was buried, and queue them. See [`Store::commit_deletions`].
+    CommitDeletions {
+        /// Events of kind 5, signed.
+        deletions: Vec<Event>,
+        /// Where they are to go.
+        relays: Vec<String>,
+    } -> usize = store.commit_deletions(&deletions, &relays);
+
+    /// Command: remember something of events that are deleted, or are about to be. See [`Store::keep_records`].
+    KeepRecords {
+        /// The events, and the owner's bytes.
+        records: Vec<(EventId, Vec<u8>)>,
+    } -> () = store.keep_records(&records);
+
+    /// Command: drop messages here that relays have. See [`Store::drop_bodies`].
+    DropBodies {
+        /// Their events.
+        ids: Vec<EventId>,
+    } -> usize = store.drop_bodies(&ids);
 
     /// Command: keep a keyring. See [`Store::put_keyring`].
     PutKeyring {

@@ -113,6 +113,28 @@ pub(crate) const TOMBSTONES: TableDefinition<Bytes32, Blob> = TableDefinition::n
 /// Value: `u64`       # `created_at` in seconds
 pub(crate) const TOMBSTONE_TIMES: TableDefinition<Bytes32, u64> = TableDefinition::new("tombstone-times-1");
 
+/// What its owner wants to remember of a deleted event, for those that were opened.
+///
+/// Key:   `[u8; 32]`  # event id
+/// Value: sealed      # the owner's bytes
+pub(crate) const TOMBSTONE_RECORDS: TableDefinition<Bytes32, Blob> =
+    TableDefinition::new("tombstone-records-1");
+
+/// Drafts that were deleted before they were sealed: replies still name them.
+///
+/// Key:   `[u8; 16]`  # local id, never one in [`DRAFT_IDS`]
+/// Value: sealed      # the owner's bytes
+pub(crate) const DRAFT_TOMBSTONES: TableDefinition<Bytes16, Blob> =
+    TableDefinition::new("draft-tombstones-1");
+
+/// Events that were deleted on this device, and that no kind 5 among the items names yet. As public as the envelopes
+/// were.
+///
+/// Key:   `[u8; 32]`  # an id in [`TOMBSTONES`]
+/// Value: `[u8; 40]`  # its author (32) ‖ its `created_at` (8, LE)
+pub(crate) const UNSIGNED: TableDefinition<Bytes32, &'static [u8; 40]> =
+    TableDefinition::new("unsigned-deletions-1");
+
 /// What relays serve that is not taken. The reason is one byte in the open: the keys of [`TOMBSTONES`] tell as much.
 ///
 /// Key:   `([u8; 16], u64, [u8; 32])`  # (relay tag, `created_at` in seconds, event id); the id is never one in [`IDS`]

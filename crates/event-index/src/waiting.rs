@@ -3,17 +3,17 @@
 use redb::ReadableTableMetadata;
 
 use crate::delivery_rows::Row;
-use crate::tables::{DELIVERIES, DRAFTS, ITEMS};
+use crate::tables::{DELIVERIES, DRAFTS, ITEMS, UNSIGNED};
 use crate::{DeliveryState, IndexError, Store};
 
 impl Store {
-    /// How many messages still have to reach this relay: its waiting and sent rows, and every draft. Cost: the rows
-    /// of that relay, which are its exceptions.
+    /// How many messages still have to reach this relay: its waiting and sent rows, every draft, and
+    /// every deleted id that no kind 5 names yet. Cost: the rows of that relay, which are its exceptions.
     pub fn undelivered(&self, relay: &str) -> Result<u64, IndexError> {
         let transaction = self.read()?;
         let rows = transaction.open_table(DELIVERIES)?;
         let tag = self.keys.relay_tag(relay);
-        let mut waiting = transaction.open_table(DRAFTS)?.len()?;
+        let mut waiting = transaction.open_table(DRAFTS)?.len()? + transaction.open_table(UNSIGNED)?.len()?;
         for row in rows.range((&tag, 0)..(&tag, u64::MAX))? {
             let (key, bytes) = self.scan(row)?;
             let row = Row::decode(&tag, key.value().1, bytes.value(), None)?;

@@ -10,8 +10,8 @@ use crate::fingerprint_index::FingerprintIndex;
 use crate::sealing::Keys;
 use crate::tables::{
     ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
-    DRAFTS, ENVELOPES, EXTRA, IDS, ITEMS, KEYRING_PLACES, KEYRINGS, LOCALS, META, OTHERS, RELAYS, SOURCES,
-    TOMBSTONE_TIMES, TOMBSTONES, VALUES,
+    DRAFT_TOMBSTONES, DRAFTS, ENVELOPES, EXTRA, IDS, ITEMS, KEYRING_PLACES, KEYRINGS, LOCALS, META, OTHERS,
+    RELAYS, SOURCES, TOMBSTONE_RECORDS, TOMBSTONE_TIMES, TOMBSTONES, UNSIGNED, VALUES,
 };
 use crate::{IndexError, Item, MESSAGE_KIND};
 
@@ -33,6 +33,9 @@ pub(crate) struct Writer<'t> {
     pub(crate) delivery_totals: Table<'t, u64, (u32, u32, u32)>,
     pub(crate) tombstones: Table<'t, Bytes32, Blob>,
     pub(crate) tombstone_times: Table<'t, Bytes32, u64>,
+    pub(crate) records: Table<'t, Bytes32, Blob>,
+    pub(crate) draft_tombstones: Table<'t, Bytes16, Blob>,
+    pub(crate) unsigned: Table<'t, Bytes32, &'static [u8; 40]>,
     pub(crate) extra: Table<'t, (Bytes16, u64, Bytes32), u8>,
     pub(crate) keyrings: Table<'t, Bytes32, Blob>,
     pub(crate) keyring_places: Table<'t, (Bytes32, Bytes16), u64>,
@@ -101,6 +104,9 @@ impl<'t> Writer<'t> {
             delivery_totals: transaction.open_table(DELIVERY_TOTALS)?,
             tombstones: transaction.open_table(TOMBSTONES)?,
             tombstone_times: transaction.open_table(TOMBSTONE_TIMES)?,
+            records: transaction.open_table(TOMBSTONE_RECORDS)?,
+            draft_tombstones: transaction.open_table(DRAFT_TOMBSTONES)?,
+            unsigned: transaction.open_table(UNSIGNED)?,
             extra: transaction.open_table(EXTRA)?,
             keyrings: transaction.open_table(KEYRINGS)?,
             keyring_places: transaction.open_table(KEYRING_PLACES)?,
@@ -294,6 +300,7 @@ impl<'t> Writer<'t> {
         }
         self.tombstones.remove(event.id.as_bytes())?;
         self.tombstone_times.remove(event.id.as_bytes())?;
+        self.records.remove(event.id.as_bytes())?;
         Ok(false)
     }
 }

@@ -3,7 +3,8 @@
 mod common;
 
 use event_index::{
-    Agreement, Basis, DeliveryState, IndexError, KeyringRow, MemoryDisk, SealedDraft, Store, StoreKey, View,
+    Agreement, Basis, Burial, DeliveryState, IndexError, KeyringRow, MemoryDisk, MessageRef, SealedDraft,
+    Store, StoreKey, View,
 };
 
 use common::{arrivals, deletion, draft, event, key, local, message, open};
@@ -13,7 +14,7 @@ const RELAYS: [&str; 2] = ["wss://a.example", "wss://b.example"];
 type Step = fn(&Store) -> Result<(), IndexError>;
 
 /// One of everything that writes, so that every table changes and the file grows.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 11] = [
     |store| store.ingest(arrivals((0..40).map(message))).map(drop),
     |store| {
         store
@@ -43,6 +44,21 @@ const STEPS: [Step; 9] = [
                 9,
                 &[message(1).id, message(101).id, message(999).id],
             )]))
+            .map(drop)
+    },
+    |store| {
+        let names = (2..30).map(|number| MessageRef::Event(message(number).id));
+        let burial = |name| Burial {
+            name,
+            record: b"record".to_vec(),
+        };
+        let names = names.chain([MessageRef::Local(local(5)), MessageRef::Local(local(2))]);
+        store.bury(names.map(burial).collect()).map(drop)
+    },
+    |store| {
+        let ids: Vec<_> = store.unsigned(None, 99)?.iter().map(|one| one.id).collect();
+        store
+            .commit_deletions(&[deletion(0, 1_800_000_000, &ids)], &RELAYS.map(str::to_owned))
             .map(drop)
     },
     |store| {

@@ -5,8 +5,8 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_index::{
-    Agreement, Basis, Counts, Delivery, DeliveryState, DraftOutcome, Item, LocalId, MemoryDisk, MessageRef,
-    NewDraft, SealedDraft, SourceId, Standing, Store, View,
+    Agreement, Basis, Burial, Counts, Delivery, DeliveryState, DraftOutcome, Item, LocalId, MemoryDisk,
+    MessageRef, NewDraft, SealedDraft, SourceId, Standing, Store, View,
 };
 use nostr::event::{Event, EventId, Kind};
 use nostr::key::PublicKey;
@@ -28,6 +28,9 @@ enum Step {
     Agree(usize, u64),
     ForgetAgreement(usize),
     ForgetRelay(usize),
+    Bury(Vec<usize>, Vec<u8>),
+    Sign(Vec<usize>),
+    DropBodies(Vec<usize>),
     Reopen,
 }
 
@@ -83,6 +86,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_usize, 0..20_u64).prop_map(|(relay, seq)| Step::Agree(relay, seq)),
         1 => (0..3_usize).prop_map(Step::ForgetAgreement),
         1 => (0..3_usize).prop_map(Step::ForgetRelay),
+        3 => (events(), prop::collection::vec(0..DRAFTS, 0..3)).prop_map(|(ids, drafts)| Step::Bury(ids, drafts)),
+        2 => prop::collection::vec(0..3_usize, 0..3).prop_map(Step::Sign),
+        1 => events().prop_map(Step::DropBodies),
         1 => Just(Step::Reopen),
     ]
 }
@@ -92,6 +98,8 @@ struct Model {
     last_seq: u64,
     live: BTreeMap<EventId, (u64, Event)>,
     deleters: BTreeMap<EventId, BTreeSet<PublicKey>>,
+    unsigned: BTreeMap<EventId, (PublicKey, u64)>,
+    drafts_deleted: BTreeSet<LocalId>,
     drafts: Vec<LocalId>,
     aliases: BTreeMap<LocalId, EventId>,
     sources: BTreeMap<SourceId, LocalId>,
@@ -131,7 +139,45 @@ impl Model {
                 self.rows.retain(|(_, row), _| *row != seq);
             }
             self.deleters.entry(target).or_default().insert(event.pubkey);
+            if self
+                .unsigned
+                .get(&target)
+                .is_some_and(|(author, _)| *author == event.pubkey)
+            {
+                self.unsigned.remove(&target);
+            }
         }
+    }
+
+    /// Deletes what is meant, and returns the events that were held.
+    fn bury(&mut self, ids: &[EventId], drafts: &[LocalId]) -> Vec<EventId> {
+        let mut ids = ids.to_vec();
+        for draft in drafts {
+            if let Some(event) = self.aliases.get(draft) {
+                ids.push(*event);
+            } else if self.drafts.contains(draft) {
+                self.drafts.retain(|kept| kept != draft);
+                self.drafts_deleted.insert(*draft);
+            }
+        }
+        let mut buried = Vec::new();
+        for id in ids {
+            let Some((seq, event)) = self
+                .live
+                .get(&id)
+                .filter(|(_, event)| event.kind == Kind::from(1080))
+                .cloned()
+            else {
+                continue;
+            };
+            self.live.remove(&id);
+            self.rows.retain(|(_, row), _| *row != seq);
+            self.deleters.entry(id).or_default().insert(event.pubkey);
+            self.unsigned
+                .insert(id, (event.pubkey, event.created_at.as_secs()));
+            buried.push(id);
+        }
+        buried
     }
 
     fn name(&self, local: LocalId) -> MessageRef {
@@ -192,16 +238,25 @@ impl Model {
             items: self.live.len() as u64,
             messages: self.messages().count() as u64 + drafts,
             drafts,
-            waiting: drafts + distinct(&[DeliveryState::Waiting, DeliveryState::Sent]),
+            waiting: drafts
+                + self.unsigned.len() as u64
+                + distinct(&[DeliveryState::Waiting, DeliveryState::Sent]),
             parked: distinct(&[DeliveryState::Parked]),
             tombstones: self.deleters.len() as u64,
             keyring_copies: 0,
+            unsigned: self.unsigned.len() as u64,
             event_bytes: self
                 .live
                 .values()
                 .map(|(_, event)| serde_json::to_vec(event).unwrap().len() as u64)
                 .sum(),
         }
+    }
+
+    /// The number of the author who wrote an event that is unsigned.
+    fn live_author(&self, id: EventId) -> u8 {
+        let (wrote, _) = self.unsigned[&id];
+        (0..2).find(|number| author(*number) == wrote).unwrap()
     }
 
     fn messages(&self) -> impl Iterator<Item = u64> {
@@ -341,6 +396,64 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
             model.rows.retain(|(at, _), _| *at != relay);
             store.forget_relay(RELAYS[relay]).unwrap();
         }
+        Step::Bury(which, drafts) => {
+            let ids: Vec<EventId> = which.iter().map(|n| events[*n].id).collect();
+            let drafts: Vec<LocalId> = drafts.iter().map(|draft| local(*draft)).collect();
+            let names = ids.iter().map(|id| MessageRef::Event(*id));
+            let names = names.chain(drafts.iter().map(|draft| MessageRef::Local(*draft)));
+            let burial = |name| Burial {
+                name,
+                record: format!("{name:?}").into_bytes(),
+            };
+            let buried = store.bury(names.map(burial).collect()).unwrap();
+            prop_assert_eq!(buried.last_seq, model.last_seq);
+            prop_assert_eq!(buried.events, model.bury(&ids, &drafts));
+        }
+        Step::Sign(relays) => {
+            let unsigned = store.unsigned(None, 99).unwrap();
+            let mut by_author: BTreeMap<PublicKey, Vec<EventId>> = BTreeMap::new();
+            for one in unsigned {
+                by_author.entry(one.author).or_default().push(one.id);
+            }
+            let deletions: Vec<Event> = by_author
+                .values()
+                .map(|ids| deletion(model.live_author(ids[0]), 300 + model.last_seq, ids))
+                .collect();
+            let urls: Vec<String> = relays.iter().map(|relay| RELAYS[*relay].to_owned()).collect();
+            let before = store.counts().unwrap().items;
+            prop_assert_eq!(
+                store.commit_deletions(&deletions, &urls).unwrap(),
+                deletions.len()
+            );
+            prop_assert_eq!(store.counts().unwrap().items, before + deletions.len() as u64);
+            for event in &deletions {
+                model.ingest(event);
+                let seq = model.live[&event.id].0;
+                for relay in &relays {
+                    model
+                        .rows
+                        .insert((*relay, seq), (event.id, DeliveryState::Waiting));
+                }
+            }
+        }
+        Step::DropBodies(which) => {
+            let ids: BTreeSet<EventId> = which.iter().map(|n| events[*n].id).collect();
+            let mut dropped = 0;
+            for id in &ids {
+                if let Some((seq, event)) = model.live.get(id).cloned()
+                    && event.kind == Kind::from(1080)
+                {
+                    model.live.remove(id);
+                    model.rows.retain(|(_, row), _| *row != seq);
+                    dropped += 1;
+                }
+            }
+            if dropped > 0 {
+                model.agreed.clear();
+            }
+            let ids: Vec<EventId> = ids.into_iter().collect();
+            prop_assert_eq!(store.drop_bodies(&ids).unwrap(), dropped);
+        }
         Step::Reopen => unreachable!("done by the caller, who owns the disk"),
     }
     Ok(())
@@ -403,7 +516,7 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
             .count();
         prop_assert_eq!(
             store.undelivered(relay).unwrap(),
-            (open + model.drafts.len()) as u64
+            (open + model.drafts.len() + model.unsigned.len()) as u64
         );
         for (event, standings) in events
             .iter()
@@ -439,6 +552,23 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
         .collect();
     let body = |local: &LocalId| (*local, vec![local.as_bytes()[0]; 3]);
     prop_assert_eq!(drafts, model.drafts.iter().map(body).collect::<Vec<_>>());
+    let unsigned = store.unsigned(None, 99).unwrap();
+    let unsigned: BTreeMap<_, _> = unsigned
+        .iter()
+        .map(|one| (one.id, (one.author, one.created_at)))
+        .collect();
+    prop_assert_eq!(&unsigned, &model.unsigned);
+    let mut tombstones = Vec::new();
+    while let Some(one) = store.tombstones(tombstones.last().copied(), 1).unwrap().first() {
+        tombstones.push(one.0);
+    }
+    prop_assert!(tombstones.iter().eq(model.deleters.keys()));
+    let gone = store.draft_tombstones().unwrap();
+    prop_assert!(
+        gone.iter()
+            .map(|(local, _)| *local)
+            .eq(model.drafts_deleted.iter().copied())
+    );
     for draft in 0..DRAFTS {
         let alias = model.aliases.get(&local(draft)).copied();
         prop_assert_eq!(store.resolve(&local(draft)).unwrap(), alias);

@@ -3,8 +3,9 @@
 mod common;
 
 use event_index::{
-    ABSENT_MAX, Agreement, Arrival, Basis, Delivery, DeliveryState, DraftOutcome, IndexError, Item,
+    ABSENT_MAX, Agreement, Arrival, Basis, Burial, Delivery, DeliveryState, DraftOutcome, IndexError, Item,
     KeyringPlace, KeyringRow, MemoryDisk, MessageRef, NewDraft, Parked, QueuedMissing, SealedDraft, Standing,
+    Store,
 };
 use nostr::event::{Event, EventId};
 
@@ -681,4 +682,139 @@ fn what_is_parked_is_told_by_reason() {
         [parked("a", 1, None), parked("b", 2, Some(800))]
     );
     assert_eq!(store.parked(OTHER).unwrap(), []);
+}
+
+fn buried(store: &Store, events: &[Event]) -> Vec<EventId> {
+    let burial = |event: &Event| Burial {
+        name: MessageRef::Event(event.id),
+        record: format!("about {}", event.content).into_bytes(),
+    };
+    store.bury(events.iter().map(burial).collect()).unwrap().events
+}
+
+#[test]
+fn what_is_buried_is_gone_at_once_and_waits_for_its_kind_5_across_a_restart() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    let relay = "wss://a.example".to_owned();
+    let gone = [message(1), message(2)];
+    store.ingest(arrivals((0..4).map(message))).unwrap();
+    store.enqueue(&relay, &[gone[0].id]).unwrap();
+    assert_eq!(buried(&store, &gone), gone.each_ref().map(|event| event.id));
+    drop(store);
+
+    let store = open(&disk);
+    let counts = store.counts().unwrap();
+    assert_eq!(
+        (
+            counts.messages,
+            counts.tombstones,
+            counts.unsigned,
+            counts.waiting
+        ),
+        (2, 2, 2, 2)
+    );
+    assert!(
+        store.deliveries(&relay, 0, 9).unwrap().is_empty(),
+        "nothing of it leaves"
+    );
+    assert_eq!(
+        store.ingest(arrivals(gone.clone())).unwrap().tombstoned.len(),
+        2,
+        "it stays gone"
+    );
+    let unsigned = store.unsigned(None, 9).unwrap();
+    assert_eq!(unsigned.len(), 2);
+    assert!(unsigned.iter().all(|one| one.author == author(0)));
+    assert_eq!(store.unsigned(Some(unsigned[0].id), 9).unwrap(), unsigned[1..]);
+    let records = store.tombstones(None, 9).unwrap();
+    assert_eq!(records.len(), 2);
+    assert!(records.contains(&(gone[0].id, Some(b"about message 1".to_vec()))));
+
+    let deletion = deletion(0, 1_800_000_000, &gone.map(|event| event.id));
+    assert_eq!(
+        store
+            .commit_deletions(std::slice::from_ref(&deletion), std::slice::from_ref(&relay))
+            .unwrap(),
+        1
+    );
+    assert!(store.unsigned(None, 9).unwrap().is_empty());
+    assert_eq!(store.deletions_after(4).unwrap(), [deletion.id]);
+    assert_eq!(store.deliveries(&relay, 0, 9).unwrap()[0].id, deletion.id);
+    assert_eq!(store.counts().unwrap().waiting, 1);
+}
+
+#[test]
+fn a_kind_5_of_another_device_spares_this_one_its_own() {
+    let store = open(&MemoryDisk::new());
+    let gone = [message(1), message(2)];
+    store.ingest(arrivals(gone.clone())).unwrap();
+    buried(&store, &gone);
+    store
+        .ingest(arrivals([
+            deletion(1, 9, &[gone[0].id]),
+            deletion(0, 9, &[gone[1].id]),
+        ]))
+        .unwrap();
+    let left: Vec<EventId> = store
+        .unsigned(None, 9)
+        .unwrap()
+        .iter()
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(left, [gone[0].id], "a stranger's kind 5 deletes nothing");
+}
+
+#[test]
+fn a_draft_that_is_deleted_is_never_sealed_and_one_that_was_sealed_is_deleted_as_an_event() {
+    let store = open(&MemoryDisk::new());
+    store
+        .add_drafts(vec![draft(&store, 1), draft(&store, 2)])
+        .unwrap();
+    let sealed = |number: u8| SealedDraft {
+        local: local(number),
+        event: message(100 + u64::from(number)),
+    };
+    store.commit_sealed(vec![sealed(2)], &[]).unwrap();
+    let burial = |number| Burial {
+        name: MessageRef::Local(local(number)),
+        record: vec![number],
+    };
+    let buried = store.bury(vec![burial(1), burial(2), burial(3)]).unwrap();
+    assert_eq!(
+        (buried.events, buried.drafts),
+        (vec![message(102).id], vec![local(1)])
+    );
+    assert!(store.commit_sealed(vec![sealed(1)], &[]).unwrap().is_empty());
+    assert_eq!(store.draft_tombstones().unwrap(), [(local(1), vec![1])]);
+    assert_eq!(store.draft_tombstone(&local(1)).unwrap(), Some(vec![1]));
+    assert_eq!(store.counts().unwrap().messages, 0);
+}
+
+#[test]
+fn bodies_that_are_dropped_leave_no_trace_that_keeps_them_away() {
+    let store = open(&MemoryDisk::new());
+    let relay = "wss://a.example";
+    store.ingest(arrivals((0..4).map(message))).unwrap();
+    let agreement = Agreement {
+        at: 1,
+        count: 4,
+        fingerprint: [0; 16],
+        last_seq: 4,
+        basis: Basis::Fingerprint,
+        authors: 1,
+    };
+    store.record_agreement(relay, agreement).unwrap();
+    assert_eq!(store.drop_bodies(&[message(9).id]).unwrap(), 0);
+    assert_eq!(store.agreements().unwrap().len(), 1, "nothing changed");
+    assert_eq!(store.drop_bodies(&[message(1).id, message(2).id]).unwrap(), 2);
+    assert!(store.agreements().unwrap().is_empty(), "it covered them");
+    assert_eq!(
+        store.sort_needed(relay, vec![message(1).id]).unwrap().live,
+        [message(1).id]
+    );
+    assert_eq!(
+        store.ingest(arrivals([message(1)])).unwrap().stored,
+        [message(1).id]
+    );
 }

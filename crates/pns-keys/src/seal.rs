@@ -75,7 +75,8 @@ pub(crate) fn envelope(
     Ok(key.sign(ENVELOPE, Vec::new(), content, created_at, &aux))
 }
 
-/// Signs a kind-5 event that takes back envelopes of `key`: `["e",id]`…, then `["k","1080"]` (DESIGN 3).
+/// Signs a kind-5 event that takes back envelopes of `key`: `["e",id]`…, then `["k","1080"]` (DESIGN 3). A key that
+/// writes no messages any more takes its old ones back all the same: nobody else can.
 ///
 /// The content is empty, so a relay learns nothing but the ids. `created_at` is in unix seconds.
 pub fn sign_deletion(
@@ -84,7 +85,6 @@ pub fn sign_deletion(
     created_at: u64,
     aux: [u8; 32],
 ) -> Result<Event, SealError> {
-    writable(key)?;
     if ids.is_empty() || ids.len() > DELETED_IDS_MAX {
         return Err(SealError::DeletedIds {
             ids: ids.len(),

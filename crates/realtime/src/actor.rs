@@ -13,6 +13,7 @@ use reconciler::messages::{Settled, Side};
 use relay_link::{ClientFrame, FrameArrived, RelayLink, RelayUrl, SubId};
 use supervision::{Env, Lifeline, Outlet};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use uploader::Delete;
 
 use crate::chats::{Change, Chats};
 use crate::handle::Realtime;
@@ -25,7 +26,9 @@ use crate::storing::{Intaker, Outcome, StoreFailed};
 use crate::turn::Turns;
 use crate::verify::{DELETION, ENVELOPE};
 
+mod deleting;
 mod handlers;
+mod inquiring;
 
 /// One frame of each relay at a time (links wait), facts and queries: small, and the link waits when it is full.
 const MAILBOX_MAX: usize = 512;
@@ -47,6 +50,8 @@ pub struct Facts {
     pub downloads_changed: Outlet<DownloadsChanged>,
     /// How many conversations there are.
     pub conversations_counted: Outlet<ConversationsCounted>,
+    /// Copies of deleted messages turned up.
+    pub late_copies: Outlet<Delete>,
     /// Changes to conversations. A receiver that lags is told so by the channel and reads anew.
     pub updates: broadcast::Sender<ChatUpdate>,
 }
@@ -186,6 +191,7 @@ impl RealtimeActor {
                 line.timer = Some(ctx.run_later(pause, move |actor, ctx| actor.pump(&url, ctx)));
             }
         }
+        self.ask_what_is_served(url, ctx);
         self.tell_progress(url);
         self.settle(url, ctx);
     }
@@ -409,6 +415,7 @@ impl RealtimeActor {
             // Nobody watches: then nobody misses it.
             let _ = self.facts.updates.send(update);
         }
+        self.delete_late_copies();
         self.count();
     }
 
@@ -447,6 +454,7 @@ impl RealtimeActor {
                         let _ = actor.facts.updates.send(news);
                     }
                     actor.chats = chats;
+                    actor.delete_late_copies();
                     // Before the keeper has read its keyrings, most envelopes stay closed.
                     let loading = actor
                         .keys

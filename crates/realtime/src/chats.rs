@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_model::{ConversationSummary, FindError, Inserted, Library, Message, MessageId, Selection, Shown};
+use chat_model::{
+    ConversationSummary, Doomed, FindError, Inserted, Library, Message, MessageId, Removed, Selection, Shown,
+    Tombstone,
+};
 
 use crate::messages::{ChatUpdate, ConversationView, MessageView};
 
@@ -18,17 +21,36 @@ pub(crate) enum Change {
     Seal(MessageId, MessageId, u64, Message),
     /// An id was deleted.
     Remove(MessageId),
+    /// A message was deleted with all its ids.
+    Delete(Removed),
+    /// An id was deleted before its message came; this is what stays of it.
+    Bury(MessageId, Tombstone),
+    /// A message was dropped here only.
+    Forget(MessageId),
 }
 
 /// Every conversation, and whoever must be told about changes.
 #[derive(Debug, Default)]
 pub(crate) struct Chats {
     library: Library,
+    /// Messages of which one id was deleted, and that still have others.
+    late: Vec<Removed>,
 }
 
 impl Chats {
     pub(crate) fn over(library: Library) -> Self {
-        Self { library }
+        let late = Vec::new();
+        Self { library, late }
+    }
+
+    /// Copies of deleted messages that nobody has deleted: from wherever they came, they come again.
+    pub(crate) fn take_late(&mut self) -> Vec<Removed> {
+        self.late.append(&mut self.library.take_late());
+        std::mem::take(&mut self.late)
+    }
+
+    pub(crate) fn doomed(&self, selector: &str) -> Result<Doomed, FindError> {
+        self.library.doomed(selector)
     }
 
     pub(crate) fn list(&self) -> Vec<ConversationSummary> {
@@ -82,8 +104,23 @@ impl Chats {
                 }
                 Change::Remove(id) => {
                     if let Some(gone) = self.library.remove(&id) {
-                        removed.extend(gone.ids);
+                        removed.extend(gone.ids.iter().copied());
+                        if gone.ids.len() > 1 {
+                            self.late.push(gone);
+                        }
                     }
+                }
+                Change::Delete(gone) => {
+                    for (id, tombstone) in gone.tombstones() {
+                        self.library.remove(&id);
+                        self.library.bury(id, Some(tombstone));
+                    }
+                    removed.extend(gone.ids);
+                }
+                Change::Bury(id, tombstone) => self.library.bury(id, Some(tombstone)),
+                Change::Forget(id) => {
+                    self.library.forget(&id);
+                    removed.push(id);
                 }
             }
         }

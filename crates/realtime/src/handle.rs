@@ -3,15 +3,19 @@
 use std::fmt;
 
 use actix::prelude::*;
-use chat_model::{ConversationSummary, FindError, MessageId};
+use chat_model::{ConversationSummary, Doomed, FindError, MessageId};
+use nostr::prelude::EventId;
 use pns_keys::keeper::KeysChanged;
 use reconciler::messages::{NeedIds, PageArrived, Settle};
-use relay_link::{FrameArrived, LinkChanged};
+use relay_link::{FrameArrived, LinkChanged, RelayUrl};
 use supervision::{Outlet, Restarted};
-use uploader::{Drafted, Sealed};
+use uploader::{Deleted, Drafted, Sealed};
 
 use crate::RealtimeActor;
-use crate::messages::{ConversationView, ListConversations, NotReady, ResolveMessage, ShowConversation};
+use crate::messages::{
+    ConversationView, Dropped, Inquire, ListConversations, NotReady, ResolveMessage, Served,
+    ShowConversation, ShowDoomed,
+};
 
 /// Reaches realtime from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]
@@ -30,6 +34,10 @@ pub struct Realtime {
     pub drafted: Outlet<Drafted>,
     /// Drafts that became envelopes.
     pub sealed: Outlet<Sealed>,
+    /// Messages deleted here.
+    pub deleted: Outlet<Deleted>,
+    /// Messages dropped here.
+    pub dropped: Outlet<Dropped>,
     /// Who came back.
     pub restarted: Outlet<Restarted>,
     /// Answers to what was asked.
@@ -37,6 +45,8 @@ pub struct Realtime {
     list: Outlet<ListConversations>,
     show: Outlet<ShowConversation>,
     resolve: Outlet<ResolveMessage>,
+    doomed: Outlet<ShowDoomed>,
+    inquire: Outlet<Inquire>,
 }
 
 impl Realtime {
@@ -50,11 +60,15 @@ impl Realtime {
             settle: Outlet::empty(),
             drafted: Outlet::empty(),
             sealed: Outlet::empty(),
+            deleted: Outlet::empty(),
+            dropped: Outlet::empty(),
             restarted: Outlet::empty(),
             frames: Outlet::empty(),
             list: Outlet::empty(),
             show: Outlet::empty(),
             resolve: Outlet::empty(),
+            doomed: Outlet::empty(),
+            inquire: Outlet::empty(),
         }
     }
 
@@ -67,11 +81,15 @@ impl Realtime {
         self.settle.fill(actor.clone().recipient());
         self.drafted.fill(actor.clone().recipient());
         self.sealed.fill(actor.clone().recipient());
+        self.deleted.fill(actor.clone().recipient());
+        self.dropped.fill(actor.clone().recipient());
         self.restarted.fill(actor.clone().recipient());
         self.frames.fill(actor.clone().recipient());
         self.list.fill(actor.clone().recipient());
         self.show.fill(actor.clone().recipient());
         self.resolve.fill(actor.clone().recipient());
+        self.doomed.fill(actor.clone().recipient());
+        self.inquire.fill(actor.clone().recipient());
     }
 
     /// Every conversation, newest activity first.
@@ -93,6 +111,24 @@ impl Realtime {
             })
             .await
             .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// What a deletion would take. See [`ShowDoomed`].
+    pub async fn doomed(&self, selector: &str) -> Result<Result<Doomed, FindError>, NotReady> {
+        self.doomed
+            .send(ShowDoomed {
+                selector: selector.to_owned(),
+            })
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// Which of these ids a relay serves. See [`Inquire`].
+    pub async fn served(&self, relay: RelayUrl, ids: Vec<EventId>) -> Served {
+        self.inquire
+            .send(Inquire { relay, ids })
+            .await
+            .unwrap_or_else(|_| Err("the part that asks is being started; ask again".to_owned()))
     }
 
     /// What a message is called now. See [`ResolveMessage`].

@@ -2,7 +2,8 @@
 //!
 //! - [`Realtime`] is the handle: conversations are read through it, and facts flow into it.
 //! - [`Live`] keeps one subscription per relay open. [`Fetches`] accounts for every need id. [`Intake`] gathers bursts
-//!   into batches. All three are state machines without I/O.
+//!   into batches. All are state machines without I/O.
+//! - [`Inquiry`] asks a relay which of some ids it serves.
 //! - [`verify`] is the check every event passes before anything counts it as seen.
 //! - [`RealtimeActor`] is the shell that moves frames, batches and facts, and owns the conversations in memory.
 //!
@@ -10,7 +11,7 @@
 //! - Nothing is stored, counted or shown before its kind, author, id and signature were checked.
 //! - An event is on disk before it is shown. A burst within 50 ms is one commit and one update.
 //! - Another device's deletion applies to what its own key wrote, and to nothing else; what is deleted stays gone,
-//!   whoever sends it again.
+//!   whoever sends it again. A copy of it that turns up later is not shown, and is deleted too.
 //! - Every need id is stored or counted as unavailable; silence frees its slot.
 //! - A relay that sends faster than the disk takes is read more slowly; memory stays bounded.
 //! - An envelope whose key is not known yet is stored, and opened when the key appears.
@@ -33,6 +34,7 @@ mod author;
 mod chats;
 mod fetch;
 mod handle;
+mod inquiry;
 mod intake;
 mod line;
 mod live;
@@ -41,6 +43,7 @@ mod opening;
 mod placing;
 mod queries;
 mod reading;
+mod remembering;
 mod storing;
 mod turn;
 mod verify;
@@ -49,7 +52,8 @@ mod weighted_sum;
 pub use actor::{Facts, RealtimeActor};
 pub use fetch::Fetches;
 pub use handle::Realtime;
+pub use inquiry::Inquiry;
 pub use intake::{Arrived, Intake};
 pub use live::Live;
-pub use messages::{ChatUpdate, ConversationView, DownloadsChanged, MessageView, NotReady};
+pub use messages::{ChatUpdate, ConversationView, DownloadsChanged, Dropped, MessageView, NotReady, Served};
 pub use verify::{DELETION, ENVELOPE, Rejection, Verifier, verify};

@@ -1,7 +1,8 @@
 //! What flows into realtime beside relay frames, and what it says.
 
 use actix::prelude::*;
-use chat_model::{ConversationSummary, FindError, MessageId, Role};
+use chat_model::{ConversationSummary, Doomed, FindError, MessageId, Role};
+use nostr::prelude::EventId;
 use relay_link::RelayUrl;
 
 /// Command: the list of conversations, newest activity first. Answered once what is on disk has been read.
@@ -21,6 +22,33 @@ pub struct ShowConversation {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Option<MessageId>, NotReady>")]
 pub struct ResolveMessage(pub MessageId);
+
+/// Command: what a deletion of this would take. See [`chat_model::Library::doomed`].
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Result<Doomed, FindError>, NotReady>")]
+pub struct ShowDoomed {
+    /// As in [`ShowConversation`], or the whole id of a message.
+    pub selector: String,
+}
+
+/// Fact: these messages were dropped from this device, and that is on disk. They come back like any others.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Dropped(pub Vec<MessageId>);
+
+/// Those ids that a relay serves, or why that is not known.
+pub type Served = Result<Vec<EventId>, String>;
+
+/// Command: ask a relay which of these ids it serves. What it serves is taken in like anything else; what is deleted here
+/// is remembered as that relay's extra. Answered when it has said so, or cannot be asked.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Served")]
+pub struct Inquire {
+    /// The relay.
+    pub relay: RelayUrl,
+    /// What to ask for.
+    pub ids: Vec<EventId>,
+}
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

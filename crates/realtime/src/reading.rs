@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chat_model::{Library, Message, MessageId, Parent};
+use chat_model::{Library, Message, MessageId, Parent, Tombstone};
 use event_index::{DraftPage, IndexError, LocalId, Store};
 use nostr::prelude::PublicKey;
 use pns_keys::keeper::OpenBatch;
@@ -23,7 +23,7 @@ pub(crate) enum ReadFailed {
     Keeper(#[from] KeeperGone),
 }
 
-/// Reads every envelope that can be opened, and every draft. A damaged record is logged and passed over. Cost: about
+/// Reads every tombstone, every envelope that can be opened, and every draft. A damaged record is logged and passed over. Cost: about
 /// 10 us a message, spread over the cores.
 pub(crate) async fn read_all(
     env: &Env,
@@ -31,7 +31,9 @@ pub(crate) async fn read_all(
     keeper: &Outlet<OpenBatch>,
     authors: &BTreeSet<PublicKey>,
 ) -> Result<Library, ReadFailed> {
-    let mut library = Library::new();
+    // Before the messages, so that no copy of a deleted one is shown.
+    let (reader, workers) = (Arc::clone(store), env.workers);
+    let mut library = workers.run(move || read_tombstones(&reader)).await?;
     let mut after = 0;
     // A damaged envelope spoils its page, so those before it are read one by one.
     let mut damaged_at = 0;
@@ -63,6 +65,27 @@ pub(crate) async fn read_all(
     let drafts = workers.run(move || read_drafts(&reader)).await?;
     for (id, message) in drafts {
         library.insert(id, 0, message);
+    }
+    Ok(library)
+}
+
+fn read_tombstones(store: &Store) -> Result<Library, IndexError> {
+    let mut library = Library::new();
+    let mut last = None;
+    loop {
+        let page = store.tombstones(last, PAGE)?;
+        let Some((id, _)) = page.last() else { break };
+        last = Some(*id);
+        for (id, record) in page {
+            let tombstone = record.and_then(|record| Tombstone::from_record(&record));
+            library.bury(MessageId::Event(id.to_bytes()), tombstone);
+        }
+    }
+    for (local, record) in store.draft_tombstones()? {
+        library.bury(
+            MessageId::Local(*local.as_bytes()),
+            Tombstone::from_record(&record),
+        );
     }
     Ok(library)
 }

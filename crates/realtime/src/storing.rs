@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chat_model::MessageId;
+use chat_model::{Message, MessageId, Tombstone};
 use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
@@ -11,8 +11,9 @@ use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
 
 use crate::chats::Change;
-use crate::opening::{self, KeeperGone};
+use crate::opening::{self, KeeperGone, Read};
 use crate::placing::Placing;
+use crate::remembering::named_by;
 use crate::turn::Turn;
 use crate::verify::{Rejection, Verifier};
 
@@ -113,6 +114,7 @@ impl Intaker {
         // The store writes a batch fastest in this order.
         events.sort_unstable_by_key(|event| event.id);
         let read = opening::open(&self.keeper, events, rumor_authors).await?;
+        let targets = named_by(read.iter().map(|read| &read.event));
         let store = self.index.store();
         // The store takes the events: what follows needs to know no more of them than where they are.
         let mut arrivals = Vec::with_capacity(read.len());
@@ -124,6 +126,8 @@ impl Intaker {
             arrivals.push(Arrival { event, source });
         }
         turn.comes().await;
+        self.remember_targets(targets, messages.iter().filter_map(named), rumor_authors)
+            .await?;
         let ingested = self.index.ingest(arrivals).await?;
 
         for id in &ingested.stored {
@@ -137,20 +141,34 @@ impl Intaker {
                 placing.add(relay, *item, ExtraReason::Tombstoned);
             }
         }
+        let late = messages.iter().filter_map(named);
+        if let Err(error) = self.remember(late.filter(|(id, _)| deleted.contains(id))).await {
+            // What was stored is to be shown all the same.
+            tracing::warn!(%error, "replies to deleted messages are placed by their order after a restart");
+        }
         placing.place(&self.index).await;
         let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
+        let gone: BTreeSet<EventId> = ingested.deleted.iter().copied().chain(deleted).collect();
         for (item, message) in messages {
-            if let Some(message) = message.filter(|_| stored.contains(&item.id)) {
-                let id = MessageId::Event(item.id.to_bytes());
+            let Some(message) = message else { continue };
+            let id = MessageId::Event(item.id.to_bytes());
+            if stored.contains(&item.id) {
                 outcome.changes.push(Change::Insert(id, item.created_at, message));
+            } else if gone.contains(&item.id) {
+                outcome.changes.push(Change::Bury(id, Tombstone::of(&message)));
             }
         }
-        let gone = ingested.deleted.iter().chain(&ingested.tombstoned);
-        outcome
-            .changes
-            .extend(gone.map(|id| Change::Remove(MessageId::Event(id.to_bytes()))));
+        outcome.changes.extend(
+            gone.iter()
+                .map(|id| Change::Remove(MessageId::Event(id.to_bytes()))),
+        );
         Ok(outcome)
     }
+}
+
+/// What can be remembered of an event, should it be deleted.
+fn named((item, message): &(Item, Option<Message>)) -> Option<(EventId, &Message)> {
+    Some((item.id, message.as_ref()?))
 }
 
 fn reject(relay: &RelayUrl, id: EventId, rejection: Rejection) {

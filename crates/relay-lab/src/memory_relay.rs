@@ -210,6 +210,12 @@ impl MemoryRelay {
         self.lock().store = Store::default();
     }
 
+    /// Keeps deletions (kind 5) like any event from now on, and does not carry them out (U-14). [`MemoryRelay::wipe`] ends
+    /// it.
+    pub fn keep_deleted(&self) {
+        self.lock().store.keeps_deleted = true;
+    }
+
     /// Every event it holds, newest first.
     pub fn events(&self) -> Vec<Event> {
         self.lock().store.all().map(|held| held.event.clone()).collect()

@@ -8,19 +8,21 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use event_index::EventIndex;
 use nostr::prelude::{EventId, PublicKey};
-use pns_keys::keeper::{KeysChanged, SealBatch, WriteKey};
+use pns_keys::keeper::{KeysChanged, SealBatch, SignDeletion, WriteKey};
 use reconciler::{LessonLearned, Settled, Side};
 use relay_link::{Lesson, RelayUrl};
 use supervision::{Env, Lifeline, Outlet};
 
+use crate::deletions::Deleter;
 use crate::drafts::{Batch, SealFailed, Sealer};
 use crate::handle::Uploader;
-use crate::messages::{Drafted, ParkedChanged, Sealed, SealingHeld, UploadsChanged};
+use crate::messages::{Deleted, Drafted, ParkedChanged, Sealed, SealingHeld, UploadsChanged};
 use crate::outbox::{Next, Read};
 use crate::relay::Relay;
 use crate::sealing::NotNow;
 use crate::window::Window;
 
+mod deleting;
 mod handlers;
 mod keeping;
 
@@ -40,6 +42,8 @@ pub struct Facts {
     pub drafted: Outlet<Drafted>,
     /// Drafts became envelopes.
     pub sealed: Outlet<Sealed>,
+    /// Messages were deleted here.
+    pub deleted: Outlet<Deleted>,
     /// Uploads of a pass are through.
     pub settled: Outlet<Settled>,
     /// Progress.
@@ -66,6 +70,8 @@ pub struct UploaderParts {
     pub index: EventIndex,
     /// Seals.
     pub keeper: Outlet<SealBatch>,
+    /// Signs deletions.
+    pub sign: Outlet<SignDeletion>,
     /// Who is told.
     pub facts: Facts,
 }
@@ -84,6 +90,11 @@ pub struct UploaderActor {
     pub(crate) sends: bool,
     handle: Uploader,
     sealer: Sealer,
+    deleter: Deleter,
+    /// Deletions are being signed.
+    signing: bool,
+    /// Something may have been deleted since the last ids were read.
+    sign_again: bool,
     keys: Option<KeysChanged>,
     relays: BTreeMap<RelayUrl, Relay>,
     sealing: bool,
@@ -103,8 +114,15 @@ impl UploaderActor {
             sends,
             index,
             keeper,
+            sign,
             facts,
         } = parts;
+        let deleter = Deleter {
+            env: env.clone(),
+            index: index.clone(),
+            keeper: sign,
+            relays: relays.clone(),
+        };
         let sealer = Sealer {
             env: env.clone(),
             index: index.clone(),
@@ -120,6 +138,9 @@ impl UploaderActor {
             sends,
             handle,
             sealer,
+            deleter,
+            signing: false,
+            sign_again: false,
             keys: None,
             relays: BTreeMap::new(),
             sealing: false,
@@ -363,7 +384,7 @@ impl UploaderActor {
     /// Answers the pass that waits for this relay, once nothing of ours is under way.
     fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
-        let sealing = self.sealing || self.window_full;
+        let sealing = self.sealing || self.window_full || self.signing;
         let (sends, may_send) = (self.sends, self.may_send());
         let has_key = self.keys.as_ref().is_some_and(|keys| keys.write.is_some());
         let unread_keyring = sends && has_key && !may_send;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chat_model::{Message, MessageId, Parent};
+use chat_model::{Message, MessageId, Parent, Tombstone};
 use event_index::{Draft, DraftPage, EventIndex, IndexError, LocalId, SealedDraft, Store};
 use nostr::prelude::{Event, EventId};
 use pns_keys::keeper::{SealBatch, ToSeal, WriteKey};
@@ -15,6 +15,9 @@ use crate::sealing::{NotNow, SEAL_WINDOW, SealingTimes};
 
 /// Drafts sealed in one commit: at 40 KB each they are 10 MB in memory.
 const BATCH: usize = 256;
+
+/// Deleted drafts in a row above one that is not: more were not written between two connections by hand.
+const DELETED_ABOVE_MAX: usize = 10_000;
 
 /// What one batch did.
 #[derive(Debug, Default)]
@@ -177,6 +180,22 @@ struct Level {
     held: Option<NotNow>,
 }
 
+/// Replies to a draft that was deleted hang off what it replied to. It never had a name that others know.
+fn live_parent(store: &Store, mut parent: Parent) -> Result<Parent, IndexError> {
+    // Deleted drafts that name each other in a circle cannot come from a person.
+    for _ in 0..DELETED_ABOVE_MAX {
+        let Parent::Message(MessageId::Local(local)) = &parent else {
+            break;
+        };
+        let record = store.draft_tombstone(&LocalId::from_bytes(*local))?;
+        match record.and_then(|record| Tombstone::from_record(&record)) {
+            Some(tombstone) => parent = tombstone.parent,
+            None => break,
+        }
+    }
+    Ok(parent)
+}
+
 impl Pending {
     fn read(store: &Store, after: u64, unix: u64) -> Result<Option<Self>, IndexError> {
         let DraftPage { drafts: rows, last } = store.drafts(after, BATCH)?;
@@ -193,7 +212,10 @@ impl Pending {
         };
         for Draft { local, body, .. } in rows {
             match Message::from_draft(&body) {
-                Ok(message) => pending.drafts.push((local, message)),
+                Ok(mut message) => {
+                    message.parent = live_parent(store, message.parent)?;
+                    pending.drafts.push((local, message));
+                }
                 Err(error) => tracing::error!(draft = %local, %error, "a draft can't be read and stays"),
             }
         }

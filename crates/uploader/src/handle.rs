@@ -3,19 +3,23 @@
 use std::fmt;
 
 use actix::prelude::*;
+use chat_model::Removed;
+use event_index::Buried;
 use pns_keys::keeper::KeysChanged;
 use reconciler::{HaveIds, Settle};
 use relay_link::{FrameArrived, LinkChanged};
 use supervision::{Outlet, Restarted};
 
 use crate::UploaderActor;
-use crate::messages::{Compose, ComposeError, Composed};
+use crate::messages::{Compose, ComposeError, Composed, Delete, DeleteFailed};
 
 /// Reaches the uploader from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]
 pub struct Uploader {
     /// New messages.
     pub compose: Outlet<Compose>,
+    /// Messages to delete.
+    pub delete: Outlet<Delete>,
     /// Which key to write with.
     pub keys_changed: Outlet<KeysChanged>,
     /// Which relays there are.
@@ -35,6 +39,7 @@ impl Uploader {
     pub fn new() -> Self {
         Self {
             compose: Outlet::empty(),
+            delete: Outlet::empty(),
             keys_changed: Outlet::empty(),
             link_changed: Outlet::empty(),
             have_ids: Outlet::empty(),
@@ -47,6 +52,7 @@ impl Uploader {
     /// Points every clone at this incarnation of the actor.
     pub fn fill(&self, actor: &Addr<UploaderActor>) {
         self.compose.fill(actor.clone().recipient());
+        self.delete.fill(actor.clone().recipient());
         self.keys_changed.fill(actor.clone().recipient());
         self.link_changed.fill(actor.clone().recipient());
         self.have_ids.fill(actor.clone().recipient());
@@ -61,6 +67,14 @@ impl Uploader {
             .send(Compose { messages })
             .await
             .unwrap_or(Err(ComposeError::Stopped))
+    }
+
+    /// Deletes messages for good. See [`Delete`].
+    pub async fn delete(&self, removed: Vec<Removed>) -> Result<Buried, DeleteFailed> {
+        self.delete
+            .send(Delete { removed })
+            .await
+            .unwrap_or(Err(DeleteFailed::Stopped))
     }
 }
 

@@ -4,6 +4,8 @@
 //! - [`Outbox`] is the queue of one relay as a state machine without I/O: what to send next, what an OK means, when to
 //!   try again. [`Pace`] learns how fast a relay takes events. [`ReadBack`] asks for samples of what it said yes to.
 //! - [`SealingTimes`] decides which second a draft's envelope gets.
+//! - [`Delete`] takes messages back: tombstones first, then kind 5s of at most 500 ids, each by the key that wrote what it
+//!   names ([`split_deletions`]), on the way that every event goes.
 //! - [`UploaderActor`] is the shell that moves rows, frames and facts.
 //!
 //! What a reader can rely on:
@@ -28,6 +30,7 @@
 
 mod actor;
 mod compose;
+mod deletions;
 mod drafts;
 mod handle;
 pub mod messages;
@@ -42,10 +45,11 @@ mod window;
 mod costs;
 
 pub use actor::{Facts, UploaderActor, UploaderParts};
+pub use deletions::{Deletion, split_deletions};
 pub use handle::Uploader;
 pub use messages::{
-    Compose, ComposeError, Composed, Drafted, ParkedChanged, Sealed, SealedMessage, SealingHeld,
-    UploadsChanged,
+    Compose, ComposeError, Composed, Delete, DeleteFailed, Deleted, Drafted, ParkedChanged, Sealed,
+    SealedMessage, SealingHeld, UploadsChanged,
 };
 pub use outbox::{
     CLOSED_TWICE, IN_FLIGHT_MAX, NO_ANSWER, Next, OK_DEADLINE, Outbox, SETTLE_PATIENCE, WINDOW,

@@ -1,8 +1,8 @@
 //! What flows into the uploader and what it says.
 
 use actix::prelude::*;
-use chat_model::{Message as ChatMessage, MessageId};
-use event_index::{IndexError, LocalId};
+use chat_model::{Message as ChatMessage, MessageId, Removed};
+use event_index::{Buried, IndexError, LocalId};
 use nostr::prelude::EventId;
 use relay_link::RelayUrl;
 
@@ -46,6 +46,32 @@ pub enum ComposeError {
     #[error("the store is not running; none was kept, try again")]
     Stopped,
 }
+
+/// Command: delete these messages for good. Answered once that is on disk; their kind 5s are signed and sent as relays
+/// can be reached, by this engine or the next.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Buried, DeleteFailed>")]
+pub struct Delete {
+    /// The messages, each with all its ids. Those that are gone already are passed over.
+    pub removed: Vec<Removed>,
+}
+
+/// Why nothing was deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteFailed {
+    /// Nothing was written; the same command can be sent again.
+    #[error("the deletion could not be written to the store; nothing was deleted")]
+    Store(#[source] IndexError),
+    /// The engine is stopping or restarting the store; the same command can be sent again.
+    #[error("the store is not running; nothing was deleted, try again")]
+    Stopped,
+}
+
+/// Fact: these messages were deleted on this device, and that is on disk. Never repeated; after a restart tombstones are
+/// read from disk.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Deleted(pub Vec<Removed>);
 
 /// Fact: these messages are on disk as drafts. Never repeated; after a restart drafts are read from disk.
 #[derive(Debug, Clone, Message)]

@@ -172,7 +172,7 @@ fn replies_to_a_removed_message_hang_off_its_nearest_live_ancestor() {
     library.insert(event(1), 10, say("q", 1, Parent::Top));
     library.insert(event(2), 11, say("a", 2, Parent::Message(event(1))));
     library.insert(event(3), 12, say("r", 3, Parent::Message(event(2))));
-    let Removed { ids, tombstone } = library.remove(&event(2)).unwrap();
+    let Removed { ids, tombstone, .. } = library.remove(&event(2)).unwrap();
     assert_eq!(ids, [event(2)]);
     assert_eq!(tombstone.parent, Parent::Message(event(1)));
     assert_eq!(branch(&library), ["q", "r"]);
@@ -390,4 +390,134 @@ fn a_removed_copy_leads_to_its_own_parent_whenever_it_was_removed() {
             .parent;
         assert_eq!(parent, Some(event(11)), "{order:?}");
     }
+}
+
+#[test]
+fn deleting_takes_every_version_every_copy_and_every_note() {
+    let mut library = Library::new();
+    library.insert(event(1), 10, say("q", 1, Parent::Top));
+    library.insert(event(2), 11, say("a", 2, Parent::Message(event(1))));
+    library.insert(event(3), 12, say("b", 3, Parent::Message(event(1))));
+    library.insert(event(4), 20, say("a", 2, Parent::Message(event(1))));
+    let mut note = say("n", 4, Parent::Message(event(3)));
+    note.role = Role::System;
+    library.insert(event(5), 21, note);
+    library.insert(local(1), 0, say("d", 6, Parent::Message(event(3))));
+    let mut elsewhere = say("x", 9, Parent::Top);
+    elsewhere.conversation = "other".into();
+    library.insert(event(6), 22, elsewhere);
+
+    let doomed = library.doomed("chat").unwrap();
+    assert_eq!(
+        (
+            doomed.messages,
+            doomed.versions,
+            doomed.aliases(),
+            doomed.drafts()
+        ),
+        (4, 1, 1, 1)
+    );
+    let mut ids: Vec<MessageId> = doomed.ids().collect();
+    ids.sort();
+    assert_eq!(ids, [event(1), event(2), event(3), event(4), event(5), local(1)]);
+    assert_eq!(library.message_count(), 5, "nothing changed");
+
+    // One message by any of its ids: its other versions stay.
+    let one = library.doomed(&event(4).to_string()).unwrap();
+    assert_eq!((one.message, one.messages), (Some(event(2)), 1));
+    assert_eq!(one.ids().collect::<Vec<_>>(), [event(2), event(4)]);
+    assert_eq!(library.doomed("nothing"), Err(FindError::NotFound));
+    assert_eq!(library.doomed(&event(77).to_string()), Err(FindError::NotFound));
+}
+
+#[test]
+fn deleting_one_part_of_a_long_text_takes_all_of_them() {
+    let mut library = Library::new();
+    let piece = |words: &str, at: u64, place: &str, parent: Parent, whole: &str| {
+        let mut message = say(words, at, parent);
+        message.role = Role::User;
+        message.part = chat_model::Part::from_tag(place, &whole.repeat(32));
+        message
+    };
+    library.insert(event(1), 10, piece("1", 1, "1/3", Parent::Top, "0f"));
+    library.insert(
+        event(2),
+        11,
+        piece("2", 2, "2/3", Parent::Message(event(1)), "0f"),
+    );
+    library.insert(
+        event(3),
+        12,
+        piece("3", 3, "3/3", Parent::Message(event(2)), "0f"),
+    );
+    // Another text behind it, a version of its middle, and a reply.
+    library.insert(
+        event(4),
+        13,
+        piece("4", 4, "1/3", Parent::Message(event(3)), "0f"),
+    );
+    library.insert(
+        event(5),
+        14,
+        piece("5", 5, "2/3", Parent::Message(event(1)), "aa"),
+    );
+    library.insert(event(6), 15, say("a", 6, Parent::Message(event(3))));
+    for n in 1..=3 {
+        let mut ids: Vec<MessageId> = library.doomed(&event(n).to_string()).unwrap().ids().collect();
+        ids.sort();
+        assert_eq!(ids, [event(1), event(2), event(3)], "by part {n}");
+    }
+    for n in 4..=6 {
+        let ids: Vec<MessageId> = library.doomed(&event(n).to_string()).unwrap().ids().collect();
+        assert_eq!(ids, [event(n)]);
+    }
+}
+
+#[test]
+fn copies_that_go_with_a_removed_one_are_told_once() {
+    let mut library = Library::new();
+    library.insert(event(2), 20, say("q", 1, Parent::Top));
+    library.remove(&event(1));
+    assert!(library.take_late().is_empty());
+    // What was removed turns out to be a copy of what is here.
+    library.insert(event(1), 10, say("q", 1, Parent::Top));
+    let late: Vec<Vec<MessageId>> = library.take_late().into_iter().map(|late| late.ids).collect();
+    assert_eq!(late, [[event(2)]], "its own id was removed by whoever removed it");
+    library.insert(event(3), 30, say("q", 1, Parent::Top));
+    assert_eq!(library.take_late()[0].ids, [event(3)]);
+    library.insert(event(3), 30, say("q", 1, Parent::Top));
+    assert!(library.take_late().is_empty());
+}
+
+#[test]
+fn what_is_forgotten_may_come_back() {
+    let mut library = Library::new();
+    library.insert(event(1), 10, say("q", 1, Parent::Top));
+    library.insert(event(2), 20, say("q", 1, Parent::Top));
+    library.forget(&event(2));
+    assert_eq!((library.message_count(), library.resolve(&event(1))), (0, None));
+    assert_eq!(
+        library.insert(event(2), 20, say("q", 1, Parent::Top)),
+        Inserted::New
+    );
+    assert_eq!(branch(&library), ["q"]);
+}
+
+#[test]
+fn each_copy_is_remembered_with_its_own_parent() {
+    let mut library = Library::new();
+    library.insert(event(2), 10, say("a", 2, Parent::Message(event(1))));
+    library.insert(event(3), 20, say("a", 2, Parent::Message(event(11))));
+    let removed = library.remove(&event(3)).unwrap();
+    let parents: Vec<(MessageId, Parent)> = removed
+        .tombstones()
+        .map(|(id, tombstone)| (id, tombstone.parent))
+        .collect();
+    assert_eq!(
+        parents,
+        [
+            (event(2), Parent::Message(event(1))),
+            (event(3), Parent::Message(event(11)))
+        ]
+    );
 }

@@ -4,6 +4,7 @@ mod program;
 
 mod accounts;
 mod chats;
+mod deletions;
 mod keys;
 mod logins;
 mod mistakes;

@@ -70,7 +70,9 @@ impl Handler<FrameArrived> for RealtimeActor {
         };
         match frame {
             RelayFrame::Event { sub, event } => {
-                let asked = line.live.heard(&sub, now) || line.fetches.arrived(&sub, event.id, now);
+                let asked = line.live.heard(&sub, now)
+                    || line.fetches.arrived(&sub, event.id, now)
+                    || line.showed(&sub, event.id, now);
                 let read = self
                     .keys
                     .as_ref()
@@ -84,7 +86,7 @@ impl Handler<FrameArrived> for RealtimeActor {
             }
             RelayFrame::Eose { sub, .. } => {
                 line.live.stored_done(&sub, now);
-                if line.fetches.answered(&sub) {
+                if line.fetches.answered(&sub) || line.said_all(&sub) {
                     close(&line.link, sub, &self.handle.frames);
                 }
                 self.pump(&url, ctx);
@@ -95,6 +97,7 @@ impl Handler<FrameArrived> for RealtimeActor {
                 }
                 line.live.closed(&sub, now);
                 line.fetches.refused(&sub);
+                line.would_not_say(&sub, &reason, now);
                 self.pump(&url, ctx);
             }
             _ => {}

@@ -54,6 +54,8 @@ pub(super) struct Store {
     places: BTreeMap<Place, Arc<Held>>,
     /// Deleted ids with who deleted them; an id named by a stranger stays welcome.
     deleted: BTreeSet<(EventId, PublicKey)>,
+    /// Deletions are kept and not carried out.
+    pub(super) keeps_deleted: bool,
 }
 
 impl Store {
@@ -65,7 +67,7 @@ impl Store {
         if self.deleted.contains(&(event.id, event.pubkey)) {
             return Taken::Deleted;
         }
-        if event.kind == Kind::EventDeletion {
+        if event.kind == Kind::EventDeletion && !self.keeps_deleted {
             self.delete_named_by(&event);
         }
         let held = Held::new(event);

@@ -22,6 +22,7 @@ impl Handler<KeysChanged> for UploaderActor {
         self.step();
         self.keys = Some(fact);
         self.seal(0, ctx);
+        self.sign(ctx);
         self.settle_all(ctx);
     }
 }
@@ -39,6 +40,7 @@ impl Handler<LinkChanged> for UploaderActor {
             .or_insert_with(|| Relay::new(link, now));
         if relay.link_changed(&state, now, unix) {
             self.seal(0, ctx);
+            self.sign(ctx);
         }
         if !known {
             self.load_profile(&url, ctx);
@@ -184,6 +186,7 @@ impl Handler<Restarted> for UploaderActor {
         if matches!(role, Role::Index | Role::Keeper) {
             self.relays.values_mut().for_each(|relay| relay.outbox.rewind());
             self.seal(0, ctx);
+            self.sign(ctx);
             self.settle_all(ctx);
         }
     }

@@ -1,5 +1,6 @@
 //! `chats`: conversations.
 
+mod delete;
 mod list;
 mod receipt;
 mod send;
@@ -16,6 +17,7 @@ pub(crate) async fn run(context: &Context, chats: Chats) -> Result<(), Failure> 
         Chats::List => list::run(context).await,
         Chats::Show { selector, receipts } => show::run(context, &selector, receipts).await,
         Chats::Send(args) => send::run(context, args).await,
+        Chats::Delete(args) => delete::run(context, &args).await,
         Chats::Watch { selector } => watch::run(context, selector).await,
     }
 }

@@ -1,0 +1,194 @@
+//! `chats delete`: for good and everywhere, or from this device only.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use chat_sync::{DeletionPreview, DeletionReport, Handle, RelayDeletion, Told};
+
+use crate::cli::DeleteArgs;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output::{Output, Table, one_line, plural};
+use crate::shapes::deletion::{Deleted, FromHere, Preview, told_word};
+
+pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<(), Failure> {
+    let account = context.account()?;
+    let engine = context.engine(&account, !args.dry_run && !args.here_only)?;
+    let preview = engine.delete_preview(&args.selector).await?;
+    let output = context.output;
+    if args.dry_run {
+        return foresee(output, &preview, args.here_only);
+    }
+    confirm(output, &preview, args).await?;
+    // By its exact name: what `latest` or a part of a title means may have changed while somebody thought about it.
+    let target = match preview.message {
+        Some(id) => id.to_string(),
+        None => preview.conversation.id.clone(),
+    };
+    if args.here_only {
+        return drop_here(output, &engine, &preview, &target).await;
+    }
+    let report = engine.delete(&target).await?;
+    if output.is_json() {
+        output.json(&Deleted::from(&report))?;
+    } else {
+        print(output, &report)?;
+    }
+    verdict(&report)
+}
+
+/// What goes, in words.
+fn what(preview: &DeletionPreview) -> String {
+    let conversation = format!(
+        "\"{}\" ({})",
+        one_line(&preview.conversation.title),
+        one_line(&preview.conversation.id)
+    );
+    let whose = match preview.message {
+        Some(_) => format!("1 message of {conversation}"),
+        None => format!("{conversation}: {}", plural(preview.messages as u64, "message")),
+    };
+    let parts = [
+        (preview.versions, "older version"),
+        (preview.drafts, "draft that was never sent"),
+        (preview.aliases, "copy under another id"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| match (count, name) {
+            (1, name) => format!("1 {name}"),
+            (count, "copy under another id") => format!("{count} copies under other ids"),
+            (count, "draft that was never sent") => format!("{count} drafts that were never sent"),
+            (count, name) => format!("{count} {name}s"),
+        })
+        .collect();
+    if parts.is_empty() {
+        whose
+    } else {
+        format!("{whose}, with {}", parts.join(", "))
+    }
+}
+
+fn foresee(output: Output, preview: &DeletionPreview, here_only: bool) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.json(&Preview::from(preview));
+    }
+    output.line(&format!("would delete {}", what(preview)))?;
+    if here_only {
+        return output.line("from this device only; the next sync brings it back");
+    }
+    for (url, known) in &preview.relays {
+        output.line(&format!("{url}  {known} of {} known to be there", preview.events))?;
+    }
+    Ok(())
+}
+
+/// Asks whoever sits at the terminal, unless they said so before.
+async fn confirm(output: Output, preview: &DeletionPreview, args: &DeleteArgs) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    let effect = if args.here_only {
+        "would be dropped from this device; the next sync brings it back"
+    } else {
+        "would be deleted on every device and relay"
+    };
+    if output.is_json() || !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{} {effect}; add --yes to do it",
+            what(preview)
+        )));
+    }
+    let question = format!("{} {effect}. Do it? [y/N] ", what(preview));
+    let _ = io::stderr().write_all(question.as_bytes());
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    match answer.await {
+        Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::Failed("nothing was deleted".to_owned())),
+    }
+}
+
+async fn drop_here(
+    output: Output,
+    engine: &Handle,
+    preview: &DeletionPreview,
+    target: &str,
+) -> Result<(), Failure> {
+    let dropped = engine.drop_here(target).await?;
+    if output.is_json() {
+        output.json(&FromHere::new(preview, &dropped))?;
+    } else {
+        output.line(&format!(
+            "{} dropped from this device; the next sync brings them back",
+            plural(dropped.dropped as u64, "message")
+        ))?;
+    }
+    if dropped.kept == 0 {
+        return Ok(());
+    }
+    Err(Failure::Partly(format!(
+        "{} stayed, because no relay is known to hold {}; `chat-sync sync` sends and proves",
+        plural(dropped.kept as u64, "message"),
+        if dropped.kept == 1 { "it" } else { "them" }
+    )))
+}
+
+fn print(output: Output, report: &DeletionReport) -> Result<(), Failure> {
+    output.line(&format!("deleted {}", what(&report.took)))?;
+    if report.relays.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["relay", "deletions", "still serves"]);
+    for relay in &report.relays {
+        table.row(vec![
+            relay.url.to_string(),
+            told_word(&relay.told).to_owned(),
+            match &relay.served {
+                Ok(ids) if ids.is_empty() => "nothing".to_owned(),
+                Ok(ids) => format!("{} of {}", ids.len(), report.took.events),
+                Err(why) => format!("not known: {}", one_line(why)),
+            },
+        ]);
+    }
+    table.lines().iter().try_for_each(|line| output.line(line))
+}
+
+/// Done when every relay was told and serves nothing any more; otherwise who is left, and what follows.
+fn verdict(report: &DeletionReport) -> Result<(), Failure> {
+    let left: Vec<String> = report
+        .relays
+        .iter()
+        .filter(|relay| !relay.is_done())
+        .map(|relay| shortcoming(relay, report.took.events))
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Partly(format!(
+        "deleted here, not everywhere: {}; what relays still serve is not shown again",
+        left.join("; ")
+    )))
+}
+
+fn shortcoming(relay: &RelayDeletion, events: usize) -> String {
+    let name = relay.url.as_str();
+    let name = name.split_once("://").map_or(name, |(_, name)| name);
+    let serves = match &relay.served {
+        Ok(ids) if !ids.is_empty() => Some(format!("still serves {} of {events}", ids.len())),
+        Ok(_) => None,
+        Err(_) => Some("could not be asked".to_owned()),
+    };
+    let told = match &relay.told {
+        Told::Accepted => None,
+        Told::Waiting => Some("is told when it can be reached".to_owned()),
+        Told::Refused { reason: Some(reason) } => {
+            Some(format!("did not take the deletion ({})", one_line(reason)))
+        }
+        Told::Refused { reason: None } => Some("did not take the deletion".to_owned()),
+    };
+    let both: Vec<String> = serves.into_iter().chain(told).collect();
+    format!("{name} {}", both.join(" and "))
+}
