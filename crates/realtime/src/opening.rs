@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chat_model::{Message, MessageId};
 use event_index::SourceId;
-use nostr::prelude::{Event, EventId, PublicKey};
+use nostr::prelude::{Event, PublicKey};
 use pns_keys::keeper::{OpenBatch, Opened};
 use supervision::Outlet;
 

@@ -11,7 +11,7 @@ use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
 
 use crate::chats::Change;
-use crate::opening::{self, KeeperGone, Read};
+use crate::opening::{self, KeeperGone};
 use crate::placing::Placing;
 use crate::remembering::named_by;
 use crate::turn::Turn;
