@@ -11,7 +11,9 @@ use supervision::{Outlet, Restarted};
 use uploader::{Drafted, Sealed};
 
 use crate::RealtimeActor;
-use crate::messages::{ConversationView, ListConversations, NotReady, ResolveMessage, ShowConversation};
+use crate::messages::{
+    ConversationView, ListConversations, NotReady, PiecesOf, ResolveMessage, ShowConversation,
+};
 
 /// Reaches realtime from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]
@@ -37,6 +39,7 @@ pub struct Realtime {
     list: Outlet<ListConversations>,
     show: Outlet<ShowConversation>,
     resolve: Outlet<ResolveMessage>,
+    pieces: Outlet<PiecesOf>,
 }
 
 impl Realtime {
@@ -55,6 +58,7 @@ impl Realtime {
             list: Outlet::empty(),
             show: Outlet::empty(),
             resolve: Outlet::empty(),
+            pieces: Outlet::empty(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Realtime {
         self.list.fill(actor.clone().recipient());
         self.show.fill(actor.clone().recipient());
         self.resolve.fill(actor.clone().recipient());
+        self.pieces.fill(actor.clone().recipient());
     }
 
     /// Every conversation, newest activity first.
@@ -99,6 +104,14 @@ impl Realtime {
     pub async fn resolve(&self, id: MessageId) -> Result<Option<MessageId>, NotReady> {
         self.resolve
             .send(ResolveMessage(id))
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// The pieces of each message. See [`PiecesOf`].
+    pub async fn pieces(&self, ids: Vec<MessageId>) -> Result<Vec<Vec<MessageId>>, NotReady> {
+        self.pieces
+            .send(PiecesOf(ids))
             .await
             .unwrap_or(Err(NotReady::Starting))
     }
