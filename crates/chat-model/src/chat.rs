@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::order::{Link, Node, ordered};
 use crate::title::title;
+use crate::wholes::{Piece, Wholes};
 use crate::{
     Conversation, ConversationSummary, Library, Message, MessageId, Parent, Removed, Role, Tombstone,
 };
@@ -53,6 +54,12 @@ pub(crate) struct Chat {
     /// By second, then canonical id.
     pub(crate) entries: BTreeMap<(u64, MessageId), Entry>,
     pub(crate) notes: usize,
+    /// How many of them are pieces of longer ones.
+    pub(crate) pieces: usize,
+    /// Which pieces are one message, once somebody asked.
+    pub(crate) wholes: OnceLock<Wholes>,
+    /// What that was before the last change: what stayed the same is not joined again.
+    pub(crate) wholes_before: Wholes,
     /// The title and the second of the message it comes from (`u64::MAX` without one).
     pub(crate) title: OnceLock<(String, u64)>,
 }
@@ -64,8 +71,17 @@ pub(crate) struct Home {
 }
 
 impl Chat {
-    pub(crate) fn messages(&self) -> usize {
-        self.entries.len() - self.notes
+    /// To be called after every change.
+    pub(crate) fn changed(&mut self) {
+        self.title = OnceLock::new();
+        self.regroup();
+    }
+
+    /// To be called after a change that leaves the title as it is.
+    pub(crate) fn regroup(&mut self) {
+        if let Some(wholes) = self.wholes.take() {
+            self.wholes_before = wholes;
+        }
     }
 
     pub(crate) fn updated_at(&self) -> u64 {
@@ -82,12 +98,43 @@ impl Library {
         self.homes.contains_key(&id).then_some(id)
     }
 
+    /// The id of the message that is shown for this one: its own canonical id or, for a piece of a whole one, that of
+    /// the last piece. `None` when it is not here.
+    pub fn shown_id(&self, id: &MessageId) -> Option<MessageId> {
+        let id = self.resolve(id)?;
+        let chat = self.chats.get(&self.homes.get(&id)?.conversation)?;
+        Some(self.wholes(chat).last_of(&id).unwrap_or(id))
+    }
+
+    /// The canonical ids of the shown message's pieces in order, by any id of any of them; only its own for a message
+    /// in one piece, and none for a stranger. The last is what the message is called.
+    pub fn pieces_of(&self, id: &MessageId) -> Vec<MessageId> {
+        let Some(id) = self.resolve(id) else {
+            return Vec::new();
+        };
+        let chat = self
+            .homes
+            .get(&id)
+            .and_then(|home| self.chats.get(&home.conversation));
+        let whole = chat.and_then(|chat| self.wholes(chat).whole_of(&id));
+        whole.map_or_else(|| vec![id], |whole| whole.pieces.clone())
+    }
+
+    /// Every id of the shown message, by any of them: for each of its pieces in order the canonical id, then its
+    /// aliases. This is what a deletion takes.
+    pub fn ids_of(&self, id: &MessageId) -> Vec<MessageId> {
+        let pieces = self.pieces_of(id).into_iter();
+        let held = pieces.filter_map(|piece| self.get(&piece));
+        held.flat_map(|held| std::iter::once(held.id).chain(held.aliases))
+            .collect()
+    }
+
     /// Whether this id was removed.
     pub fn is_removed(&self, id: &MessageId) -> bool {
         self.removed.contains_key(id)
     }
 
-    /// A message by any of its ids.
+    /// An event's or a draft's message by any of its ids: of a long one, the piece.
     pub fn get(&self, id: &MessageId) -> Option<Held<'_>> {
         let id = self.canonical(*id);
         let home = self.homes.get(&id)?;
@@ -106,7 +153,28 @@ impl Library {
 
     /// How many messages there are in all, notes left out.
     pub fn message_count(&self) -> usize {
-        self.chats.values().map(Chat::messages).sum()
+        self.chats.values().map(|chat| self.messages(chat)).sum()
+    }
+
+    fn messages(&self, chat: &Chat) -> usize {
+        chat.entries.len() - chat.notes - self.wholes(chat).folded()
+    }
+
+    /// Which messages of a conversation are pieces of one. Cost: nothing as a rule, O(n) of the pieces after a change.
+    fn wholes<'a>(&self, chat: &'a Chat) -> &'a Wholes {
+        chat.wholes.get_or_init(|| {
+            if chat.pieces == 0 {
+                return Wholes::default();
+            }
+            let pieces = chat.entries.iter().filter_map(|((_, id), entry)| {
+                let parent = match self.link(&entry.message.parent) {
+                    Link::To(parent) => Some(parent),
+                    Link::Top | Link::ByOrder => None,
+                };
+                Some((*id, Piece::of(&entry.message, parent)?))
+            });
+            Wholes::new(&pieces.collect(), &chat.wholes_before)
+        })
     }
 
     /// How many conversations there are.
@@ -128,7 +196,7 @@ impl Library {
         Some(ConversationSummary {
             id: conversation.to_owned(),
             title: self.title(chat).to_owned(),
-            messages: chat.messages(),
+            messages: self.messages(chat),
             updated_at: chat.updated_at(),
         })
     }
@@ -136,17 +204,33 @@ impl Library {
     /// One conversation as a tree, by exact id. Cost: O(n log n) of its messages.
     pub fn conversation(&self, id: &str) -> Option<Conversation<'_>> {
         let (id, chat) = self.chats.get_key_value(id)?;
-        let ordered = ordered(
-            chat.entries
-                .iter()
-                .map(|(key, entry)| self.node(*key, entry))
-                .collect(),
-        );
-        let messages = chat
-            .entries
-            .iter()
-            .map(|((_, id), entry)| (*id, &entry.message))
-            .collect();
+        let wholes = self.wholes(chat);
+        let links = wholes.links(|whole| self.link(&whole.message.parent));
+        let mut nodes = Vec::with_capacity(chat.entries.len());
+        let mut messages = BTreeMap::new();
+        for (key @ (_, id), entry) in &chat.entries {
+            let (node, message) = match wholes.whole_of(id) {
+                None => {
+                    let mut node = self.node(*key, entry);
+                    node.link = wholes.place(node.role, node.link, &links);
+                    (node, &entry.message)
+                }
+                Some(whole) if whole.last() == *id => {
+                    let node = Node {
+                        id: *id,
+                        created_at: whole.message.created_at,
+                        role: &whole.message.role,
+                        source: whole.message.source.as_deref(),
+                        link: links.get(id).copied().unwrap_or(Link::ByOrder),
+                    };
+                    (node, &*whole.message)
+                }
+                Some(_) => continue,
+            };
+            nodes.push(node);
+            messages.insert(*id, message);
+        }
+        let ordered = ordered(nodes);
         Some(Conversation::new(
             id,
             self.title(chat),
@@ -174,8 +258,11 @@ impl Library {
                     nodes.push(self.node(*key, entry));
                 }
                 if let Some(first) = ordered(nodes).iter().find(|node| *node.role != Role::System) {
-                    let first = &chat.entries[&(second, first.id)];
-                    return (title(Some(&first.message.content)), second);
+                    let message = match self.wholes(chat).whole_of(&first.id) {
+                        Some(whole) => &*whole.message,
+                        None => &chat.entries[&(second, first.id)].message,
+                    };
+                    return (title(Some(&message.content)), second);
                 }
             }
             (title(None), u64::MAX)

@@ -219,7 +219,7 @@ impl Library {
             return;
         };
         // A reply in the first second may have found its parent, which can change what comes first.
-        chat.title = OnceLock::new();
+        chat.changed();
         let Some(entry) = chat.entries.get_mut(&(home.created_at, canonical)) else {
             return;
         };
@@ -261,6 +261,8 @@ impl Library {
         let chat = self.chats.entry(Arc::clone(&conversation)).or_default();
         let was = (Reverse(chat.updated_at()), Arc::clone(&conversation));
         chat.notes += usize::from(entry.message.role == Role::System);
+        chat.pieces += usize::from(entry.message.part.is_some());
+        chat.regroup();
         if chat.title.get().is_some_and(|(_, second)| created_at <= *second) {
             chat.title = OnceLock::new();
         }
@@ -288,7 +290,8 @@ impl Library {
             .remove(&(Reverse(chat.updated_at()), Arc::clone(&conversation)));
         let entry = chat.entries.remove(&(created_at, id))?;
         chat.notes -= usize::from(entry.message.role == Role::System);
-        chat.title = OnceLock::new();
+        chat.pieces -= usize::from(entry.message.part.is_some());
+        chat.changed();
         if chat.entries.is_empty() {
             self.chats.remove(&conversation);
         } else {
@@ -304,7 +307,7 @@ impl Library {
 
     fn touch(&mut self, conversation: &str) {
         if let Some(chat) = self.chats.get_mut(conversation) {
-            chat.title = OnceLock::new();
+            chat.changed();
         }
     }
 }

@@ -87,7 +87,7 @@ impl Failure {
                 EngineError::Thread(_)
                 | EngineError::Stopped
                 | EngineError::Find(_)
-                | EngineError::TooLong { .. }
+                | EngineError::TooLong(_)
                 | EngineError::NoSuchParent(_)
                 | EngineError::NotReady => 1,
             },

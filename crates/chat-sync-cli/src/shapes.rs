@@ -302,13 +302,22 @@ pub(crate) struct Sent<'a> {
 
 /// `import`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Imported {
+pub(crate) struct Imported<'a> {
     pub(crate) added: usize,
     pub(crate) known: usize,
     pub(crate) skipped: usize,
     pub(crate) too_long: usize,
+    pub(crate) refused: Vec<RefusedShape<'a>>,
     pub(crate) conversations: usize,
     pub(crate) dry_run: bool,
+}
+
+/// A message that an import left out because no number of envelopes can carry it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RefusedShape<'a> {
+    pub(crate) conversation: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) why: String,
 }
 
 /// `demo`.

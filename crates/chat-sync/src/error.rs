@@ -1,6 +1,6 @@
 //! Why the engine could not do what it was asked.
 
-use chat_model::FindError;
+use chat_model::{FindError, SplitError};
 use event_index::IndexError;
 
 /// What an embedder handles.
@@ -18,16 +18,9 @@ pub enum EngineError {
     /// No conversation is meant by a selector.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// A message cannot be sent as one envelope.
-    #[error(
-        "the message has {bytes} bytes with its envelope, at most {max} fit; split it and send the parts"
-    )]
-    TooLong {
-        /// What it has.
-        bytes: usize,
-        /// What fits.
-        max: usize,
-    },
+    /// A message cannot be sent in any number of envelopes.
+    #[error(transparent)]
+    TooLong(#[from] SplitError),
     /// A message id names no message of the conversation.
     #[error("`{0}` names no message of this conversation; `chats show --json` lists their ids")]
     NoSuchParent(String),

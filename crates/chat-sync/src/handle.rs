@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_model::{Content, ConversationSummary, Doomed, FindError, Message, MessageId, Parent, Role};
+use chat_model::{
+    Content, ConversationSummary, Doomed, FindError, Message, MessageId, Parent, Role, SplitError,
+};
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, NotReady, Realtime};
@@ -88,14 +90,33 @@ pub struct SentMessage {
 }
 
 /// What an import came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// Messages that are on disk now and were not before.
     pub added: usize,
     /// Messages that were here before.
     pub known: usize,
-    /// Messages that don't fit into one envelope; they were not taken.
-    pub too_long: usize,
+    /// Messages that no number of envelopes can carry; they were not taken.
+    pub refused: Vec<RefusedMessage>,
+}
+
+/// A message that was not taken, by what it is called where it came from, and why. `Debug` leaves its names out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefusedMessage {
+    /// Its conversation.
+    pub conversation: String,
+    /// Its stable id.
+    pub source: String,
+    /// Why it was not taken.
+    pub why: SplitError,
+}
+
+impl fmt::Debug for RefusedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefusedMessage")
+            .field("why", &self.why)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Handle {
@@ -183,10 +204,7 @@ impl Handle {
                 id: *id,
                 conversation,
             }),
-            [Composed::TooLong { bytes, max }] => Err(EngineError::TooLong {
-                bytes: *bytes,
-                max: *max,
-            }),
+            [Composed::Refused(why)] => Err(why.clone().into()),
             _ => Err(EngineError::Stopped),
         }
     }
@@ -208,11 +226,24 @@ impl Handle {
         while messages.peek().is_some() {
             let batch: Vec<Message> = messages.by_ref().take(Compose::BATCH).collect();
             let taken = batch.len();
-            for composed in self.compose(batch).await? {
+            let names: Vec<_> = batch
+                .iter()
+                .map(|message| {
+                    (
+                        message.conversation.clone(),
+                        message.source.clone().unwrap_or_default(),
+                    )
+                })
+                .collect();
+            for (composed, (conversation, source)) in self.compose(batch).await?.into_iter().zip(names) {
                 match composed {
                     Composed::Kept(_) => report.added += 1,
                     Composed::Known(_) => report.known += 1,
-                    Composed::TooLong { .. } => report.too_long += 1,
+                    Composed::Refused(why) => report.refused.push(RefusedMessage {
+                        conversation,
+                        source,
+                        why,
+                    }),
                 }
             }
             progress(taken);
@@ -261,16 +292,30 @@ impl Handle {
         Ok(self.ask(|answer| Request::DropHere(doomed, answer)).await??)
     }
 
-    /// How far each of these messages is, in the same order.
+    /// How far each of these messages is, in the same order. A message in pieces is as far as the piece that is least.
     pub async fn states(&self, ids: Vec<MessageId>) -> Result<Vec<MessageState>, EngineError> {
         let receipts = self.receipts(ids).await?;
         Ok(receipts.into_iter().map(|receipt| receipt.state).collect())
     }
 
-    /// Where each of these messages is, in the same order, and whether it is safe. Cost: a few lookups per message and
-    /// relay.
+    /// Where each of these messages is, in the same order, and whether it is safe; a message in pieces is where all of
+    /// them are. Cost: a few lookups per message and relay.
     pub async fn receipts(&self, ids: Vec<MessageId>) -> Result<Vec<MessageReceipt>, EngineError> {
-        Ok(self.ask(|answer| Request::Receipts(ids, answer)).await??)
+        let mut pieces = self.patiently(|| self.realtime.pieces(ids.clone())).await?;
+        for (pieces, id) in pieces.iter_mut().zip(&ids) {
+            if pieces.len() <= 1 {
+                // Also one that is not shown any more has a state on disk.
+                *pieces = vec![*id];
+            }
+        }
+        let all = pieces.concat();
+        let receipts = self.ask(|answer| Request::Receipts(all, answer)).await??;
+        let mut receipts = receipts.into_iter();
+        let least = |pieces: &Vec<MessageId>| {
+            let all = receipts.by_ref().take(pieces.len());
+            all.reduce(MessageReceipt::and)
+        };
+        Ok(pieces.iter().filter_map(least).collect())
     }
 
     /// What a message is called now: its event id once it is sealed. `None` for a stranger.

@@ -65,7 +65,7 @@ pub use data_dir::{Account, DataDir, DataDirError, RELAYS_DEFAULT, npub};
 pub use deletion::{DeletionPreview, DeletionReport, DroppedHere, RelayDeletion, Told};
 pub use engine::Engine;
 pub use error::EngineError;
-pub use handle::{CLIENT, Handle, ImportReport, NewMessage, SentMessage};
+pub use handle::{CLIENT, Handle, ImportReport, NewMessage, RefusedMessage, SentMessage};
 pub use history_keys::{HistoryKey, history_keys, key_card};
 pub use key_home::{EntryName, KeyHome, KeyHomeError, KeyPlace, NoVault, OsVault, Vault, VaultError};
 pub use login::{Login, LoginMethod};

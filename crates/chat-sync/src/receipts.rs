@@ -18,6 +18,30 @@ pub struct MessageReceipt {
     pub deliveries: Vec<RelayReceipt>,
 }
 
+impl MessageReceipt {
+    /// Of two pieces together: what holds for both, and at each relay what the piece that is least got.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let least = |(one, two): (RelayReceipt, RelayReceipt)| {
+            if two.receipt.standing < one.receipt.standing {
+                two
+            } else {
+                one
+            }
+        };
+        let both = self.deliveries.len() == other.deliveries.len();
+        let pairs = self.deliveries.into_iter().zip(other.deliveries);
+        Self {
+            state: self.state.min(other.state),
+            safe: self.safe && other.safe,
+            deliveries: if both {
+                pairs.map(least).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
 /// How one message stands at one relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayReceipt {

@@ -225,7 +225,6 @@ impl Wiring {
     async fn guard_uploader(&self, config: &Config, env: &Env) {
         let (env, uploader) = (env.runtime.clone(), self.uploader.clone());
         let parts = UploaderParts {
-            account: config.signer.public_key(),
             relays: config.relays.clone(),
             sends: config.uploads,
             index: self.index.clone(),

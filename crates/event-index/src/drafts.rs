@@ -12,8 +12,8 @@ use crate::tables::{ALIASES, DRAFTS, LOCALS};
 use crate::writer::Writer;
 use crate::{DeliveryState, IndexError, LocalId, SourceId, Store};
 
-/// A message is split into parts of 40,000 bytes when it is sealed (DESIGN 3); two hundred parts are more than any
-/// model reads, and far less than a value may have.
+/// What is longer than an envelope takes is split before it is kept (DESIGN 3), so a draft has 40,000 bytes and some
+/// names. Far more than that, and far less than a value may have.
 pub const DRAFT_BYTES_MAX: usize = 8 << 20;
 
 /// A message to keep until it can be sealed.
@@ -214,6 +214,12 @@ impl Store {
 impl Writer<'_> {
     fn add_draft(&mut self, draft: &NewDraft) -> Result<DraftOutcome, IndexError> {
         if let Some(known) = self.message_from(draft.source)? {
+            if let MessageRef::Event(id) = known
+                && draft.local == draft.source.local()
+            {
+                // Others of the same batch may name it as their parent.
+                self.aliases.insert(draft.local.as_bytes(), id.as_bytes())?;
+            }
             return Ok(DraftOutcome::Known(known));
         }
         let name = self.current_name(draft.local)?;

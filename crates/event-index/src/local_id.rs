@@ -76,6 +76,17 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub(crate) [u8; 32]);
 
+impl SourceId {
+    /// A local id that follows from the source, so that whoever knows the source can name the message before it is
+    /// known whether this device keeps a draft of it. It stays valid as an alias when a message of this source turns
+    /// out to be here already.
+    pub fn local(&self) -> LocalId {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&self.0[..16]);
+        LocalId(bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

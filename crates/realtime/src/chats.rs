@@ -62,7 +62,11 @@ impl Chats {
     }
 
     pub(crate) fn resolve(&self, id: &MessageId) -> Option<MessageId> {
-        self.library.resolve(id)
+        self.library.shown_id(id)
+    }
+
+    pub(crate) fn pieces_of(&self, id: &MessageId) -> Vec<MessageId> {
+        self.library.pieces_of(id)
     }
 
     pub(crate) fn show(&self, selector: &str) -> Result<ConversationView, FindError> {
@@ -83,7 +87,7 @@ impl Chats {
     pub(crate) fn apply(&mut self, changes: Vec<Change>, watched: bool) -> Vec<ChatUpdate> {
         let mut landed: BTreeMap<String, BTreeSet<MessageId>> = BTreeMap::new();
         let mut removed = Vec::new();
-        let mut updates = Vec::new();
+        let mut renamed = Vec::new();
         for change in changes {
             match change {
                 Change::Insert(id, outer_time, message) => {
@@ -100,7 +104,7 @@ impl Chats {
                             landed.entry(conversation).or_default().insert(id);
                         }
                     }
-                    updates.push(ChatUpdate::Renamed { local, id });
+                    renamed.push((local, id));
                 }
                 Change::Remove(id) => {
                     if let Some(gone) = self.library.remove(&id) {
@@ -127,9 +131,16 @@ impl Chats {
         if !watched {
             return Vec::new();
         }
+        // A message in pieces is called by its last one; nobody has heard of the others.
+        renamed.retain(|(_, id)| self.library.shown_id(id) == self.library.resolve(id));
+        let mut updates: Vec<ChatUpdate> = renamed
+            .into_iter()
+            .map(|(local, id)| ChatUpdate::Renamed { local, id })
+            .collect();
         if !removed.is_empty() {
             updates.push(ChatUpdate::Removed(removed));
         }
+        updates.extend(self.shown_among(&mut landed));
         let views = self.views(&landed);
         if !views.is_empty() {
             updates.push(ChatUpdate::Landed(views));
@@ -152,7 +163,8 @@ impl Chats {
                     .source
                     .as_ref()
                     .is_some_and(|source| drafts.contains(source));
-                before.library.resolve(&shown.id).is_none() && !seen_as_draft
+                let pieces = |chats: &Self| chats.library.pieces_of(&shown.id).len();
+                pieces(before) != pieces(self) && !seen_as_draft
             });
             landed.extend(new.map(|shown| view(&summary.id, &shown)));
             if landed.len() > NEWS_MAX {
@@ -172,6 +184,27 @@ impl Chats {
             .into_iter()
             .filter(|shown| shown.id.is_local());
         drafts.filter_map(|shown| shown.message.source.clone()).collect()
+    }
+
+    /// Puts messages in the place of their pieces, and tells which pieces were here before.
+    fn shown_among(&self, landed: &mut BTreeMap<String, BTreeSet<MessageId>>) -> Vec<ChatUpdate> {
+        let mut joined = Vec::new();
+        for messages in landed.values_mut() {
+            let shown: BTreeSet<MessageId> = messages
+                .iter()
+                .filter_map(|id| self.library.shown_id(id))
+                .collect();
+            for id in &shown {
+                let mut pieces = self.library.pieces_of(id);
+                let whole = pieces.len() > 1;
+                pieces.retain(|piece| !messages.contains(piece));
+                if whole && !pieces.is_empty() {
+                    joined.push(ChatUpdate::Joined { id: *id, pieces });
+                }
+            }
+            *messages = shown;
+        }
+        joined
     }
 
     fn views(&self, landed: &BTreeMap<String, BTreeSet<MessageId>>) -> Vec<MessageView> {

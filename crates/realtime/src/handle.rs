@@ -13,7 +13,7 @@ use uploader::{Deleted, Drafted, Sealed};
 
 use crate::RealtimeActor;
 use crate::messages::{
-    ConversationView, Dropped, Inquire, ListConversations, NotReady, ResolveMessage, Served,
+    ConversationView, Dropped, Inquire, ListConversations, NotReady, PiecesOf, ResolveMessage, Served,
     ShowConversation, ShowDoomed,
 };
 
@@ -47,6 +47,7 @@ pub struct Realtime {
     resolve: Outlet<ResolveMessage>,
     doomed: Outlet<ShowDoomed>,
     inquire: Outlet<Inquire>,
+    pieces: Outlet<PiecesOf>,
 }
 
 impl Realtime {
@@ -69,6 +70,7 @@ impl Realtime {
             resolve: Outlet::empty(),
             doomed: Outlet::empty(),
             inquire: Outlet::empty(),
+            pieces: Outlet::empty(),
         }
     }
 
@@ -90,6 +92,7 @@ impl Realtime {
         self.resolve.fill(actor.clone().recipient());
         self.doomed.fill(actor.clone().recipient());
         self.inquire.fill(actor.clone().recipient());
+        self.pieces.fill(actor.clone().recipient());
     }
 
     /// Every conversation, newest activity first.
@@ -135,6 +138,14 @@ impl Realtime {
     pub async fn resolve(&self, id: MessageId) -> Result<Option<MessageId>, NotReady> {
         self.resolve
             .send(ResolveMessage(id))
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// The pieces of each message. See [`PiecesOf`].
+    pub async fn pieces(&self, ids: Vec<MessageId>) -> Result<Vec<Vec<MessageId>>, NotReady> {
+        self.pieces
+            .send(PiecesOf(ids))
             .await
             .unwrap_or(Err(NotReady::Starting))
     }

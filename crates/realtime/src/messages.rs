@@ -18,7 +18,7 @@ pub struct ShowConversation {
     pub selector: String,
 }
 
-/// Command: what a message that was composed as a draft, or a copy of one, is called now.
+/// Command: what a message that was composed as a draft, or a copy of one, or a piece of one, is called now.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Option<MessageId>, NotReady>")]
 pub struct ResolveMessage(pub MessageId);
@@ -49,6 +49,12 @@ pub struct Inquire {
     /// What to ask for.
     pub ids: Vec<EventId>,
 }
+
+/// Command: the pieces of each of these messages, in order, as [`chat_model::Library::pieces_of`] names them; none for a
+/// stranger.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Vec<MessageId>>, NotReady>")]
+pub struct PiecesOf(pub Vec<MessageId>);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +120,13 @@ pub enum ChatUpdate {
         local: MessageId,
         /// What it is called.
         id: MessageId,
+    },
+    /// What landed before as messages of their own are pieces of a longer one, which lands in this moment.
+    Joined {
+        /// What the whole message is called.
+        id: MessageId,
+        /// Those of its pieces that landed before.
+        pieces: Vec<MessageId>,
     },
     /// Messages were deleted.
     Removed(Vec<MessageId>),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::RealtimeActor;
-use crate::messages::{ListConversations, NotReady, ResolveMessage, ShowConversation, ShowDoomed};
+use crate::messages::{ListConversations, NotReady, PiecesOf, ResolveMessage, ShowConversation, ShowDoomed};
 
 /// Reading a million messages takes seconds; longer than this, something is wrong and a person should hear of it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,5 +64,13 @@ impl Handler<ShowDoomed> for RealtimeActor {
 
     fn handle(&mut self, ShowDoomed { selector }: ShowDoomed, _: &mut Self::Context) -> Self::Result {
         self.answer(move |actor| actor.chats.doomed(&selector))
+    }
+}
+
+impl Handler<PiecesOf> for RealtimeActor {
+    type Result = ResponseActFuture<Self, <PiecesOf as Message>::Result>;
+
+    fn handle(&mut self, PiecesOf(ids): PiecesOf, _: &mut Self::Context) -> Self::Result {
+        self.answer(move |actor| ids.iter().map(|id| actor.chats.pieces_of(id)).collect())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use event_index::EventIndex;
-use nostr::prelude::{EventId, PublicKey};
+use nostr::prelude::EventId;
 use pns_keys::keeper::{KeysChanged, SealBatch, SignDeletion, WriteKey};
 use reconciler::{LessonLearned, Settled, Side};
 use relay_link::{Lesson, RelayUrl};
@@ -59,8 +59,6 @@ pub struct Facts {
 /// What the uploader works with.
 #[derive(Debug, Clone)]
 pub struct UploaderParts {
-    /// Whose messages they are.
-    pub account: PublicKey,
     /// The configured relays: each message goes to every one of them.
     pub relays: Vec<RelayUrl>,
     /// Whether anything may leave. When not, drafts stay drafts, and what a comparison names as held here only is passed
@@ -85,7 +83,6 @@ pub struct UploaderActor {
     pub(crate) env: Env,
     pub(crate) lifeline: Lifeline,
     pub(crate) index: EventIndex,
-    pub(crate) account: PublicKey,
     pub(crate) facts: Facts,
     pub(crate) sends: bool,
     handle: Uploader,
@@ -109,7 +106,6 @@ impl UploaderActor {
     /// `handle` is the one that is going to be filled with this actor.
     pub fn new(env: Env, lifeline: Lifeline, parts: UploaderParts, handle: Uploader) -> Self {
         let UploaderParts {
-            account,
             relays,
             sends,
             index,
@@ -133,7 +129,6 @@ impl UploaderActor {
             env,
             lifeline,
             index,
-            account,
             facts,
             sends,
             handle,

@@ -1,11 +1,11 @@
-//! Taking in messages without event ids: checked, named, on disk, then announced.
+//! Taking in messages without event ids: cut to what envelopes carry, named, on disk, then announced.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use actix::prelude::*;
-use chat_model::{Message as ChatMessage, MessageId, Parent};
-use event_index::{DraftOutcome, IndexError, LocalId, MessageRef, NewDraft};
-use pns_keys::RUMOR_BYTES_MAX;
+use chat_model::{Message as ChatMessage, MessageId, Parent, SplitError};
+use event_index::{DraftOutcome, IndexError, LocalId, MessageRef, NewDraft, Store};
 use supervision::Entropy;
 
 use crate::UploaderActor;
@@ -16,21 +16,12 @@ impl Handler<Compose> for UploaderActor {
 
     fn handle(&mut self, Compose { messages }: Compose, _: &mut Self::Context) -> Self::Result {
         self.env.tripwire.step(self.lifeline.role());
-        let account = self.account.to_hex();
-        let mut composed: Vec<Option<Composed>> = Vec::with_capacity(messages.len());
+        let mut answers = Vec::with_capacity(messages.len());
         let mut kept = Vec::with_capacity(messages.len());
-        for mut message in messages {
-            if message.source.is_none() {
-                message.source = Some(random_source(&*self.env.entropy));
-            }
-            let too_long = oversize(&message, &account).map(|bytes| Composed::TooLong {
-                bytes,
-                max: RUMOR_BYTES_MAX,
-            });
-            if too_long.is_none() {
-                kept.push((LocalId::draw(&*self.env.entropy), message));
-            }
-            composed.push(too_long);
+        for message in messages {
+            let drafts = as_drafts(message, self.index.store(), &*self.env.entropy);
+            answers.push(drafts.as_ref().map(Vec::len).map_err(Clone::clone));
+            kept.extend(drafts.unwrap_or_default());
         }
         let drafts = kept
             .iter()
@@ -49,28 +40,14 @@ impl Handler<Compose> for UploaderActor {
                 IndexError::Unavailable => ComposeError::Stopped,
                 other => ComposeError::Store(other),
             })?;
-            let mut outcomes = outcomes.into_iter().zip(&kept);
+            let mut outcomes = outcomes.into_iter().zip(kept);
             let mut new = Vec::new();
-            let mut answer = Vec::with_capacity(composed.len());
-            for known in composed {
-                if let Some(refused) = known {
-                    answer.push(refused);
-                    continue;
-                }
-                let Some((outcome, (local, message))) = outcomes.next() else {
-                    break;
-                };
-                answer.push(match outcome {
-                    DraftOutcome::Added => {
-                        new.push((*local, message.clone()));
-                        Composed::Kept(*local)
-                    }
-                    DraftOutcome::Known(MessageRef::Local(id)) => {
-                        Composed::Known(MessageId::Local(*id.as_bytes()))
-                    }
-                    DraftOutcome::Known(MessageRef::Event(id)) => {
-                        Composed::Known(MessageId::Event(id.to_bytes()))
-                    }
+            let mut answer = Vec::with_capacity(answers.len());
+            for pieces in answers {
+                answer.extend(match pieces {
+                    // A message becomes at least one draft, and each has an outcome.
+                    Ok(pieces) => take_in(outcomes.by_ref().take(pieces), &mut new),
+                    Err(refused) => Some(Composed::Refused(refused)),
                 });
             }
             if !new.is_empty() {
@@ -86,25 +63,71 @@ impl Handler<Compose> for UploaderActor {
     }
 }
 
-/// The rumor's bytes when they are more than an envelope carries (DESIGN 3 "Size").
-fn oversize(message: &ChatMessage, account: &str) -> Option<usize> {
-    let rumor = match &message.parent {
-        // A draft's parent gets its outer id when it is sealed; any event id is as long.
-        Parent::Message(MessageId::Local(_)) => {
-            let parent = Parent::Message(MessageId::Event([0xff; 32]));
-            ChatMessage {
-                parent,
-                ..message.clone()
-            }
-            .to_rumor(account)
+/// The drafts a message becomes: one or, when an envelope can't carry it, its pieces, each the child of the one before.
+fn as_drafts(
+    mut message: ChatMessage,
+    store: &Store,
+    entropy: &dyn Entropy,
+) -> Result<Vec<(LocalId, ChatMessage)>, SplitError> {
+    if message.source.is_none() {
+        message.source = Some(random_source(entropy));
+    }
+    let mut pieces = message.into_pieces()?;
+    if pieces.len() == 1 {
+        return Ok(pieces
+            .drain(..)
+            .map(|piece| (LocalId::draw(entropy), piece))
+            .collect());
+    }
+    let mut drafts: Vec<(LocalId, ChatMessage)> = Vec::with_capacity(pieces.len());
+    for mut piece in pieces {
+        if let Some((before, _)) = drafts.last() {
+            piece.parent = Parent::Message(MessageId::Local(*before.as_bytes()));
         }
-        _ => message.to_rumor(account),
-    };
-    // What has no wire form is refused when it is sealed, with its reason, and kept until then.
-    rumor
-        .ok()
-        .map(|rumor| rumor.len())
-        .filter(|bytes| *bytes > RUMOR_BYTES_MAX)
+        // Some of them may have come from another device that imported the same message. Then the next one names what
+        // came, and this is what it is called here.
+        let source = piece.source.as_deref().unwrap_or_default();
+        drafts.push((store.source_id(&piece.conversation, source).local(), piece));
+    }
+    Ok(drafts)
+}
+
+/// What became of one message, from what became of its pieces: it is called by the last one. Those that were not here
+/// are added to `new`.
+fn take_in(
+    outcomes: impl Iterator<Item = (DraftOutcome, (LocalId, ChatMessage))>,
+    new: &mut Vec<(LocalId, ChatMessage)>,
+) -> Option<Composed> {
+    let mut renamed = BTreeMap::new();
+    let mut composed = None;
+    let mut some_new = false;
+    for (outcome, (local, mut message)) in outcomes {
+        composed = Some(match outcome {
+            DraftOutcome::Added => {
+                if let Parent::Message(parent) = &mut message.parent
+                    && let Some(known) = renamed.get(parent)
+                {
+                    *parent = *known;
+                }
+                new.push((local, message));
+                some_new = true;
+                Composed::Kept(local)
+            }
+            DraftOutcome::Known(known) => {
+                let known = match known {
+                    MessageRef::Local(id) => MessageId::Local(*id.as_bytes()),
+                    MessageRef::Event(id) => MessageId::Event(id.to_bytes()),
+                };
+                renamed.insert(MessageId::Local(*local.as_bytes()), known);
+                if some_new {
+                    Composed::Kept(local)
+                } else {
+                    Composed::Known(known)
+                }
+            }
+        });
+    }
+    composed
 }
 
 fn random_source(entropy: &dyn Entropy) -> String {

@@ -1,7 +1,7 @@
 //! What flows into the uploader and what it says.
 
 use actix::prelude::*;
-use chat_model::{Message as ChatMessage, MessageId, Removed};
+use chat_model::{Message as ChatMessage, MessageId, Removed, SplitError};
 use event_index::{Buried, IndexError, LocalId};
 use nostr::prelude::EventId;
 use relay_link::RelayUrl;
@@ -23,17 +23,12 @@ impl Compose {
 /// What became of one composed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Composed {
-    /// It is on disk as a draft.
+    /// It is on disk as a draft, or as several that are shown as one: this is the name of the last, and of the whole.
     Kept(LocalId),
     /// The same message, by its source, was here before; this is what it is called.
     Known(MessageId),
-    /// It can't be sent as one envelope and was not kept.
-    TooLong {
-        /// Bytes of its rumor.
-        bytes: usize,
-        /// Bytes an envelope carries.
-        max: usize,
-    },
+    /// It can't be sent in any number of envelopes and was not kept.
+    Refused(SplitError),
 }
 
 /// Why nothing was kept.

@@ -2,6 +2,7 @@
 
 mod import;
 mod library;
+mod pieces;
 mod properties;
 mod rumors;
 mod threads;

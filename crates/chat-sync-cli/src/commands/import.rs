@@ -7,14 +7,13 @@ use std::path::Path;
 
 use chat_model::Message;
 use chat_model::import::{Skipped, read_saved_conversations};
-use chat_sync::{Account, DataDirError, ImportReport};
-use pns_keys::RUMOR_BYTES_MAX;
+use chat_sync::{Account, DataDirError, ImportReport, RefusedMessage};
 
 use crate::cli::{Format, Import};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output::plural;
-use crate::shapes::Imported;
+use crate::output::{one_line, plural};
+use crate::shapes::{Imported, RefusedShape};
 use crate::{progress, reader};
 
 /// One byte more than an export may have, so that a larger file is refused with its reason, and never read whole.
@@ -52,7 +51,16 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
         added: report.added,
         known: report.known,
         skipped: export.skipped.total(),
-        too_long: report.too_long,
+        too_long: report.refused.len(),
+        refused: report
+            .refused
+            .iter()
+            .map(|refused| RefusedShape {
+                conversation: &refused.conversation,
+                source: &refused.source,
+                why: refused.why.to_string(),
+            })
+            .collect(),
         conversations: export.conversations,
         dry_run: args.dry_run,
     };
@@ -130,12 +138,14 @@ fn foresee(account: &Account, messages: &[Message]) -> Result<ImportReport, Fail
         .filter_map(source)
         .collect();
 
-    let author = account.public_key.to_hex();
     let mut report = ImportReport::default();
     for message in messages {
-        let rumor_bytes = message.to_rumor(&author).map_or(0, |rumor| rumor.len());
-        if rumor_bytes > RUMOR_BYTES_MAX {
-            report.too_long += 1;
+        if let Err(why) = message.clone().into_pieces() {
+            report.refused.push(RefusedMessage {
+                conversation: message.conversation.clone(),
+                source: message.source.clone().unwrap_or_default(),
+                why,
+            });
         } else if source(message.clone()).is_some_and(|source| !known.insert(source)) {
             report.known += 1;
         } else {
@@ -145,7 +155,7 @@ fn foresee(account: &Account, messages: &[Message]) -> Result<ImportReport, Fail
     Ok(report)
 }
 
-fn print(context: &Context, imported: &Imported, skipped: &Skipped) -> Result<(), Failure> {
+fn print(context: &Context, imported: &Imported<'_>, skipped: &Skipped) -> Result<(), Failure> {
     let output = context.output;
     let would = if imported.dry_run { "would be " } else { "" };
     let added = plural(imported.added as u64, "message");
@@ -160,11 +170,17 @@ fn print(context: &Context, imported: &Imported, skipped: &Skipped) -> Result<()
         (skipped.notes, "left out: a note of the web app, not a message"),
         (skipped.empty, "left out: nothing in it"),
         (skipped.not_conversations, "left out: not a conversation"),
-        (imported.too_long, "left out: too long for one envelope"),
     ] {
         if count > 0 {
             output.line(&format!("{count} {why}"))?;
         }
+    }
+    for refused in &imported.refused {
+        let conversation = one_line(refused.conversation);
+        output.line(&format!(
+            "1 left out, in conversation {conversation}: {}",
+            refused.why
+        ))?;
     }
     if imported.added > 0 && !imported.dry_run {
         output.talk("`chat-sync sync` sends them to your relays");

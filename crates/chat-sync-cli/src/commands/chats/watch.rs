@@ -34,7 +34,7 @@ pub(crate) async fn run(context: &Context, selector: Option<String>) -> Result<(
                 Some(ChatUpdate::Reloaded) => {
                     context.output.talk("messages came faster than they could be shown; `chats show` has all of them");
                 }
-                Some(ChatUpdate::Renamed { .. } | ChatUpdate::Removed(_)) => {}
+                Some(ChatUpdate::Renamed { .. } | ChatUpdate::Joined { .. } | ChatUpdate::Removed(_)) => {}
                 None => return Err(Failure::Failed("the engine has stopped; run the command again".to_owned())),
             },
         }
