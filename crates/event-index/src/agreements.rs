@@ -192,7 +192,9 @@ impl Store {
             })
             .collect();
         let mut reach: Vec<u64> = places.iter().map(|(_, agreed)| agreed.unwrap_or(0)).collect();
-        reach.iter().for_each(|last_seq| self.proofs.reach_to(*last_seq));
+        for last_seq in &reach {
+            self.proofs.reach_to(*last_seq);
+        }
         reach.sort_unstable_by(|a, b| b.cmp(a));
         // Agreements with too few relays cover events above this number.
         let last_seq = reach[last_needed];

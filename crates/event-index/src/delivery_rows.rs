@@ -58,12 +58,11 @@ impl Row {
         let (state, rest) = fixed.split_first().ok_or_else(damaged)?;
         let (attempts, rest) = rest.split_first_chunk().ok_or_else(damaged)?;
         let (next_try, id) = rest.split_first_chunk().ok_or_else(damaged)?;
-        let (at, reason) = match *state & TIMED {
-            0 => (0, reason),
-            _ => {
-                let (at, reason) = reason.split_first_chunk().ok_or_else(damaged)?;
-                (u64::from_le_bytes(*at), reason)
-            }
+        let (at, reason) = if *state & TIMED == 0 {
+            (0, reason)
+        } else {
+            let (at, reason) = reason.split_first_chunk().ok_or_else(damaged)?;
+            (u64::from_le_bytes(*at), reason)
         };
         let reason = match keys {
             Some(keys) if !reason.is_empty() => {

@@ -93,11 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn a_suspect_connection_has_five_seconds() {
+    fn a_suspect_connection_has_three_seconds() {
         let start = tokio::time::Instant::now().into_std();
         let mut keepalive = Keepalive::opened(start);
         keepalive.suspect(after(start, 3));
-        assert_eq!(keepalive.next(), after(start, 8));
-        assert_eq!(keepalive.due(after(start, 8)), Action::Dead);
+        assert_eq!(keepalive.next(), after(start, 6));
+        assert_eq!(keepalive.due(after(start, 6)), Action::Dead);
     }
 }

@@ -40,7 +40,7 @@ impl Queue {
             .map(event)
             .map(|event| Arrival { event, source: None });
         store.ingest(arrivals.collect()).unwrap();
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         Self {
             store,
             outbox: Outbox::new(Pace::unlimited(now)),
@@ -92,7 +92,7 @@ impl Queue {
                 .max(Duration::from_millis(1));
             self.now += pause;
             // The wall clock counts whole seconds, and here it is never behind.
-            self.unix += pause.as_secs_f64().ceil() as u64;
+            self.unix += pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
         }
     }
 

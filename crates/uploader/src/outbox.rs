@@ -457,7 +457,7 @@ impl Outbox {
         };
         // The relay answered, so this event is not what closes its sockets.
         self.closes.remove(id);
-        self.judge(row, class, reason, (now, unix), chance)
+        Some(self.judge(row, class, reason, (now, unix), chance))
     }
 
     /// What becomes of a row that is not in flight any more.
@@ -468,21 +468,21 @@ impl Outbox {
         reason: &str,
         (now, unix): (Instant, u64),
         chance: f64,
-    ) -> Option<Delivery> {
+    ) -> Delivery {
         match class {
             OkClass::Stored => {
                 self.pace.accepted(now);
                 self.accepted += 1;
                 row.turn(DeliveryState::Accepted, unix);
                 row.reason = None;
-                return Some(row);
+                return row;
             }
             // The relay asks for less, not for something else: the row keeps its place and its tries, and the words.
             OkClass::Pause => {
                 self.pace.refused(now, None);
                 row.reason = Some(reason.to_owned());
                 self.ready.insert(row.seq, row.clone());
-                return Some(row);
+                return row;
             }
             OkClass::Temporary => Self::retry_later(&mut row, unix, chance),
             OkClass::Clock(ClockRefusal::Late) => {
@@ -504,7 +504,7 @@ impl Outbox {
         }
         row.reason = Some(reason.to_owned());
         self.defer(&row);
-        Some(row)
+        row
     }
 
     /// Returns the rows whose OK is overdue; they are tried again, the same bytes, after a pause.
@@ -528,7 +528,7 @@ impl Outbox {
                     if OkClass::names_size(&text) && bytes > 0 {
                         self.learn_size(bytes);
                     }
-                    rows.extend(self.judge(row, class, &text, (now, unix), chance));
+                    rows.push(self.judge(row, class, &text, (now, unix), chance));
                     continue;
                 }
                 let since = (row.state == DeliveryState::Sent).then_some(row.at);

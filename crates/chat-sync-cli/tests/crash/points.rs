@@ -24,6 +24,7 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
             &[
                 "add_drafts",
                 "put_keyring",
+                "place_keyrings",
                 "send:1081",
                 "take:OK",
                 "take:EVENT",
@@ -41,7 +42,9 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
             LOGIN,
             &[
                 "put_keyring",
+                "place_keyrings",
                 "take:EVENT",
+                "keep_records",
                 "ingest",
                 "put_relay_profile",
                 "record_agreement_without",
@@ -53,6 +56,7 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
         Scene::Day,
         &[&[
             "add_drafts",
+            "place_keyrings",
             "put_relay_profile",
             "commit_sealed",
             "send:1080",
@@ -66,6 +70,7 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
         Scene::Many,
         &[&[
             "add_drafts",
+            "place_keyrings",
             "put_relay_profile",
             "commit_sealed",
             "send:1080",
@@ -79,6 +84,7 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
         Scene::SecondRelay,
         &[&[
             "put_relay_profile",
+            "place_keyrings",
             "send:1081",
             "queue_missing",
             "send:1080",
