@@ -20,6 +20,7 @@ mod first_keyring;
 mod keyring_lab;
 mod keyrings;
 mod locked;
+mod long_messages;
 mod refusals;
 mod refused_kinds;
 mod relay_list;

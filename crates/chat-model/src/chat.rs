@@ -161,7 +161,7 @@ impl Library {
     }
 
     /// Which messages of a conversation are pieces of one. Cost: nothing as a rule, O(n) of the pieces after a change.
-    fn wholes<'a>(&self, chat: &'a Chat) -> &'a Wholes {
+    pub(crate) fn wholes<'a>(&self, chat: &'a Chat) -> &'a Wholes {
         chat.wholes.get_or_init(|| {
             if chat.pieces == 0 {
                 return Wholes::default();

@@ -114,8 +114,13 @@ impl Library {
         let wanted = message.map(|id| self.together(id));
         let goes = |id: &MessageId| wanted.as_ref().is_none_or(|wanted| wanted.contains(id));
         let entries = chat.entries.iter().filter(|((_, id), _)| goes(id));
-        let (removed, notes): (Vec<Removed>, Vec<bool>) = entries
-            .map(|((_, id), entry)| (entry.removal(*id), entry.message.role == Role::System))
+        let wholes = self.wholes(chat);
+        // A message in pieces is the last of them.
+        let counts = |id: &MessageId, role: &Role| {
+            *role != Role::System && wholes.last_of(id).is_none_or(|last| last == *id)
+        };
+        let (removed, counted): (Vec<Removed>, Vec<bool>) = entries
+            .map(|((_, id), entry)| (entry.removal(*id), counts(id, &entry.message.role)))
             .unzip();
         let versions = match (&wanted, self.conversation(&conversation.id)) {
             (None, Some(tree)) => {
@@ -130,7 +135,7 @@ impl Library {
         Doomed {
             conversation,
             message,
-            messages: notes.iter().filter(|note| !**note).count(),
+            messages: counted.iter().filter(|counts| **counts).count(),
             removed,
             versions,
         }

@@ -203,3 +203,23 @@ fn a_nameless_conversation_gets_a_name() {
         .json();
     assert_eq!(show["messages"][0]["content"], "who am I?");
 }
+
+#[test]
+fn a_text_of_200_kilobytes_reads_back_as_it_was_written_on_another_device_too() {
+    let relay = relay_lab::EmbeddedRelay::start(relay_lab::EmbeddedRelayConfig::default()).unwrap();
+    let (laptop, phone) = (Home::new(), Home::new());
+    for home in [&laptop, &phone] {
+        home.log_in(SECRET, &[&relay.url()]);
+    }
+    let text: String = (0..10_000).map(|n| format!("line {n}: \"ß\"\n")).collect();
+    let text = text.trim_end();
+    assert!(text.len() > 180_000);
+    laptop.run_with(&["chats", "send", "talk", "-"], text).succeeded();
+    for home in [&laptop, &phone] {
+        home.run(&["sync"]).succeeded();
+        let shown = home.run(&["chats", "show", "talk", "--json"]).succeeded().json();
+        let messages = shown["messages"].as_array().unwrap();
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0]["content"] == text, "another text");
+    }
+}
