@@ -65,6 +65,8 @@ pub(crate) struct Scene {
     one: bool,
     /// `absent`: it refused some of what is held, serves what is not taken, and forged one.
     absent: bool,
+    /// `small`: the relay's frames are as small as they may be.
+    small: bool,
 }
 
 impl Scene {
@@ -82,6 +84,7 @@ impl Scene {
             cap: has("cap"),
             one: has("one"),
             absent: has("absent"),
+            small: has("small"),
         }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Line<'a> {
     Event(usize),
     /// `r`: what an honest relay answers to the last question.
     Honest,
+    /// `rr`: what it answered last, once more (N-14).
+    Again,
     /// `t 30`: so many seconds pass.
     Seconds(u64),
     /// `a`: one of our own parts answers, when answers are slow.
@@ -27,6 +29,7 @@ impl<'a> Line<'a> {
             ("e", Ok(number)) => Self::Event(number),
             ("t", Ok(seconds)) => Self::Seconds(u64::from(u16::MAX).min(seconds as u64)),
             ("r", _) => Self::Honest,
+            ("rr", _) => Self::Again,
             ("a", _) => Self::Answer,
             _ => Self::Frame(line),
         }

@@ -66,7 +66,7 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
     let mut watched = Watched {
         scene,
         pass: Pass::start(start),
-        relay: Relay::default(),
+        relay: Relay::new(scene.small),
         now: *NOON,
         owed: VecDeque::new(),
         done: false,
@@ -122,6 +122,7 @@ impl Watched {
             }
         }
         assert!(self.done, "the pass does not end");
+        self.relay.leave();
         self.pass.fail("too late".to_owned());
         self.drain();
     }

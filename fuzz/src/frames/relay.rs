@@ -13,7 +13,11 @@ use relay_link::{ClientFrame, RelayFrame, SubId};
 use crate::items::view;
 use crate::script::{Line, retarget};
 
-const EVENTS: u64 = 120;
+/// Their ids fill two frames of [`SMALL`] bytes.
+const EVENTS: u64 = 300;
+
+/// The smallest frames there are (NIP-77 appendix).
+const SMALL: u64 = 4_096;
 
 /// Every event there is, newest first: some to a second, and 40 in one.
 static POOL: LazyLock<Vec<Event>> = LazyLock::new(|| {
@@ -33,10 +37,14 @@ static THERE: LazyLock<Vec<Event>> = LazyLock::new(|| {
     there.map(|(_, event)| event.clone()).collect()
 });
 
-static RESPONDER: LazyLock<Responder<Snapshot>> = LazyLock::new(|| {
+static RESPONDER: LazyLock<Responder<Snapshot>> = LazyLock::new(|| responder(FrameLimit::NONE));
+
+static SMALL_RESPONDER: LazyLock<Responder<Snapshot>> = LazyLock::new(|| responder(FrameLimit::of(SMALL)));
+
+fn responder(limit: FrameLimit) -> Responder<Snapshot> {
     let items: Vec<Item> = THERE.iter().map(Item::of).collect();
-    Responder::new(view(&items), FrameLimit::NONE)
-});
+    Responder::new(view(&items), limit)
+}
 
 /// Kinds and author of the history.
 pub(super) fn history() -> Filter {
@@ -61,22 +69,46 @@ fn event(created_at: u64, content: &str) -> Event {
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     open: Option<SubId>,
+    /// The relay ended what is open.
+    ended: bool,
     message: Option<Vec<u8>>,
     filter: Option<Filter>,
+    /// Its frames are small.
+    small: bool,
+    said: Vec<RelayFrame>,
 }
 
 impl Relay {
+    /// One that answers honestly in frames of any size, or in small ones.
+    pub(super) fn new(small: bool) -> Self {
+        Self {
+            small,
+            ..Self::default()
+        }
+    }
+
+    /// The client is done: nothing of it may still be open.
+    pub(super) fn leave(&self) {
+        assert!(self.open.is_none() || self.ended, "left open: {:?}", self.open);
+    }
+
+    fn opens(&mut self, sub: SubId, message: Option<Vec<u8>>, filter: Option<Filter>) {
+        self.leave();
+        *self = Self {
+            open: Some(sub),
+            message,
+            filter,
+            ..Self::new(self.small)
+        };
+    }
+
     /// The client sends this.
     pub(super) fn hear(&mut self, frame: ClientFrame) {
         assert_eq!(ClientFrame::parse(&frame.encode()).as_ref(), Ok(&frame));
         match frame {
             ClientFrame::NegOpen { sub, filter, message } => {
                 assert!(filter.limit.is_none(), "strfry honours a limit in a NEG filter");
-                *self = Self {
-                    open: Some(sub),
-                    message: Some(message),
-                    filter: None,
-                };
+                self.opens(sub, Some(message), None);
             }
             ClientFrame::NegMsg { sub, message } => {
                 assert_eq!(
@@ -94,24 +126,20 @@ impl Relay {
                         && filter.kinds.is_some()
                 });
                 assert!(filter.is_some(), "a page names kinds, authors and a limit, once");
-                *self = Self {
-                    open: Some(sub),
-                    message: None,
-                    filter,
-                };
+                self.opens(sub, None, filter);
             }
             ClientFrame::Close { sub } | ClientFrame::NegClose { sub } => {
                 assert_eq!(Some(&sub), self.open.as_ref(), "closed, and never opened");
-                *self = Self::default();
+                *self = Self::new(self.small);
             }
             ClientFrame::Event(_) | ClientFrame::Auth(_) => panic!("a comparison sends no events"),
         }
     }
 
     /// What the relay says to the client at this line.
-    pub(super) fn say(&self, line: &Line<'_>) -> Vec<RelayFrame> {
+    pub(super) fn say(&mut self, line: &Line<'_>) -> Vec<RelayFrame> {
         let open = self.open.as_ref();
-        match line {
+        let frames: Vec<RelayFrame> = match line {
             Line::Event(number) => {
                 let event = Box::new(POOL[number % POOL.len()].clone());
                 open.map(|sub| RelayFrame::Event {
@@ -122,17 +150,31 @@ impl Relay {
                 .collect()
             }
             Line::Honest => open.map_or_else(Vec::new, |sub| self.answer(sub)),
+            Line::Again => self.said.clone(),
             Line::Frame(text) => {
                 let frame = RelayFrame::parse(text).ok();
                 frame.map(|frame| retarget(frame, open)).into_iter().collect()
             }
             Line::Seconds(_) | Line::Answer => Vec::new(),
+        };
+        if matches!(line, Line::Honest) {
+            self.said.clone_from(&frames);
         }
+        self.ended |= frames.iter().any(|frame| match frame {
+            RelayFrame::Closed { sub, .. } | RelayFrame::NegErr { sub, .. } => {
+                Some(sub) == self.open.as_ref()
+            }
+            // A relay that knows nothing of NEG says so in words only, and would say so to a NEG-CLOSE too.
+            RelayFrame::Notice { .. } => self.message.is_some(),
+            _ => false,
+        });
+        frames
     }
 
     fn answer(&self, sub: &SubId) -> Vec<RelayFrame> {
         if let Some(message) = &self.message {
-            let message = RESPONDER.answer(message).expect("an honest question is read");
+            let responder = if self.small { &SMALL_RESPONDER } else { &RESPONDER };
+            let message = responder.answer(message).expect("an honest question is read");
             return vec![RelayFrame::NegMsg {
                 sub: sub.clone(),
                 message,

@@ -31,7 +31,7 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
     };
     let mut watched = Watched {
         session: Session::open(HELD.clone(), opening, *NOON),
-        relay: Relay::default(),
+        relay: Relay::new(scene.small),
         now: *NOON,
         have: BTreeSet::new(),
         need: BTreeSet::new(),
@@ -55,6 +55,7 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
     }
     assert!(watched.ended, "a session waits for nothing and has not ended");
     assert!(watched.session.poll_timeout().is_none(), "an ended session waits");
+    watched.relay.leave();
 }
 
 impl Watched {
