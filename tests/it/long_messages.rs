@@ -14,13 +14,15 @@ const SMALL: usize = 16_384;
 
 /// A text of about so many bytes that is not the same twice in a row.
 fn text(bytes: usize) -> String {
-    let mut text = String::with_capacity(bytes + 32);
-    let mut number = 0_u64;
-    while text.len() < bytes {
-        text.push_str(&format!("line {number} über «ß» \"quoted\"\n"));
-        number += 1;
-    }
-    text
+    let lines = (0_u64..).map(|number| format!("line {number} über «ß» \"quoted\"\n"));
+    let mut left = bytes;
+    lines
+        .take_while(|line| {
+            let more = left > 0;
+            left = left.saturating_sub(line.len());
+            more
+        })
+        .collect()
 }
 
 async fn say(device: &Handle, text: &str) {
@@ -122,7 +124,11 @@ fn f48_a_message_of_which_a_piece_is_missing_shows_its_pieces_until_that_one_com
 
             assert!(relay.put(event));
             wait(5).await;
-            assert_eq!(shown(&laptop).await, [long.clone()], "whole once it is there");
+            assert_eq!(
+                shown(&laptop).await,
+                std::slice::from_ref(&long),
+                "whole once it is there"
+            );
             laptop.shutdown().await;
         }
     });
