@@ -211,7 +211,8 @@ fn a_text_of_200_kilobytes_reads_back_as_it_was_written_on_another_device_too() 
     for home in [&laptop, &phone] {
         home.log_in(SECRET, &[&relay.url()]);
     }
-    let text: String = (0..13_000).map(|n| format!("line {n}: \"ß\"\n")).collect();
+    let lines: Vec<String> = (0..13_000).map(|n| format!("line {n}: \"ß\"\n")).collect();
+    let text = lines.concat();
     let text = text.trim_end();
     assert!(text.len() > 200_000);
     laptop.run_with(&["chats", "send", "talk", "-"], text).succeeded();
