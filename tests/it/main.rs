@@ -23,6 +23,7 @@ mod locked;
 mod long_messages;
 mod refusals;
 mod refused_kinds;
+mod relay_changes;
 mod relay_list;
 mod relay_views;
 mod relays;

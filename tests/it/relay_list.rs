@@ -69,6 +69,12 @@ fn urls(texts: &[&str]) -> Vec<RelayUrl> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
+/// The relays that an engine uses.
+fn used(engine: &Handle) -> Vec<RelayUrl> {
+    let status = engine.status();
+    status.relays.iter().map(|relay| relay.url.clone()).collect()
+}
+
 /// A relay list that `secret` signed.
 fn list(secret: &str, at: u64, relays: &[&str]) -> Event {
     let tags = relays.iter().map(|url| Tag::parse(["r", *url]).unwrap());
@@ -87,11 +93,14 @@ fn relays_of_the_accounts_own_list_are_used_and_filled() {
     simulate(async {
         let engine = home.run(&account, 1).await;
         write(&engine, "groceries", 5).await;
-        engine.sync().await.unwrap();
-        assert_eq!(account.newly_listed().unwrap(), urls(&[TWO]));
+        seconds(60).await;
+        assert_eq!(used(&engine), urls(&[ONE, TWO]), "at once");
+        assert_eq!(account.newly_listed().unwrap(), urls(&[TWO]), "since the account was opened");
+        assert_eq!(sealed(&home.relays[1]).len(), 5);
+        let report = engine.sync().await.unwrap();
+        assert!(report.complete && report.relays.len() == 2, "{report:?}");
         engine.shutdown().await;
     });
-    assert!(sealed(&home.relays[1]).is_empty(), "not before the next start");
     drop(account);
     let account = home.account();
     assert_eq!(account.relays, urls(&[ONE, TWO]));
@@ -139,7 +148,15 @@ fn a_newer_list_is_followed_and_an_older_or_forged_one_is_not() {
     home.relays[0].put(list(SECRET, NOW - 30, &[ONE]));
     home.relays[1].put(list(SECRET, NOW - 10, &[THREE]));
     simulate(async {
-        home.run(&account, 4).await.shutdown().await;
+        let engine = home.run(&account, 4).await;
+        write(&engine, "groceries", 5).await;
+        seconds(60).await;
+        assert_eq!(used(&engine), urls(&[ONE, THREE]), "the one it does not name any more is let go");
+        assert_eq!(home.relays[1].connections(), 0);
+        assert_eq!(sealed(&home.relays[2]).len(), 5);
+        engine.shutdown().await;
+        seconds(60).await;
+        assert_eq!(home.relays[2].connections(), 0, "the added one is let go of at the end too");
     });
     drop(account);
     assert_eq!(

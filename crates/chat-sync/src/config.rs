@@ -23,14 +23,15 @@ pub struct Config {
     pub profile: Profile,
     /// The account's store; see [`DataDir`](crate::DataDir). One engine at a time.
     pub store: Arc<Store>,
-    /// The relays to keep level with. None: everything works on this device, and nothing leaves it.
+    /// The relays to keep level with, at first; see [`Handle::set_relays`](crate::Handle::set_relays). None: everything
+    /// works on this device, and nothing leaves it.
     pub relays: Vec<RelayUrl>,
     /// Whether anything leaves this device: messages, keyrings. When not, a comparison still says what would.
     pub uploads: bool,
     /// Whether anything is fetched: by comparisons, and live. When not, a comparison still says what would be.
     pub downloads: bool,
-    /// Whether the account's relay list (NIP-65) is read from its relays and kept. What it adds is in use with the next
-    /// start of an engine, through [`Account`](crate::Account); an engine keeps the relays it was started with.
+    /// Whether the account's relay list (NIP-65) is read from its relays and kept. What a newer one adds is used at once,
+    /// and what only the one before it added is let go.
     pub reads_relay_list: bool,
     /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
     pub online: bool,

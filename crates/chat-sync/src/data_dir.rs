@@ -62,7 +62,7 @@ pub struct Account {
     pub store: Arc<Store>,
     /// The relays it is kept level with: the saved ones, then those that its relay list (NIP-65) adds.
     pub relays: Vec<RelayUrl>,
-    /// Whether that list is read, and used with the next start. Not in a run whose relays were given for that run only.
+    /// Whether that list is read and followed. Not in a run whose relays were given for that run only.
     pub follows_list: bool,
 }
 

@@ -115,8 +115,8 @@ pub(crate) fn events_of(doomed: &Doomed) -> Vec<EventId> {
 
 impl Desk {
     pub(crate) async fn preview(&self, doomed: Doomed) -> Result<DeletionPreview, IndexError> {
-        let (store, relays) = (Arc::clone(&self.store), self.relays.clone());
-        let urls: Vec<RelayUrl> = self.links.iter().map(|link| link.url().clone()).collect();
+        let (store, relays) = (Arc::clone(&self.store), self.roster.names());
+        let urls = self.roster.urls();
         let weigh = move || {
             let ids = events_of(&doomed);
             let standings = store.standings(&ids, &relays)?;
@@ -154,8 +154,8 @@ impl Desk {
         }
         self.reach().await;
         let deletions = self.tell(buried.last_seq).await?;
-        let asked = self.links.iter().map(|link| {
-            let (url, ids) = (link.url().clone(), ids.clone());
+        let asked = self.roster.urls().into_iter().map(|url| {
+            let ids = ids.clone();
             async move {
                 let mut served = self.realtime.served(url.clone(), ids).await;
                 if let Ok(still) = &served
@@ -227,7 +227,7 @@ impl Desk {
 
     /// Drops what relays are known to hold, without a trace that would keep it away.
     pub(crate) async fn drop_here(&self, doomed: Doomed) -> Result<DroppedHere, IndexError> {
-        let (store, relays) = (Arc::clone(&self.store), self.relays.clone());
+        let (store, relays) = (Arc::clone(&self.store), self.roster.names());
         let choose = move || {
             let (mut names, mut events, mut kept) = (Vec::new(), Vec::new(), 0);
             for removed in doomed.removed {

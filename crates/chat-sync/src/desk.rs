@@ -9,14 +9,17 @@ use nostr::event::EventId;
 use pns_keys::keeper::{Keeper, SIGNER_WAIT, Unlock};
 use realtime::Realtime;
 use reconciler::{Compare, Reconciler};
-use relay_link::RelayLink;
+use relay_link::RelayUrl;
 use status::{AccountState, RelayState, RelayStatus, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::deletion::{DeletionPreview, DroppedHere, RelayDeletion};
 use crate::receipts::{MessageReceipt, receipts};
+use crate::relay_list::RelayList;
 use crate::report::SyncReport;
+use crate::roster::Roster;
 use crate::waking::doubt_connections;
+use crate::wiring::Wiring;
 
 /// Requests that wait at once: one a caller, and callers wait for their answers.
 pub(crate) const REQUESTS_MAX: usize = 64;
@@ -54,6 +57,8 @@ pub(crate) enum Request {
         oneshot::Sender<Result<Vec<RelayDeletion>, IndexError>>,
     ),
     DropHere(Box<Doomed>, oneshot::Sender<Result<DroppedHere, IndexError>>),
+    /// Answers when these relays are used and no others.
+    UseRelays(Vec<RelayUrl>, oneshot::Sender<()>),
     /// Answers after a moment.
     Breathe(oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -65,9 +70,9 @@ pub(crate) struct Desk {
     pub(crate) store: Arc<Store>,
     pub(crate) index: EventIndex,
     pub(crate) realtime: Realtime,
-    pub(crate) relays: Vec<String>,
+    pub(crate) roster: Roster,
     pub(crate) reconciler: Reconciler,
-    pub(crate) links: Vec<RelayLink>,
+    pub(crate) wiring: Arc<Wiring>,
     pub(crate) keeper: Keeper,
     /// Whether anything leaves; what is only read needs no key that is proven to be on a relay.
     pub(crate) uploads: bool,
@@ -75,11 +80,16 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Serves until a shutdown is asked for, or every handle is gone.
-    pub(crate) async fn serve(self, mut requests: mpsc::Receiver<Request>) -> Option<oneshot::Sender<()>> {
+    /// `list` is the account's relay list as it was before anything ran. Serves until a shutdown is asked for, or every handle is gone.
+    pub(crate) async fn serve(
+        self,
+        list: RelayList,
+        mut requests: mpsc::Receiver<Request>,
+    ) -> Option<oneshot::Sender<()>> {
         let desk = Arc::new(self);
         actix::spawn(Arc::clone(&desk).keep_proven());
-        let doubts = actix::spawn(doubt_connections(desk.env.clone(), desk.links.clone()));
+        let doubts = actix::spawn(doubt_connections(desk.env.clone(), desk.roster.clone()));
+        let following = actix::spawn(Arc::clone(&desk).follow_list(list));
         let mut shutdown = None;
         while let Some(request) = requests.recv().await {
             if let Request::Shutdown(done) = request {
@@ -90,6 +100,7 @@ impl Desk {
             actix::spawn(async move { desk.answer(request).await });
         }
         doubts.abort();
+        following.abort();
         shutdown
     }
 
@@ -104,7 +115,7 @@ impl Desk {
                 let _ = answer.send(());
             }
             Request::Receipts(ids, answer) => {
-                let (store, relays) = (Arc::clone(&self.store), self.relays.clone());
+                let (store, relays) = (Arc::clone(&self.store), self.roster.names());
                 let read = move || receipts(&store, &ids, &relays);
                 let _ = answer.send(self.env.workers.run(read).await);
             }
@@ -120,6 +131,10 @@ impl Desk {
             }
             Request::DropHere(doomed, answer) => {
                 let _ = answer.send(self.drop_here(*doomed).await);
+            }
+            Request::UseRelays(relays, answer) => {
+                self.use_relays(&relays).await;
+                let _ = answer.send(());
             }
             Request::Breathe(answer) => {
                 actix::clock::sleep(BREATH).await;
@@ -168,7 +183,8 @@ impl Desk {
             return;
         }
         for link in self
-            .links
+            .roster
+            .links()
             .iter()
             .filter(|link| asked.iter().any(|relay| relay.url == *link.url()))
         {

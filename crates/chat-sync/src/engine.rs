@@ -1,5 +1,7 @@
 //! Starting an engine: on a thread of its own, or on the caller's actix system.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use status::read_board;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -7,6 +9,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::desk::{Desk, REQUESTS_MAX};
 use crate::error::EngineError;
 use crate::handle::Handle;
+use crate::relay_list::RelayList;
 use crate::wiring::{Wiring, first_board};
 use crate::{Config, Env};
 
@@ -72,8 +75,9 @@ impl Engine {
 /// What keeps an engine running.
 struct Running {
     desk: Desk,
+    list: RelayList,
     requests: mpsc::Receiver<crate::desk::Request>,
-    wiring: Wiring,
+    wiring: Arc<Wiring>,
 }
 
 impl Running {
@@ -82,9 +86,10 @@ impl Running {
         let mut board = first_board(config.signer.public_key(), &config.relays, config.online);
         read_board(&mut board, &config.store, &relays)?;
         let first = board.status(env.runtime.clock.now(), env.runtime.clock.unix());
+        let list = RelayList::load(&config.store)?;
         let (published, status) = watch::channel(first);
         let updates = broadcast::Sender::new(UPDATES_MAX);
-        let wiring = Wiring::start(config, &env, board, published, updates.clone()).await;
+        let wiring = Arc::new(Wiring::start(config, &env, board, published, updates.clone()).await);
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let handle = Handle {
             requests,
@@ -100,9 +105,9 @@ impl Running {
             store: config.store.clone(),
             index: wiring.index.clone(),
             realtime: wiring.realtime.clone(),
-            relays,
+            roster: wiring.roster.clone(),
             reconciler: wiring.reconciler.clone(),
-            links: wiring.links.values().cloned().collect(),
+            wiring: Arc::clone(&wiring),
             keeper: wiring.keeper.clone(),
             uploads: config.uploads,
             status,
@@ -111,6 +116,7 @@ impl Running {
             handle,
             Self {
                 desk,
+                list,
                 requests: received,
                 wiring,
             },
@@ -120,10 +126,11 @@ impl Running {
     async fn until_stopped(self) -> Option<oneshot::Sender<()>> {
         let Self {
             desk,
+            list,
             requests,
             wiring,
         } = self;
-        let stopped = desk.serve(requests).await;
+        let stopped = desk.serve(list, requests).await;
         wiring.stop().await;
         stopped
     }

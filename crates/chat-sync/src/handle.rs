@@ -10,6 +10,7 @@ use chat_model::{
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, NotReady, Realtime};
+use relay_link::RelayUrl;
 use status::Status;
 use supervision::{Clock, Entropy};
 use tokio::sync::broadcast::error::RecvError;
@@ -254,6 +255,16 @@ impl Handle {
     /// Waits until nothing waits to be sent, no relay can be reached, or `patience` is over.
     pub async fn flush(&self, patience: Duration) -> Result<(), EngineError> {
         self.ask(|answer| Request::Sent(patience, answer)).await
+    }
+
+    /// Uses these relays and no others from now on: new ones are dialled, compared with and filled, and what was known of
+    /// those that are not among them is forgotten, agreements and queues included. Returns once nothing is sent to those
+    /// any more; dialling takes its time. Nothing is saved by this: an account's own list is
+    /// [`Account::add_relays`](crate::Account::add_relays) and
+    /// [`Account::remove_relays`](crate::Account::remove_relays), whose [`Account::relays`](crate::Account::relays) are
+    /// then handed here.
+    pub async fn set_relays(&self, relays: Vec<RelayUrl>) -> Result<(), EngineError> {
+        self.ask(|answer| Request::UseRelays(relays, answer)).await
     }
 
     /// Every conversation, newest activity first.

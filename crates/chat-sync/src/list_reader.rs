@@ -10,6 +10,7 @@ use nostr::filter::Filter;
 use nostr::key::PublicKey;
 use relay_link::{ClientFrame, FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl, SubId};
 use supervision::{Env, Lifeline, Outlet};
+use tokio::sync::watch;
 
 use crate::relay_list::{META, RELAY_LIST, RelayList};
 
@@ -23,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub(crate) struct ListReader {
     pub(crate) links: Outlet<LinkChanged>,
     frames: Outlet<FrameArrived>,
+    /// Changes whenever a newer list was kept.
+    pub(crate) kept: watch::Sender<()>,
 }
 
 impl ListReader {
@@ -30,6 +33,7 @@ impl ListReader {
         Self {
             links: Outlet::empty(),
             frames: Outlet::empty(),
+            kept: watch::Sender::new(()),
         }
     }
 
@@ -40,6 +44,7 @@ impl ListReader {
             account,
             index,
             frames: self.frames.clone(),
+            kept: self.kept.clone(),
             asked: BTreeMap::new(),
         };
         let address = actor.start();
@@ -57,6 +62,7 @@ struct ListReaderActor {
     account: PublicKey,
     index: EventIndex,
     frames: Outlet<FrameArrived>,
+    kept: watch::Sender<()>,
     asked: BTreeMap<RelayUrl, Asked>,
 }
 
@@ -107,6 +113,7 @@ impl ListReaderActor {
     fn take(&self, event: Event, ctx: &mut Context<Self>) {
         let (store, workers) = (self.index.store().clone(), self.env.workers);
         let (index, account) = (self.index.clone(), self.account);
+        let kept = self.kept.clone();
         let taking = async move {
             let judge = move || {
                 let mut list = RelayList::load(&store)?;
@@ -114,6 +121,7 @@ impl ListReaderActor {
             };
             if let Some(list) = workers.run(judge).await? {
                 index.put_meta(META.to_owned(), list).await?;
+                kept.send_replace(());
             }
             Ok::<_, event_index::IndexError>(())
         };
@@ -143,6 +151,7 @@ impl Handler<LinkChanged> for ListReaderActor {
             LinkState::Connected { connection } if known != Some(connection) => {
                 self.ask(link, connection, ctx);
             }
+            LinkState::Stopped => drop(self.asked.remove(link.url())),
             _ => {}
         }
     }

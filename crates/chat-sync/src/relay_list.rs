@@ -93,6 +93,21 @@ impl RelayList {
     }
 }
 
+/// The relays to use after `before` was replaced by `now`, when `used` are in use and `saved` were added by the person.
+pub(crate) fn followed(
+    before: &RelayList,
+    now: &RelayList,
+    saved: &[RelayUrl],
+    used: &[RelayUrl],
+) -> Vec<RelayUrl> {
+    let added = before.added(saved);
+    let own = used.iter().filter(|url| !added.contains(url));
+    let mut relays: Vec<RelayUrl> = own.cloned().collect();
+    let added = now.added(&relays);
+    relays.extend(added);
+    relays
+}
+
 #[cfg(test)]
 mod tests {
     use nostr::prelude::{EventBuilder, FinalizeEvent, Keys, Tag, Timestamp};
@@ -191,6 +206,20 @@ mod tests {
         assert_eq!(list.added(&configured), urls(&["wss://two.example"]));
         list.ignored = true;
         assert_eq!(list.added(&configured), []);
+    }
+
+    #[test]
+    fn a_newer_list_changes_what_the_list_before_it_added_and_nothing_else() {
+        let one = following(&list(1, 10, &[&["r", "wss://one.example"], &["r", "wss://two.example"]]));
+        let two = following(&list(1, 11, &[&["r", "wss://three.example"], &["r", "wss://two.example"]]));
+        let (mine, one_run) = ("wss://mine.example", "wss://for-this-run.example");
+        let saved = urls(&[mine, "wss://two.example"]);
+        let used = urls(&[mine, "wss://two.example", "wss://one.example", one_run]);
+        assert_eq!(
+            followed(&one, &two, &saved, &used),
+            urls(&[mine, "wss://two.example", one_run, "wss://three.example"])
+        );
+        assert_eq!(followed(&one, &two, &saved, &[]), [], "nothing leaves this device");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The relays of an account: which they are, and what is known of each. No engine is needed for any of it. What is known
-//! can be read while one runs; the list is changed while none does, because an engine keeps the relays it was started with.
+//! can be read while one runs. A list that is changed meanwhile is handed to it: [`Handle::set_relays`](crate::Handle::set_relays).
 
 use event_index::{Agreement, IndexError, Store};
 use reconciler::relay_profile;
@@ -155,7 +155,7 @@ impl Account {
     }
 }
 
-fn saved(store: &Store) -> Result<Vec<RelayUrl>, IndexError> {
+pub(crate) fn saved(store: &Store) -> Result<Vec<RelayUrl>, IndexError> {
     let saved = store.relays()?;
     Ok(saved.iter().filter_map(|url| url.parse().ok()).collect())
 }

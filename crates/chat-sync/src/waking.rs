@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use relay_link::RelayLink;
 use supervision::Env;
+
+use crate::roster::Roster;
 
 /// How often to look, so that a dead connection is known soon after waking: this and the answer to a ping (field guide
 /// C-6).
@@ -34,7 +35,7 @@ impl Looks {
 
 /// Has every connection prove that it is alive, and every relay that is waited for dialled, whenever the machine wakes
 /// up. Never ends.
-pub(crate) async fn doubt_connections(env: Env, links: Vec<RelayLink>) {
+pub(crate) async fn doubt_connections(env: Env, roster: Roster) {
     let mut looks = Looks::since(env.clock.now(), env.clock.unix());
     loop {
         actix::clock::sleep(LOOK_EVERY).await;
@@ -42,7 +43,7 @@ pub(crate) async fn doubt_connections(env: Env, links: Vec<RelayLink>) {
             continue;
         };
         tracing::info!(seconds, "awake again: connections are doubted");
-        for link in &links {
+        for link in roster.links() {
             // A link that is being restarted dials by itself.
             let _ = link.redial();
         }

@@ -10,14 +10,15 @@ use pns_keys::NoSigner;
 use pns_keys::keeper::{Keeper, KeeperParts, reserved_account};
 use realtime::{ChatUpdate, Realtime, RealtimeActor};
 use reconciler::{Reconciler, ReconcilerParts};
-use relay_link::{Identity, LinkState, RelayLink, RelayLinkActor, RelayUrl};
+use relay_link::{Identity, LinkChanged, LinkState, RelayLink, RelayLinkActor, RelayUrl};
 use remote_signer::{BunkerParts, Patience};
 use status::{Board, Status, StatusActor, StatusDesk};
-use supervision::{Guard, Guardian, Outlet, Restarted, Role};
-use tokio::sync::{broadcast, watch};
+use supervision::{Guard, Guardian, Inform, Outlet, Restarted, Role};
+use tokio::sync::{Mutex, broadcast, watch};
 use uploader::{Uploader, UploaderActor, UploaderParts};
 
 use crate::list_reader::ListReader;
+use crate::roster::Roster;
 use crate::{Config, Env, RemoteLogin};
 
 /// What outlives every actor: outlets, channels, links.
@@ -27,10 +28,18 @@ pub(crate) struct Wiring {
     pub(crate) reconciler: Reconciler,
     pub(crate) uploader: Uploader,
     pub(crate) realtime: Realtime,
-    desk: StatusDesk,
+    pub(crate) desk: StatusDesk,
     /// Present when the account's relay list is read.
-    lists: Option<ListReader>,
-    pub(crate) links: BTreeMap<RelayUrl, RelayLink>,
+    pub(crate) lists: Option<ListReader>,
+    /// The relays in use.
+    pub(crate) roster: Roster,
+    /// Whether they are dialled.
+    pub(crate) dials: bool,
+    /// Links that were in use; held while that is changed.
+    pub(crate) spare: Mutex<BTreeMap<RelayUrl, RelayLink>>,
+    /// What a link needs.
+    env: Env,
+    identity: Identity,
     /// Connections to the relays of a remote signer, of their own: they carry other subscriptions, and only while the
     /// signer is needed.
     signer_links: Vec<RelayLink>,
@@ -47,17 +56,13 @@ impl Wiring {
         published: watch::Sender<Status>,
         updates: broadcast::Sender<ChatUpdate>,
     ) -> Self {
-        let links: BTreeMap<RelayUrl, RelayLink> = config
-            .relays
-            .iter()
-            .map(|url| (url.clone(), RelayLink::new(url.clone())))
-            .collect();
+        let roster = Roster::new(config.relays.iter().cloned().map(RelayLink::new).collect());
         let remote = config.remote.as_ref().filter(|_| config.online);
         let signer_links: Vec<RelayLink> = remote
             .iter()
             .flat_map(|remote| remote.uri.relays().iter().cloned().map(RelayLink::new))
             .collect();
-        let keeper = Keeper::new(links.keys().cloned().collect());
+        let keeper = Keeper::new(roster.urls().into_iter().collect());
         let (reconciler, uploader, realtime) = (Reconciler::new(), Uploader::new(), Realtime::new());
         let (index, desk) = (EventIndex::new(config.store.clone()), StatusDesk::new());
 
@@ -69,9 +74,14 @@ impl Wiring {
             uploader.restarted.clone(),
             realtime.restarted.clone(),
         ];
-        restarted.extend(links.values().chain(&signer_links).map(RelayLink::restarted));
+        restarted.extend(signer_links.iter().map(RelayLink::restarted));
         let guardian = Guardian::new(env.runtime.clone(), restarted, desk.guardian_report.clone()).start();
 
+        let identity = Identity {
+            reserved: Some(reserved_account(config.signer.public_key())),
+            signs: keeper.sign_auth.clone(),
+            told: desk.auth_changed.clone(),
+        };
         let wiring = Self {
             index,
             keeper,
@@ -80,7 +90,11 @@ impl Wiring {
             realtime,
             desk,
             lists: config.reads_relay_list.then(ListReader::new),
-            links,
+            roster,
+            dials: config.online,
+            spare: Mutex::default(),
+            env: env.clone(),
+            identity,
             signer_links,
             guardian,
         };
@@ -95,7 +109,9 @@ impl Wiring {
         wiring.guard_keeper(config, env).await;
         wiring.guard_lists(config, env).await;
         if config.online {
-            wiring.guard_links(config, env).await;
+            for link in wiring.roster.links() {
+                wiring.guard_link(link).await;
+            }
         }
         wiring
     }
@@ -108,20 +124,19 @@ impl Wiring {
 
     async fn guard_status(&self, config: &Config, env: &Env, board: Board, published: watch::Sender<Status>) {
         let (env, desk, store) = (env.runtime.clone(), self.desk.clone(), config.store.clone());
-        let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
         let account = config.signer.public_key();
-        let (urls, online) = (config.relays.clone(), config.online);
+        let (roster, online) = (self.roster.clone(), config.online);
         let mut first = Some(board);
         let constructor = move |lifeline| {
             let board = first
                 .take()
-                .unwrap_or_else(|| first_board(account, &urls, online));
+                .unwrap_or_else(|| first_board(account, &roster.urls(), online));
             let actor = StatusActor::new(
                 env.clone(),
                 lifeline,
                 store.clone(),
                 board,
-                relays.clone(),
+                roster.names(),
                 published.clone(),
             );
             desk.fill(&actor.start());
@@ -225,7 +240,7 @@ impl Wiring {
     async fn guard_uploader(&self, config: &Config, env: &Env) {
         let (env, uploader) = (env.runtime.clone(), self.uploader.clone());
         let parts = UploaderParts {
-            relays: config.relays.clone(),
+            relays: self.roster.urls(),
             sends: config.uploads,
             index: self.index.clone(),
             keeper: self.keeper.seal.clone(),
@@ -241,8 +256,13 @@ impl Wiring {
                 lessons: self.reconciler.lessons.clone(),
             },
         };
+        let roster = self.roster.clone();
         let constructor = move |lifeline| {
-            let actor = UploaderActor::new(env.clone(), lifeline, parts.clone(), uploader.clone());
+            let parts = UploaderParts {
+                relays: roster.urls(),
+                ..parts.clone()
+            };
+            let actor = UploaderActor::new(env.clone(), lifeline, parts, uploader.clone());
             uploader.fill(&actor.start());
         };
         self.guard(Role::Uploader, Box::new(constructor)).await;
@@ -286,51 +306,56 @@ impl Wiring {
         self.guard(Role::RelayList, Box::new(constructor)).await;
     }
 
-    async fn guard_links(&self, config: &Config, env: &Env) {
-        let identity = Identity {
-            reserved: Some(reserved_account(config.signer.public_key())),
-            signs: self.keeper.sign_auth.clone(),
-            told: self.desk.auth_changed.clone(),
+    /// Everybody who is told how the links to the account's relays stand. Status first, so that it never knows less;
+    /// realtime before the reconciler, so that the live subscription is open when the comparison begins.
+    pub(crate) fn watchers(&self) -> Vec<Outlet<LinkChanged>> {
+        let mut watchers = vec![
+            self.desk.link_changed.clone(),
+            self.keeper.links.clone(),
+            self.uploader.link_changed.clone(),
+            self.realtime.link_changed.clone(),
+            self.reconciler.links.clone(),
+        ];
+        watchers.extend(self.lists.iter().map(|lists| lists.links.clone()));
+        watchers
+    }
+
+    /// Dials a relay of the account, and keeps it connected.
+    pub(crate) async fn guard_link(&self, link: RelayLink) {
+        let role = Role::Link(link.url().to_string());
+        let told = Inform {
+            role: role.clone(),
+            outlet: link.restarted(),
         };
-        for (url, link) in &self.links {
-            // Status first, so that it never knows less; realtime before the reconciler, so that the live
-            // subscription is open when the comparison begins.
-            let mut watchers = vec![
-                self.desk.link_changed.clone(),
-                self.keeper.links.clone(),
-                self.uploader.link_changed.clone(),
-                self.realtime.link_changed.clone(),
-                self.reconciler.links.clone(),
-            ];
-            watchers.extend(self.lists.iter().map(|lists| lists.links.clone()));
-            let (env, link, identity) = (env.clone(), link.clone(), identity.clone());
-            let constructor = move |lifeline| {
-                RelayLinkActor::new(
-                    env.runtime.clone(),
-                    lifeline,
-                    &link,
-                    env.dial.clone(),
-                    watchers.clone(),
-                )
-                .as_identity(identity.clone())
-                .start();
-            };
-            self.guard(Role::Link(url.to_string()), Box::new(constructor))
-                .await;
-        }
+        let _ = self.guardian.send(told).await;
+        let (env, identity, watchers) = (self.env.clone(), self.identity.clone(), self.watchers());
+        let constructor = move |lifeline| {
+            RelayLinkActor::new(
+                env.runtime.clone(),
+                lifeline,
+                &link,
+                env.dial.clone(),
+                watchers.clone(),
+            )
+            .as_identity(identity.clone())
+            .start();
+        };
+        self.guard(role, Box::new(constructor)).await;
     }
 }
 
 impl Wiring {
     /// Lets go of every link, so that relays see a closed connection, and of the guardian, so that nothing comes back.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(&self) {
         for link in &self.signer_links {
             let role = Role::SignerLink(link.url().to_string());
             let _ = self.guardian.send(supervision::Release(role)).await;
             let _ = link.close();
         }
-        for (url, link) in &self.links {
-            let role = Role::Link(url.to_string());
+        // Nothing is being changed any more.
+        let _changes = self.spare.lock().await;
+        for link in self.roster.links() {
+            let role = Role::Link(link.url().to_string());
             let _ = self.guardian.send(supervision::Release(role)).await;
             let _ = link.close();
         }

@@ -64,6 +64,10 @@ impl Store {
     ) -> Result<(), IndexError> {
         let absent: BTreeSet<u64> = absent.iter().copied().collect();
         self.write(|writer| {
+            if self.retired.has(relay) {
+                writer.nothing_changed();
+                return Ok(());
+            }
             let tag = writer.keys.relay_tag(relay);
             let mut verified = Vec::new();
             for row in writer.deliveries.range((&tag, 0)..=(&tag, agreement.last_seq))? {

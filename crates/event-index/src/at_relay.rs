@@ -117,6 +117,10 @@ impl Store {
     /// the next comparison verifies them.
     pub fn place(&self, relay: &str, extra: &[Extra], found: &[EventId]) -> Result<Placed, IndexError> {
         self.write(|writer| {
+            if self.retired.has(relay) {
+                writer.nothing_changed();
+                return Ok(Placed::default());
+            }
             let tag = writer.keys.relay_tag(relay);
             let added = writer.add_extra(&tag, extra)?;
             let mut placed = Placed {

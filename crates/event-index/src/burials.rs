@@ -120,6 +120,7 @@ impl Store {
     /// and what it names is not unsigned any more. Returns how many were not held before.
     pub fn commit_deletions(&self, deletions: &[Event], relays: &[String]) -> Result<usize, IndexError> {
         self.write(|writer| {
+            let relays = self.retired.without(relays);
             let tags: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
             let mut ingested = Ingested::default();
             for deletion in deletions {

@@ -72,6 +72,7 @@ impl Store {
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
             let mut queued = 0;
+            let ids: &[EventId] = if self.retired.has(relay) { &[] } else { ids };
             for id in ids {
                 let Some(seq) = writer.seq_of(id)? else { continue };
                 let row = match writer.delivery(&tag, seq)? {
@@ -152,7 +153,7 @@ impl Store {
                     reason,
                     absent,
                 } = delivery;
-                if writer.seq_of(&id)? != Some(seq) {
+                if writer.seq_of(&id)? != Some(seq) || self.retired.has(&relay) {
                     continue;
                 }
                 let tag = writer.keys.relay_tag(&relay);

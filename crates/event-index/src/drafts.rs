@@ -163,6 +163,7 @@ impl Store {
         relays: &[String],
     ) -> Result<Vec<EventId>, IndexError> {
         self.write(|writer| {
+            let relays = self.retired.without(relays);
             let tags: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
             let mut committed = Vec::new();
             for SealedDraft { local, event } in &sealed {

@@ -11,7 +11,7 @@ use crate::actor::EventIndexActor;
 use crate::messages::{
     AddDrafts, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
     ForgetRelay, Ingest, KeepRecords, Place, PlaceKeyrings, PutKeyring, PutMeta, PutRelayProfile,
-    QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, SetDeliveries, SetRelays,
+    QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, RetireRelay, SetDeliveries, SetRelays,
 };
 use crate::{
     Agreement, Arrival, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
@@ -66,6 +66,7 @@ outlets! {
     place_keyrings: PlaceKeyrings,
     set_relays: SetRelays,
     forget_relay: ForgetRelay,
+    retire_relay: RetireRelay,
     put_relay_profile: PutRelayProfile,
     put_meta: PutMeta,
 }
@@ -232,6 +233,11 @@ impl EventIndex {
     /// See [`Store::forget_relay`].
     pub async fn forget_relay(&self, relay: String) -> Result<usize, IndexError> {
         ask(&self.outlets.forget_relay, ForgetRelay { relay }).await
+    }
+
+    /// See [`Store::retire_relay`].
+    pub async fn retire_relay(&self, relay: String) -> Result<usize, IndexError> {
+        ask(&self.outlets.retire_relay, RetireRelay { relay }).await
     }
 
     /// See [`Store::put_relay_profile`].

@@ -27,6 +27,9 @@ impl Store {
         self.write(|writer| {
             let mut changed = false;
             for KeyringPlace { relay, id, held, at } in places {
+                if self.retired.has(relay) {
+                    continue;
+                }
                 let tag = writer.keys.relay_tag(relay);
                 let key = (id.as_bytes(), &tag);
                 let known = writer.keyring_places.get(key)?.is_some();

@@ -86,6 +86,7 @@ mod new_file;
 mod proofs;
 mod rebuild;
 mod relay_view;
+mod retired;
 mod sealing;
 mod sizes;
 mod snapshot;

@@ -195,6 +195,12 @@ commands! {
         relay: String,
     } -> usize = store.forget_relay(&relay);
 
+    /// Command: drop everything kept about a relay, and what is still to come. See [`Store::retire_relay`].
+    RetireRelay {
+        /// The relay.
+        relay: String,
+    } -> usize = store.retire_relay(&relay);
+
     /// Command: replace what was learned about a relay. See [`Store::put_relay_profile`].
     PutRelayProfile {
         /// The relay.

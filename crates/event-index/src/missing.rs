@@ -68,6 +68,7 @@ impl Store {
             let from = next_lost.max(unix);
             let mut done = QueuedMissing::default();
             let mut lost: u64 = 0;
+            let ids: &[EventId] = if self.retired.has(relay) { &[] } else { ids };
             for id in ids {
                 let Some(seq) = writer.seq_of(id)? else { continue };
                 let row = match writer.delivery(&tag, seq)? {

@@ -13,6 +13,7 @@ use crate::backend::Boxed;
 use crate::header;
 use crate::new_file;
 use crate::proofs::Proofs;
+use crate::retired::Retired;
 use crate::sealing::Keys;
 use crate::writer::Writer;
 use crate::{IndexError, SourceId, StoreKey};
@@ -40,6 +41,7 @@ pub struct Store {
     place: String,
     pub(crate) database: Database,
     pub(crate) proofs: Proofs,
+    pub(crate) retired: Retired,
     pub(crate) scanned: AtomicU64,
 }
 
@@ -92,6 +94,7 @@ impl Store {
             place,
             database,
             proofs: Proofs::default(),
+            retired: Retired::default(),
             scanned: AtomicU64::new(0),
         };
         if !has_header {
@@ -207,6 +210,7 @@ fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<
         place: String::new(),
         database: open_file(&unfinished)?,
         proofs: Proofs::default(),
+        retired: Retired::default(),
         scanned: AtomicU64::new(0),
     };
     store.write(header::write)?;

@@ -27,7 +27,7 @@ impl Store {
         self.put_value(RELAY_LIST, &plain)
     }
 
-    /// Drops everything kept about a relay: its profile, its agreement, its queue and what it serves beyond. The events stay, and a
+    /// Drops everything kept about a relay that nobody writes about: its profile, its agreement, its queue and what it serves beyond. The events stay, and a
     /// comparison queues them again. Returns how many deliveries were not settled.
     pub fn forget_relay(&self, relay: &str) -> Result<usize, IndexError> {
         self.write(|writer| {
@@ -96,6 +96,10 @@ impl Store {
     /// Replaces what was learned about a relay.
     pub fn put_relay_profile(&self, relay: &str, profile: &str) -> Result<(), IndexError> {
         self.write(|writer| {
+            if self.retired.has(relay) {
+                writer.nothing_changed();
+                return Ok(());
+            }
             let tag = writer.keys.relay_tag(relay);
             let sealed = writer
                 .keys

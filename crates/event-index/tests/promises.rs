@@ -291,6 +291,41 @@ fn a_forgotten_relay_leaves_nothing_waiting() {
 }
 
 #[test]
+fn what_is_still_on_its_way_about_a_relay_that_was_let_go_is_not_written() {
+    let store = open(&MemoryDisk::new());
+    store.ingest(arrivals((0..3).map(message))).unwrap();
+    store.enqueue(RELAY, &[message(0).id]).unwrap();
+    let late = store.deliveries(RELAY, 0, 9).unwrap();
+    assert_eq!(store.retire_relay(RELAY).unwrap(), 1);
+    let write = |store: &Store| {
+        store.set_deliveries(late.clone()).unwrap();
+        store.enqueue(RELAY, &[message(1).id]).unwrap();
+        store.queue_missing(RELAY, &[message(2).id], 0, 0, 0).unwrap();
+        store.put_relay_profile(RELAY, "{}").unwrap();
+        let place = KeyringPlace {
+            relay: RELAY.to_owned(),
+            id: message(0).id,
+            held: true,
+            at: 700,
+        };
+        store.place_keyrings(&[place]).unwrap();
+        store.record_agreement(RELAY, agreement(0)).unwrap();
+    };
+    write(&store);
+    let kept = |store: &Store| {
+        let copies = store.keyring_copies(&[message(0).id], &[RELAY.to_owned()]).unwrap();
+        let rows = store.deliveries(RELAY, 0, 9).unwrap().len();
+        let agreements = store.agreements().unwrap().len();
+        (rows, store.relay_profile(RELAY).unwrap(), agreements, copies)
+    };
+    assert_eq!(kept(&store), (0, None, 0, Some(0)));
+    assert_eq!(store.counts().unwrap().waiting, 0);
+    store.use_relay(RELAY);
+    write(&store);
+    assert_eq!(kept(&store), (3, Some("{}".to_owned()), 1, Some(1)), "it is used again");
+}
+
+#[test]
 fn a_relay_that_is_no_longer_used_keeps_nothing_waiting() {
     let store = open(&MemoryDisk::new());
     store.ingest(arrivals((0..3).map(message))).unwrap();

@@ -351,7 +351,8 @@ impl ReconcilerActor {
             asking
                 .into_actor(self)
                 .map(|(answer, url), actor, ctx| match answer {
-                    Ok(info) => actor.learn(&url, Lesson::Info(info), ctx),
+                    Ok(info) if actor.profiles.knows(&url) => actor.learn(&url, Lesson::Info(info), ctx),
+                    Ok(_) => tracing::debug!(relay = %url, "it was let go meanwhile"),
                     Err(error) => tracing::debug!(relay = %url, %error, "no relay information document"),
                 }),
         );

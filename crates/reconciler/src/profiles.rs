@@ -23,6 +23,11 @@ impl Profiles {
         self.0.insert(relay, profile);
     }
 
+    /// Nothing more is to be known of the relay: it is read again when it is used again.
+    pub(crate) fn forget(&mut self, relay: &RelayUrl) {
+        self.0.remove(relay);
+    }
+
     /// The relay's profile; an empty one when it was never read.
     pub(crate) fn of(&self, relay: &RelayUrl) -> RelayProfile {
         self.0.get(relay).cloned().unwrap_or_default()

@@ -78,6 +78,7 @@ impl RelayLinkActor {
         dial: Arc<dyn Dial>,
         watchers: Vec<Outlet<LinkChanged>>,
     ) -> Self {
+        link.shared().served.send_replace(true);
         Self {
             env,
             lifeline,
@@ -529,6 +530,7 @@ impl Drop for RelayLinkActor {
     /// Also after a panic: from here on nothing can be sent.
     fn drop(&mut self) {
         self.link.shared().ended();
+        self.link.shared().served.send_replace(false);
     }
 }
 

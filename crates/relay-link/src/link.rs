@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use actix::Message;
 use supervision::{Outlet, Restarted, Undelivered};
+use tokio::sync::watch;
 
 use crate::traffic::Counters;
 use crate::{ClientFrame, FrameArrived, InfoError, RelayInfo, RelayUrl, Steer, Traffic};
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     open: AtomicU64,
     /// Closed on command: a restarted actor must not dial.
     pub(crate) closed: AtomicBool,
+    /// An actor serves the link.
+    pub(crate) served: watch::Sender<bool>,
     queued_bytes: AtomicUsize,
     queued_frames: AtomicUsize,
 }
@@ -86,6 +89,7 @@ impl RelayLink {
                 connections: AtomicU64::new(0),
                 open: AtomicU64::new(0),
                 closed: AtomicBool::new(false),
+                served: watch::Sender::new(false),
                 queued_bytes: AtomicUsize::new(0),
                 queued_frames: AtomicUsize::new(0),
             }),
@@ -144,6 +148,14 @@ impl RelayLink {
     /// Sends [`Steer::Close`].
     pub fn close(&self) -> Result<(), Undelivered> {
         self.shared.steering.try_send(Steer::Close)
+    }
+
+    /// Takes back [`Steer::Close`], for a relay that is used again: waits until the actor that closed has ended, which
+    /// takes 2 s at most, and lets the next one dial. Connection numbers go on from where they were.
+    pub async fn reopen(&self) {
+        // The sender lives as long as this handle.
+        let _ = self.shared.served.subscribe().wait_for(|served| !served).await;
+        self.shared.closed.store(false, Ordering::Release);
     }
 
     /// Where the guardian reports restarts, so that the link announces its state to the new actor.

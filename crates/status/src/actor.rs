@@ -10,7 +10,7 @@ use pns_keys::keeper::{KeysChanged, open_keyrings};
 use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::{PassChanged, Phase};
-use relay_link::{AuthChanged, LinkChanged};
+use relay_link::{AuthChanged, LinkChanged, LinkState, RelayUrl};
 use remote_signer::AuthUrl;
 use supervision::{Env, GuardianReport, Lifeline, Restarted};
 use tokio::sync::watch;
@@ -25,6 +25,16 @@ const MAILBOX_MAX: usize = 1024;
 const GATHER: Duration = Duration::from_millis(10);
 /// What is safe is counted over the whole store, so at most this often while messages stream.
 const COUNT_SAFE_EVERY: Duration = Duration::from_secs(2);
+
+/// Command: the relays in use now.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct UseRelays {
+    /// All of them.
+    pub relays: Vec<RelayUrl>,
+    /// How the links to those stand that are new among them; `None` when none are dialled.
+    pub link: Option<LinkState>,
+}
 
 /// The status actor. Its memory can be lost at any moment: facts are snapshots, and are repeated after a restart.
 pub struct StatusActor {
@@ -169,6 +179,19 @@ takes! {
     ParkedChanged: |board, fact| board.parked(fact);
     SealingHeld: |board, fact| board.held(fact.0);
     GuardianReport: |board, fact| if let GuardianReport::Failed { reason, .. } = fact { board.failed(reason) };
+}
+
+impl Handler<UseRelays> for StatusActor {
+    type Result = ();
+
+    /// Published at once: whoever changed the relays finds them so.
+    fn handle(&mut self, UseRelays { relays, link }: UseRelays, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        self.board.use_relays(&relays, link.as_ref());
+        self.relays = relays.iter().map(ToString::to_string).collect();
+        self.publish();
+        self.count_safe(ctx);
+    }
 }
 
 impl Handler<CountsChanged> for StatusActor {

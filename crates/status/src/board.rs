@@ -60,6 +60,18 @@ impl Board {
         }
     }
 
+    /// The relays in use from now on. Of one that is not, nothing stays, and facts that are still on their way to here
+    /// change nothing; one that was not used before is as `link` says.
+    pub fn use_relays(&mut self, relays: &[RelayUrl], link: Option<&LinkState>) {
+        self.relays.retain(|url, _| relays.contains(url));
+        for url in relays {
+            self.relays.entry(url.clone()).or_insert_with(|| Line {
+                link: link.cloned(),
+                ..Line::default()
+            });
+        }
+    }
+
     /// What the store says: how many messages are safe and how many are proven to be on every relay, and each relay's
     /// last agreement.
     pub fn stored(&mut self, safe: u64, proven: u64, agreements: &BTreeMap<String, Agreement>) {
@@ -97,7 +109,9 @@ impl Board {
 
     /// How a connection is.
     pub fn link(&mut self, url: RelayUrl, state: LinkState) {
-        let line = self.relays.entry(url).or_default();
+        let Some(line) = self.relays.get_mut(&url) else {
+            return;
+        };
         if state == LinkState::Stopped {
             // Nothing more is heard of it, so what it said last must not stand for now.
             line.phase = None;
@@ -107,13 +121,16 @@ impl Board {
 
     /// How a relay takes us that wants to know who asks.
     pub fn auth(&mut self, fact: AuthChanged) {
-        self.relays.entry(fact.relay).or_default().shut = fact.refused;
+        if let Some(line) = self.relays.get_mut(&fact.relay) {
+            line.shut = fact.refused;
+        }
     }
 
     /// How far a comparison is. Facts of an older pass change nothing.
     pub fn pass(&mut self, fact: PassChanged) {
-        let line = self.relays.entry(fact.relay).or_default();
-        if fact.pass >= line.pass {
+        if let Some(line) = self.relays.get_mut(&fact.relay)
+            && fact.pass >= line.pass
+        {
             line.pass = fact.pass;
             line.phase = Some(fact.phase);
         }
@@ -121,20 +138,24 @@ impl Board {
 
     /// How far uploads are.
     pub fn uploads(&mut self, fact: UploadsChanged) {
-        self.relays.entry(fact.relay).or_default().uploads = (fact.done, fact.total);
+        if let Some(line) = self.relays.get_mut(&fact.relay) {
+            line.uploads = (fact.done, fact.total);
+        }
     }
 
     /// What a relay does not take.
     pub fn parked(&mut self, fact: ParkedChanged) {
-        let line = self.relays.entry(fact.relay.clone()).or_default();
-        line.parked = Some(fact);
+        if let Some(line) = self.relays.get_mut(&fact.relay) {
+            line.parked = Some(fact);
+        }
     }
 
     /// How far downloads are.
     pub fn downloads(&mut self, fact: DownloadsChanged) {
-        let line = self.relays.entry(fact.relay).or_default();
-        line.downloads = (fact.done, fact.total);
-        line.live = fact.live;
+        if let Some(line) = self.relays.get_mut(&fact.relay) {
+            line.downloads = (fact.done, fact.total);
+            line.live = fact.live;
+        }
     }
 
     /// What keeps drafts.

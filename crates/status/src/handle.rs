@@ -13,7 +13,7 @@ use remote_signer::AuthUrl;
 use supervision::{GuardianReport, Outlet, Restarted};
 use uploader::{ParkedChanged, SealingHeld, UploadsChanged};
 
-use crate::StatusActor;
+use crate::{StatusActor, UseRelays};
 
 macro_rules! outlets {
     ($($(#[$doc:meta])* $name:ident: $fact:ty,)*) => {
@@ -62,6 +62,8 @@ outlets! {
     parked_changed: ParkedChanged,
     /// What the guardian did.
     guardian_report: GuardianReport,
+    /// Which relays are in use.
+    use_relays: UseRelays,
     /// Who came back.
     restarted: Restarted,
 }

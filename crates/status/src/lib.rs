@@ -33,7 +33,7 @@ mod board;
 mod handle;
 mod state;
 
-pub use actor::{StatusActor, read_board};
+pub use actor::{StatusActor, UseRelays, read_board};
 pub use board::Board;
 pub use handle::StatusDesk;
 pub use state::{AccountState, AccountStatus, RelayState, RelayStatus, Status, basis_word};

@@ -49,10 +49,20 @@ pub struct Guard {
     pub constructor: Constructor,
 }
 
-/// Command: do not restart this part when it ends.
+/// Command: do not restart this part when it ends, and tell it nothing any more.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Release(pub Role);
+
+/// Command: tell this part about restarts too, until it is released. After everybody named at the start.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Inform {
+    /// The part.
+    pub role: Role,
+    /// Where it is told.
+    pub outlet: Outlet<Restarted>,
+}
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -109,6 +119,7 @@ pub struct Guardian {
     env: Env,
     wards: BTreeMap<Role, Ward>,
     restarted: Vec<Outlet<Restarted>>,
+    informed: BTreeMap<Role, Outlet<Restarted>>,
     reports: Outlet<GuardianReport>,
 }
 
@@ -119,6 +130,7 @@ impl Guardian {
             env,
             wards: BTreeMap::new(),
             restarted,
+            informed: BTreeMap::new(),
             reports,
         }
     }
@@ -137,7 +149,7 @@ impl Guardian {
     fn bring_back(&mut self, role: &Role, deaths: usize, ctx: &mut Context<Self>) {
         self.raise(role, ctx);
         tracing::warn!(part = %role, deaths, "restarted after it died");
-        for outlet in &self.restarted {
+        for outlet in self.restarted.iter().chain(self.informed.values()) {
             // A full mailbox belongs to an actor that is behind; one that is gone will drive from disk itself.
             let _ = outlet.try_send(Restarted(role.clone()));
         }
@@ -176,6 +188,15 @@ impl Handler<Release> for Guardian {
 
     fn handle(&mut self, Release(role): Release, _: &mut Self::Context) {
         self.wards.remove(&role);
+        self.informed.remove(&role);
+    }
+}
+
+impl Handler<Inform> for Guardian {
+    type Result = ();
+
+    fn handle(&mut self, Inform { role, outlet }: Inform, _: &mut Self::Context) {
+        self.informed.insert(role, outlet);
     }
 }
 

@@ -57,7 +57,7 @@ pub use crash_point::{CrashPlan, InvalidPlan};
 pub use crash_point::{Side, crash_point};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use env::Env;
-pub use guardian::{Constructor, Guard, Guardian, GuardianReport, Lifeline, Release, Restarted};
+pub use guardian::{Constructor, Guard, Guardian, GuardianReport, Inform, Lifeline, Release, Restarted};
 pub use outlet::{Outlet, Undelivered};
 pub use role::Role;
 pub use tripwire::Tripwire;

@@ -25,6 +25,14 @@ impl Tripwire {
         }
     }
 
+    /// Arms one more role, from now on: it panics in the handler of its `n`-th message. Does nothing to one that never
+    /// panics.
+    pub fn arm(&self, role: Role, n: u64) {
+        if let Some(armed) = &self.armed {
+            armed.lock().unwrap_or_else(PoisonError::into_inner).insert(role, n);
+        }
+    }
+
     /// To be called at the top of a message handler.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use relay_link::{FrameArrived, LinkChanged};
 use supervision::{Outlet, Restarted};
 
 use crate::UploaderActor;
-use crate::messages::{Compose, ComposeError, Composed, Delete, DeleteFailed};
+use crate::messages::{Compose, ComposeError, Composed, Delete, DeleteFailed, UseRelays};
 
 /// Reaches the uploader from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Uploader {
     pub compose: Outlet<Compose>,
     /// Messages to delete.
     pub delete: Outlet<Delete>,
+    /// Which relays are configured.
+    pub use_relays: Outlet<UseRelays>,
     /// Which key to write with.
     pub keys_changed: Outlet<KeysChanged>,
     /// Which relays there are.
@@ -40,6 +42,7 @@ impl Uploader {
         Self {
             compose: Outlet::empty(),
             delete: Outlet::empty(),
+            use_relays: Outlet::empty(),
             keys_changed: Outlet::empty(),
             link_changed: Outlet::empty(),
             have_ids: Outlet::empty(),
@@ -53,6 +56,7 @@ impl Uploader {
     pub fn fill(&self, actor: &Addr<UploaderActor>) {
         self.compose.fill(actor.clone().recipient());
         self.delete.fill(actor.clone().recipient());
+        self.use_relays.fill(actor.clone().recipient());
         self.keys_changed.fill(actor.clone().recipient());
         self.link_changed.fill(actor.clone().recipient());
         self.have_ids.fill(actor.clone().recipient());

@@ -42,6 +42,11 @@ pub enum ComposeError {
     Stopped,
 }
 
+/// Command: the relays configured from now on. Nothing is kept of one that is not among them.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct UseRelays(pub Vec<RelayUrl>);
+
 /// Command: delete these messages for good. Answered once that is on disk; their kind 5s are signed and sent as relays
 /// can be reached, by this engine or the next.
 #[derive(Debug, Clone, Message)]

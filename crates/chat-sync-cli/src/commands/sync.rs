@@ -27,10 +27,14 @@ pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failur
             "your relay list names {} as well; `chat-sync relays follow off` leaves such relays out",
             names.join(", ")
         ));
-        // An engine keeps the relays it was started with.
-        context.close().await;
+        let compared = |url: &RelayUrl| report.relays.iter().any(|relay| relay.url == *url);
+        let all = listed.iter().all(compared);
         account.relays.extend(listed);
-        (report, status) = once(context, &account, args).await?;
+        // The engine uses them as soon as it has read the list; that may have come after the comparison.
+        if !all {
+            context.close().await;
+            (report, status) = once(context, &account, args).await?;
+        }
     }
     if context.output.is_json() {
         context.output.json(&shapes::Sync::from(&report))?;

@@ -4,7 +4,7 @@ use actix::prelude::*;
 use chat_model::MessageId;
 use pns_keys::keeper::{KeyState, KeysChanged};
 use reconciler::messages::{NeedIds, PageArrived, Settle};
-use relay_link::{FrameArrived, LinkChanged, RelayFrame, RelayUrl};
+use relay_link::{FrameArrived, LinkChanged, LinkState, RelayFrame, RelayUrl};
 use supervision::{Restarted, Role};
 use uploader::{Drafted, Sealed};
 
@@ -47,11 +47,19 @@ impl Handler<LinkChanged> for RealtimeActor {
     fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
         self.step();
         let (url, now) = (link.url().clone(), self.now());
+        let stopped = state == LinkState::Stopped;
+        if stopped && !self.lines.contains_key(&url) {
+            return;
+        }
         let line = self.lines.entry(url.clone()).or_insert_with(|| Line::new(link));
         if line.link_changed(&state) {
             line.live.wanted(now);
         }
         self.pump(&url, ctx);
+        if stopped {
+            // It is not used any more; who waits for what it serves is told so.
+            self.lines.remove(&url);
+        }
     }
 }
 

@@ -127,6 +127,9 @@ impl Handler<LinkChanged> for ReconcilerActor {
 
 impl ReconcilerActor {
     fn link_changed(&mut self, url: RelayUrl, link: RelayLink, state: LinkState, ctx: &mut Context<Self>) {
+        if state == LinkState::Stopped && !self.relays.contains_key(&url) {
+            return;
+        }
         let relay = self
             .relays
             .entry(url.clone())
@@ -142,6 +145,7 @@ impl ReconcilerActor {
             LinkState::Stopped => {
                 self.disconnected(&url, "the relay was taken out of use", true, ctx);
                 self.relays.remove(&url);
+                self.profiles.forget(&url);
             }
         }
     }

@@ -9,6 +9,7 @@ use relay_link::{FrameArrived, LinkChanged, OkClass, RelayFrame, RelayUrl};
 use supervision::{Restarted, Role};
 
 use super::UploaderActor;
+use crate::messages::UseRelays;
 use crate::relay::Relay;
 
 /// Between events that a relay lost (field guide U-15): two a second, the pace that every relay is met with. The device
@@ -33,6 +34,10 @@ impl Handler<LinkChanged> for UploaderActor {
     fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
         self.step();
         let (url, now, unix) = (link.url().clone(), self.env.clock.now(), self.env.clock.unix());
+        if !self.sealer.relays.contains(&url) {
+            // It was let go, and its link is being closed.
+            return;
+        }
         let known = self.relays.contains_key(&url);
         let relay = self
             .relays
@@ -47,6 +52,19 @@ impl Handler<LinkChanged> for UploaderActor {
         }
         self.pump(&url, ctx);
         self.read_back(&url, ctx);
+    }
+}
+
+impl Handler<UseRelays> for UploaderActor {
+    type Result = ();
+
+    /// What is waiting at a relay that was let go is dropped with its rows, which is not done here.
+    fn handle(&mut self, UseRelays(relays): UseRelays, ctx: &mut Self::Context) {
+        self.step();
+        self.relays.retain(|url, _| relays.contains(url));
+        self.sealer.relays.clone_from(&relays);
+        self.deleter.relays = relays;
+        self.settle_all(ctx);
     }
 }
 
