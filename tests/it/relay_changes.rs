@@ -50,7 +50,11 @@ fn a_relay_that_is_added_is_filled_and_kept_level_from_then_on() {
         seconds(5).await;
         assert_eq!(sealed(&two), sealed(&one), "what was there before as well");
         seconds(60).await;
-        assert!(laptop.status().complete, "proven by itself; {:?}", laptop.status());
+        assert!(
+            laptop.status().complete,
+            "proven by itself; {:?}",
+            laptop.status()
+        );
 
         write(&laptop, "recipes", 5).await;
         // Another device knows the new relay only.
@@ -60,7 +64,11 @@ fn a_relay_that_is_added_is_filled_and_kept_level_from_then_on() {
         // What came from one relay is missed by the other when things are quiet and both are compared with.
         seconds(60).await;
         assert_level(&laptop, &phone, 40).await;
-        assert_eq!(sealed(&one).len(), 40, "passed on to the relay the other one does not know");
+        assert_eq!(
+            sealed(&one).len(),
+            40,
+            "passed on to the relay the other one does not know"
+        );
         let report = laptop.sync().await.unwrap();
         assert!(report.complete, "{report:?}");
         let bases: Vec<_> = report.relays.iter().map(|relay| relay.basis).collect();
@@ -114,7 +122,14 @@ fn a_relay_is_let_go_in_the_middle_of_everything() {
             let laptop = start(&laptop_disk, seed, &network).await;
             let phone = start(&phone_disk, 100 + seed, &network).await;
             laptop.sync().await.unwrap();
-            let sets: [&[&str]; 6] = [&[ONE], &[ONE, TWO, THREE], &[THREE], &[ONE, THREE], &[TWO], &[ONE, TWO]];
+            let sets: [&[&str]; 6] = [
+                &[ONE],
+                &[ONE, TWO, THREE],
+                &[THREE],
+                &[ONE, THREE],
+                &[TWO],
+                &[ONE, TWO],
+            ];
             for (round, set) in sets.iter().cycle().take(12).enumerate() {
                 write(&laptop, &format!("laptop {round}"), 3).await;
                 write(&phone, &format!("phone {round}"), 2).await;
@@ -184,9 +199,16 @@ fn a_part_that_dies_after_a_change_comes_back_with_the_relays_of_now() {
                 seconds(120).await;
                 *deaths += usize::from(tripwire.untouched().is_empty());
                 assert_eq!(shown(&engine), [two], "{role} at {n}");
-                assert_eq!(sealed(&other).len(), everything(&engine).await.len(), "{role} at {n}");
+                assert_eq!(
+                    sealed(&other).len(),
+                    everything(&engine).await.len(),
+                    "{role} at {n}"
+                );
                 let status = engine.status();
-                assert!(status.complete && status.counts.waiting == 0, "{role} at {n}: {status:?}");
+                assert!(
+                    status.complete && status.counts.waiting == 0,
+                    "{role} at {n}: {status:?}"
+                );
                 assert_eq!(one.connections(), 0, "{role} at {n}");
             });
         }

@@ -95,7 +95,11 @@ fn relays_of_the_accounts_own_list_are_used_and_filled() {
         write(&engine, "groceries", 5).await;
         seconds(60).await;
         assert_eq!(used(&engine), urls(&[ONE, TWO]), "at once");
-        assert_eq!(account.newly_listed().unwrap(), urls(&[TWO]), "since the account was opened");
+        assert_eq!(
+            account.newly_listed().unwrap(),
+            urls(&[TWO]),
+            "since the account was opened"
+        );
         assert_eq!(sealed(&home.relays[1]).len(), 5);
         let report = engine.sync().await.unwrap();
         assert!(report.complete && report.relays.len() == 2, "{report:?}");
@@ -151,12 +155,20 @@ fn a_newer_list_is_followed_and_an_older_or_forged_one_is_not() {
         let engine = home.run(&account, 4).await;
         write(&engine, "groceries", 5).await;
         seconds(60).await;
-        assert_eq!(used(&engine), urls(&[ONE, THREE]), "the one it does not name any more is let go");
+        assert_eq!(
+            used(&engine),
+            urls(&[ONE, THREE]),
+            "the one it does not name any more is let go"
+        );
         assert_eq!(home.relays[1].connections(), 0);
         assert_eq!(sealed(&home.relays[2]).len(), 5);
         engine.shutdown().await;
         seconds(60).await;
-        assert_eq!(home.relays[2].connections(), 0, "the added one is let go of at the end too");
+        assert_eq!(
+            home.relays[2].connections(),
+            0,
+            "the added one is let go of at the end too"
+        );
     });
     drop(account);
     assert_eq!(

@@ -53,7 +53,11 @@ impl Wiring {
             spare.insert(link.url().clone(), link);
         }
         let set = urls.iter().cloned().collect();
-        let _ = self.keeper.use_relays.send(pns_keys::keeper::UseRelays(set)).await;
+        let _ = self
+            .keeper
+            .use_relays
+            .send(pns_keys::keeper::UseRelays(set))
+            .await;
         self.tell_status(urls).await;
         for link in added {
             self.take_up(link).await;

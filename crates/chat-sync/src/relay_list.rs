@@ -210,8 +210,16 @@ mod tests {
 
     #[test]
     fn a_newer_list_changes_what_the_list_before_it_added_and_nothing_else() {
-        let one = following(&list(1, 10, &[&["r", "wss://one.example"], &["r", "wss://two.example"]]));
-        let two = following(&list(1, 11, &[&["r", "wss://three.example"], &["r", "wss://two.example"]]));
+        let one = following(&list(
+            1,
+            10,
+            &[&["r", "wss://one.example"], &["r", "wss://two.example"]],
+        ));
+        let two = following(&list(
+            1,
+            11,
+            &[&["r", "wss://three.example"], &["r", "wss://two.example"]],
+        ));
         let (mine, one_run) = ("wss://mine.example", "wss://for-this-run.example");
         let saved = urls(&[mine, "wss://two.example"]);
         let used = urls(&[mine, "wss://two.example", "wss://one.example", one_run]);
@@ -219,7 +227,11 @@ mod tests {
             followed(&one, &two, &saved, &used),
             urls(&[mine, "wss://two.example", one_run, "wss://three.example"])
         );
-        assert_eq!(followed(&one, &two, &saved, &[]), [], "nothing leaves this device");
+        assert_eq!(
+            followed(&one, &two, &saved, &[]),
+            [],
+            "nothing leaves this device"
+        );
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::actor::EventIndexActor;
 use crate::messages::{
     AddDrafts, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
     ForgetRelay, Ingest, KeepRecords, Place, PlaceKeyrings, PutKeyring, PutMeta, PutRelayProfile,
-    QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, RetireRelay, SetDeliveries, SetRelays,
+    QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, RetireRelay, SetDeliveries,
+    SetRelays,
 };
 use crate::{
     Agreement, Arrival, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,

@@ -313,7 +313,9 @@ fn what_is_still_on_its_way_about_a_relay_that_was_let_go_is_not_written() {
     };
     write(&store);
     let kept = |store: &Store| {
-        let copies = store.keyring_copies(&[message(0).id], &[RELAY.to_owned()]).unwrap();
+        let copies = store
+            .keyring_copies(&[message(0).id], &[RELAY.to_owned()])
+            .unwrap();
         let rows = store.deliveries(RELAY, 0, 9).unwrap().len();
         let agreements = store.agreements().unwrap().len();
         (rows, store.relay_profile(RELAY).unwrap(), agreements, copies)
@@ -322,7 +324,11 @@ fn what_is_still_on_its_way_about_a_relay_that_was_let_go_is_not_written() {
     assert_eq!(store.counts().unwrap().waiting, 0);
     store.use_relay(RELAY);
     write(&store);
-    assert_eq!(kept(&store), (3, Some("{}".to_owned()), 1, Some(1)), "it is used again");
+    assert_eq!(
+        kept(&store),
+        (3, Some("{}".to_owned()), 1, Some(1)),
+        "it is used again"
+    );
 }
 
 #[test]

@@ -29,7 +29,10 @@ impl Tripwire {
     /// panics.
     pub fn arm(&self, role: Role, n: u64) {
         if let Some(armed) = &self.armed {
-            armed.lock().unwrap_or_else(PoisonError::into_inner).insert(role, n);
+            armed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(role, n);
         }
     }
 
