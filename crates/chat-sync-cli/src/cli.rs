@@ -88,8 +88,55 @@ pub(crate) enum Command {
     /// Look after the file that keeps everything here
     #[command(subcommand)]
     Store(Store),
+    /// Keep the history live in the background, for the page and for other commands
+    #[command(subcommand)]
+    Daemon(Daemon),
+    /// Open the page in a browser; starts the daemon when none runs
+    Ui(Ui),
     /// Run a relay on this machine
     Relay(Relay),
+}
+
+impl Command {
+    /// It hears Ctrl-C itself, and has something to finish then.
+    pub(crate) fn ends_itself(&self) -> bool {
+        matches!(self, Self::Daemon(Daemon::Run(_)) | Self::Ui(_))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Daemon {
+    /// Run it here, until Ctrl-C or `daemon stop`
+    Run(DaemonRun),
+    /// Run it in the background; returns once it answers
+    Start(Port),
+    /// End it; what it has taken is on disk
+    Stop,
+    /// Whether one runs, and where
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DaemonRun {
+    #[command(flatten)]
+    pub(crate) port: Port,
+    /// In a session of its own, as `daemon start` does it.
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Port {
+    /// Where to listen on 127.0.0.1 [default: 7447, or any that is free]
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ui {
+    /// Only print the address
+    #[arg(long)]
+    pub(crate) no_open: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,22 +1,23 @@
 //! What every command works with.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use chat_sync::AccountState;
-use chat_sync::{Account, Config, DataDir, DataDirError, Engine, Env, Handle, OsVault, RelayUrl, Status};
-use futures_util::StreamExt;
+use chat_sync::{
+    Account, Config, DataDir, DataDirError, Engine, Env, Handle, OsVault, RelayUrl, history_keys,
+};
+use event_index::IndexError;
 use supervision::{Clock, Entropy};
 
 use crate::cli::Global;
+use crate::daemon::Lock;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::service::{Daemon, Here, Service, Slot};
 
 /// How long an engine may take to stop. What it has taken is on disk already.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// How long reading a few keys from a local disk may take.
-const KEYS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The data directory, the output, and the engine once one runs.
 pub(crate) struct Context {
@@ -25,7 +26,7 @@ pub(crate) struct Context {
     /// The relays of this run, when they were given.
     pub(crate) relays: Vec<RelayUrl>,
     env: Env,
-    engine: Mutex<Option<Handle>>,
+    engine: Slot,
 }
 
 impl Context {
@@ -42,7 +43,7 @@ impl Context {
             data_dir,
             relays: global.relays.clone(),
             env: Env::production(),
-            engine: Mutex::new(None),
+            engine: Slot::default(),
         })
     }
 
@@ -59,14 +60,96 @@ impl Context {
     }
 
     /// Opens the current account, with the relays of this run.
-    pub(crate) fn account(&self) -> Result<Account, DataDirError> {
-        let mut account = self.data_dir.open(self.entropy())?;
+    pub(crate) fn account(&self) -> Result<Account, Failure> {
+        let mut account = self.own_account()?;
         if !self.relays.is_empty() {
             account.relays.clone_from(&self.relays);
             // These and no others were asked for.
             account.follows_list = false;
         }
         Ok(account)
+    }
+
+    /// Opens the current account with its own relays.
+    pub(crate) fn own_account(&self) -> Result<Account, Failure> {
+        self.data_dir
+            .open(self.entropy())
+            .map_err(|error| self.explained(error))
+    }
+
+    /// What an error of the data directory is to a person: who holds the store, and how it is let go of.
+    pub(crate) fn explained(&self, error: DataDirError) -> Failure {
+        let DataDirError::Store(IndexError::InUse { .. }) = &error else {
+            return error.into();
+        };
+        Failure::InUse(if Lock::is_held(self.data_dir.root()) {
+            "the daemon holds the store, and this needs it for itself; run `chat-sync daemon stop`, then this again"
+                .to_owned()
+        } else {
+            format!("{error}; with a daemon (`chat-sync daemon start`) commands run side by side")
+        })
+    }
+
+    /// Who answers: the daemon that holds the account, else an engine of this process, which dials relays if `online`.
+    pub(crate) async fn service(&self, online: bool) -> Result<Service, Failure> {
+        if let Some(daemon) = self.daemon().await? {
+            return Ok(Service::Daemon(daemon));
+        }
+        Ok(Service::Here(Arc::new(self.here(self.account()?, online))))
+    }
+
+    /// The same, to send something. The approval of a signer takes a person longer than a command; `sync` waits for it.
+    pub(crate) async fn service_to_send(&self) -> Result<Service, Failure> {
+        if let Some(daemon) = self.daemon().await? {
+            return Ok(Service::Daemon(daemon));
+        }
+        let account = self.account()?;
+        let asks = account.remote.is_some() && history_keys(&account)?.iter().all(|key| key.public.is_none());
+        Ok(Service::Here(Arc::new(self.here(account, !asks))))
+    }
+
+    /// The same, where `--relay` means some of the account's relays and not others instead of them.
+    pub(crate) async fn service_of_all_relays(&self) -> Result<Service, Failure> {
+        if let Some(daemon) = self.any_daemon().await? {
+            return Ok(Service::Daemon(daemon));
+        }
+        Ok(Service::Here(Arc::new(self.here(self.own_account()?, false))))
+    }
+
+    /// The daemon that holds the account, if one does. It keeps its relays, whatever one command would like.
+    pub(crate) async fn daemon(&self) -> Result<Option<Daemon>, Failure> {
+        let daemon = self.any_daemon().await?;
+        if daemon.is_some() && !self.relays.is_empty() {
+            return Err(Failure::InUse(
+                "the daemon holds the store and uses the account's own relays; leave --relay out, or run `chat-sync daemon \
+                 stop` first"
+                    .to_owned(),
+            ));
+        }
+        Ok(daemon)
+    }
+
+    async fn any_daemon(&self) -> Result<Option<Daemon>, Failure> {
+        let Some(daemon) = Daemon::find(self.data_dir.root()).await? else {
+            return Ok(None);
+        };
+        let Some(account) = self.data_dir.current()? else {
+            return Ok(None);
+        };
+        Ok(daemon.holds(&account).await?.then_some(daemon))
+    }
+
+    /// Answers from this process; its engine starts when it is needed.
+    pub(crate) fn here(&self, account: Account, online: bool) -> Here {
+        let config = account.config(online);
+        let key_home = self.data_dir.key_home(&account.public_key);
+        Here::new(
+            account,
+            config,
+            key_home,
+            self.env.clone(),
+            Slot::clone(&self.engine),
+        )
     }
 
     /// Starts the one engine of this run.
@@ -89,22 +172,6 @@ impl Context {
             let _ = tokio::time::timeout(STOP_PATIENCE, engine.shutdown()).await;
         }
     }
-}
-
-/// The status once the keys on disk have been read.
-pub(crate) async fn settled_status(handle: &Handle) -> Status {
-    let wait = async {
-        let mut statuses = std::pin::pin!(handle.watch_status());
-        while let Some(status) = statuses.next().await {
-            if status.account.state != AccountState::Loading {
-                return status;
-            }
-        }
-        handle.status()
-    };
-    tokio::time::timeout(KEYS_PATIENCE, wait)
-        .await
-        .unwrap_or_else(|_| handle.status())
 }
 
 /// `$XDG_DATA_HOME/chat-sync`, or `~/.local/share/chat-sync` (XDG Base Directory Specification: a path that is not

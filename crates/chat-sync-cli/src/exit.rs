@@ -33,6 +33,17 @@ pub(crate) enum Failure {
     /// A passphrase or an account that does not belong here.
     #[error("{0}")]
     WrongKey(String),
+    /// Another process holds the store.
+    #[error("{0}")]
+    InUse(String),
+    /// What the daemon said, with the exit code that it stands for.
+    #[error("{error}")]
+    Told {
+        /// The exit code.
+        exit: u8,
+        /// Why.
+        error: String,
+    },
     /// A signer did not do what it was asked.
     #[error(transparent)]
     Signer(#[from] SignerLoginError),
@@ -64,6 +75,8 @@ impl Failure {
             Self::Failed(_) | Self::Import(_) | Self::Lab(_) => 1,
             Self::Usage(_) => 2,
             Self::Partly(_) => 3,
+            Self::InUse(_) => 11,
+            Self::Told { exit, .. } => *exit,
             Self::Offline(_) => 4,
             Self::WrongKey(_) | Self::Signer(SignerLoginError::Signer(SignerError::WrongAccount { .. })) => {
                 12
@@ -95,7 +108,7 @@ impl Failure {
     }
 
     /// What is said about it; `None` when nothing needs saying.
-    fn line(&self) -> Option<String> {
+    pub(crate) fn line(&self) -> Option<String> {
         if matches!(self, Self::ReaderGone | Self::Interrupted) {
             return None;
         }

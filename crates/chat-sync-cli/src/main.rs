@@ -7,6 +7,7 @@ mod commands;
 mod context;
 #[cfg(debug_assertions)]
 mod crash;
+mod daemon;
 mod demo;
 mod exit;
 mod interrupt;
@@ -14,6 +15,7 @@ mod output;
 mod progress;
 mod reader;
 mod secret_prompt;
+mod service;
 mod shapes;
 mod signer_notice;
 
@@ -51,9 +53,10 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
     let context = Context::new(&cli.global)?;
+    let ends_itself = cli.command.ends_itself();
     let result = tokio::select! {
         biased;
-        () = interrupt.arrived() => Err(Failure::Interrupted),
+        () = interrupt.arrived(), if !ends_itself => Err(Failure::Interrupted),
         result = commands::run(&context, cli.command) => result,
     };
     context.close().await;

@@ -1,6 +1,8 @@
 //! The JSON shapes of DESIGN 8. Other keys may be added; these stay.
 
 pub(crate) mod deletion;
+pub(crate) mod keys;
+pub(crate) mod queue;
 pub(crate) mod relays;
 
 use chat_sync::{
@@ -9,17 +11,17 @@ use chat_sync::{
 };
 use nostr::key::PublicKey;
 use reconciler::Method;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use status::{RelayStatus, basis_word};
 
 /// `login`, `whoami`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) npub: String,
     pub(crate) pubkey: String,
-    pub(crate) method: &'static str,
+    pub(crate) method: String,
     pub(crate) write_key: Option<String>,
-    pub(crate) profile: &'static str,
+    pub(crate) profile: String,
     pub(crate) relays: Vec<String>,
 }
 
@@ -126,7 +128,7 @@ pub(crate) struct StatusShape<'a> {
 struct Refused<'a> {
     relay: &'a str,
     count: u64,
-    why: &'static str,
+    why: &'a str,
     meaning: &'a str,
     reason: Option<&'a str>,
     next_try: Option<u64>,
@@ -172,7 +174,7 @@ impl<'a> StatusShape<'a> {
                 .map(|refusal| Refused {
                     relay: refusal.relay.as_str(),
                     count: refusal.count,
-                    why: refusal.brief,
+                    why: &refusal.brief,
                     meaning: &refusal.meaning,
                     reason: refusal.reason.as_deref(),
                     next_try: refusal.next_try,
@@ -183,21 +185,21 @@ impl<'a> StatusShape<'a> {
 }
 
 /// `chats list`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Conversations<'a> {
-    pub(crate) conversations: Vec<Line<'a>>,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Conversations {
+    pub(crate) conversations: Vec<Line>,
 }
 
-#[derive(Debug, Serialize)]
-pub(crate) struct Line<'a> {
-    id: &'a str,
-    title: &'a str,
-    messages: usize,
-    updated_at: u64,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) messages: usize,
+    pub(crate) updated_at: u64,
 }
 
-impl<'a> From<&'a ConversationSummary> for Line<'a> {
-    fn from(summary: &'a ConversationSummary) -> Self {
+impl From<ConversationSummary> for Line {
+    fn from(summary: ConversationSummary) -> Self {
         let ConversationSummary {
             id,
             title,
@@ -207,58 +209,67 @@ impl<'a> From<&'a ConversationSummary> for Line<'a> {
         Self {
             id,
             title,
-            messages: *messages,
-            updated_at: *updated_at,
+            messages,
+            updated_at,
         }
     }
 }
 
 /// `chats show`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Conversation<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) title: &'a str,
-    pub(crate) messages: Vec<MessageShape<'a>>,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Conversation {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) messages: Vec<MessageShape>,
 }
 
 /// A message; with its conversation in `chats watch`.
-#[derive(Debug, Serialize)]
-pub(crate) struct MessageShape<'a> {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct MessageShape {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) conversation: Option<&'a str>,
-    id: String,
-    parent: Option<String>,
-    role: &'a str,
-    content: &'a str,
-    created_at: u64,
-    model: Option<&'a str>,
-    version: usize,
-    versions: usize,
-    state: &'static str,
+    pub(crate) conversation: Option<String>,
+    pub(crate) id: String,
+    pub(crate) parent: Option<String>,
+    pub(crate) role: String,
+    pub(crate) content: String,
+    pub(crate) created_at: u64,
+    pub(crate) model: Option<String>,
+    pub(crate) version: usize,
+    pub(crate) versions: usize,
+    pub(crate) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    safe: Option<bool>,
+    pub(crate) safe: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    deliveries: Option<Vec<DeliveryShape<'a>>>,
+    pub(crate) deliveries: Option<Vec<DeliveryShape>>,
+}
+
+impl std::fmt::Debug for MessageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MessageShape")
+            .field("id", &self.id)
+            .field("bytes", &self.content.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a message stands at one relay.
-#[derive(Debug, Serialize)]
-pub(crate) struct DeliveryShape<'a> {
-    url: &'a str,
-    state: &'static str,
-    at: Option<u64>,
-    reason: Option<&'a str>,
-    attempts: u32,
-    next_try: Option<u64>,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DeliveryShape {
+    pub(crate) url: String,
+    pub(crate) state: String,
+    pub(crate) at: Option<u64>,
+    pub(crate) reason: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) next_try: Option<u64>,
 }
 
-impl<'a> DeliveryShape<'a> {
-    pub(crate) fn all(known: &'a MessageReceipt) -> Vec<Self> {
-        let shape = |RelayReceipt { url, receipt }: &'a RelayReceipt| Self {
-            url,
-            state: receipt.standing.word(),
+impl DeliveryShape {
+    pub(crate) fn all(known: &MessageReceipt) -> Vec<Self> {
+        let shape = |RelayReceipt { url, receipt }: &RelayReceipt| Self {
+            url: url.clone(),
+            state: receipt.standing.word().to_owned(),
             at: receipt.at,
-            reason: receipt.reason.as_deref(),
+            reason: receipt.reason.clone(),
             attempts: receipt.attempts,
             next_try: receipt.next_try,
         };
@@ -266,38 +277,58 @@ impl<'a> DeliveryShape<'a> {
     }
 }
 
-impl<'a> MessageShape<'a> {
-    pub(crate) fn new(message: &'a MessageView, state: MessageState) -> Self {
+impl MessageShape {
+    pub(crate) fn new(message: MessageView, state: MessageState) -> Self {
         Self {
             conversation: None,
             id: message.id.to_string(),
             parent: message.parent.map(|parent| parent.to_string()),
-            role: message.role.as_str(),
-            content: &message.content,
+            role: message.role.as_str().to_owned(),
+            content: message.content,
             created_at: message.created_at,
-            model: message.model.as_deref(),
+            model: message.model,
             version: message.version,
             versions: message.versions,
-            state: state.word(),
+            state: state.word().to_owned(),
             safe: None,
             deliveries: None,
         }
     }
 
-    pub(crate) fn with_receipt(mut self, known: &'a MessageReceipt) -> Self {
+    /// With the name of its conversation, where messages of several stand side by side.
+    pub(crate) fn of_conversation(message: MessageView, state: MessageState) -> Self {
+        let conversation = Some(message.conversation.clone());
+        Self {
+            conversation,
+            ..Self::new(message, state)
+        }
+    }
+
+    pub(crate) fn with_receipt(mut self, known: &MessageReceipt) -> Self {
         self.safe = Some(known.safe);
         self.deliveries = Some(DeliveryShape::all(known));
         self
     }
 }
 
-/// `chats send`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Sent<'a> {
+/// `GET /messages/{id}/receipts` of the daemon.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReceiptShape {
     pub(crate) id: String,
-    pub(crate) conversation: &'a str,
-    pub(crate) state: &'static str,
-    pub(crate) deliveries: Vec<DeliveryShape<'a>>,
+    pub(crate) state: String,
+    pub(crate) safe: bool,
+    pub(crate) deliveries: Vec<DeliveryShape>,
+}
+
+/// `chats send`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) id: String,
+    pub(crate) conversation: String,
+    pub(crate) state: String,
+    pub(crate) deliveries: Vec<DeliveryShape>,
+    /// It is the first message of its conversation.
+    pub(crate) began: bool,
 }
 
 /// `import`.

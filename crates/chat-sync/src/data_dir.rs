@@ -135,6 +135,11 @@ impl DataDir {
         &self.root
     }
 
+    /// Makes it, for its owner alone, where it does not exist.
+    pub fn create(&self) -> Result<(), DataDirError> {
+        private_folder(&self.root)
+    }
+
     /// The same directory, used for the account that `given` names: an npub, the beginning of one that is here, or a
     /// public key in hex.
     pub fn choosing(&self, given: &str) -> Result<Self, DataDirError> {

@@ -1,23 +1,25 @@
 //! What relays do not take, in words. Works on the store alone, without an engine.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use event_index::{IndexError, Parked, Store};
 use pns_keys::keeper::open_keyrings;
 use relay_link::RelayUrl;
+use serde::{Deserialize, Serialize};
 
 use crate::queue::GIVEN_UP;
 use crate::refusal_words::{refusal_brief, refusal_words, relay_name};
 
 /// Messages that one relay does not take, for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The relay.
     pub relay: RelayUrl,
     /// How many messages.
     pub count: u64,
     /// Why, in a few words, as `too large`.
-    pub brief: &'static str,
+    pub brief: Cow<'static, str>,
     /// Why, in a sentence.
     pub meaning: String,
     /// What the relay said about one of them.
@@ -45,7 +47,7 @@ pub fn refusals(store: &Store, relays: &[RelayUrl]) -> Result<Vec<Refusal>, Inde
             let kind = kinds.entry(brief).or_insert_with(|| Refusal {
                 relay: relay.clone(),
                 count: 0,
-                brief,
+                brief: Cow::Borrowed(brief),
                 meaning: refusal_words(relay_name(relay.as_str()), said),
                 given_up: said == GIVEN_UP,
                 next_try: None,

@@ -4,12 +4,13 @@
 use event_index::{Agreement, IndexError, Store};
 use reconciler::relay_profile;
 use relay_link::{RelayProfile, RelayUrl};
+use serde::{Deserialize, Serialize};
 
 use crate::Account;
 use crate::relay_list::RelayList;
 
 /// One relay of an account, as far as it is known without asking it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KnownRelay {
     /// Its address.
     pub url: RelayUrl,

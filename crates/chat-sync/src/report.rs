@@ -3,10 +3,11 @@
 use event_index::{Basis, Counts};
 use reconciler::Method;
 use relay_link::RelayUrl;
+use serde::{Deserialize, Serialize};
 use status::Status;
 
-/// One full comparison with every relay. Serialises to the `sync` shape of DESIGN 8 in the program.
-#[derive(Debug, Clone, PartialEq)]
+/// One full comparison with every relay. The program prints it in the `sync` shape of DESIGN 8.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SyncReport {
     /// Every relay agreed, and nothing waits.
     pub complete: bool,
@@ -21,7 +22,7 @@ pub struct SyncReport {
 }
 
 /// What the comparison with one relay came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelayReport {
     /// The relay.
     pub url: RelayUrl,

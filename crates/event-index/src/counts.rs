@@ -1,13 +1,14 @@
 //! How much there is of everything, without counting it.
 
 use redb::{ReadableTable, ReadableTableMetadata};
+use serde::{Deserialize, Serialize};
 
 use crate::tables::{COUNTERS, DRAFTS, ITEMS, KEYRING_PLACES, OTHERS, TOMBSTONES, UNSIGNED};
 use crate::writer::{Counted, Writer};
 use crate::{IndexError, Store};
 
 /// How much there is of everything, all of one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Live events, deletions included.
     pub items: u64,

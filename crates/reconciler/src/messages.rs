@@ -4,6 +4,7 @@ use actix::prelude::*;
 use event_index::Basis;
 use nostr::event::{Event, EventId};
 use relay_link::{Lesson, RelayUrl};
+use serde::{Deserialize, Serialize};
 
 /// Fact: these ids are held here and missing at the relay. Names each id once per comparison; a later comparison
 /// names again what is still missing. At most 1,000 ids a message.
@@ -139,7 +140,8 @@ pub enum Phase {
 }
 
 /// How a relay was compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Method {
     /// NIP-77.
     Negentropy,
@@ -148,7 +150,7 @@ pub enum Method {
 }
 
 /// What a pass came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassReport {
     /// Compared with whom.
     pub relay: RelayUrl,

@@ -32,6 +32,7 @@ mod actor;
 mod board;
 mod handle;
 mod state;
+mod whole;
 
 pub use actor::{StatusActor, UseRelays, read_board};
 pub use board::Board;

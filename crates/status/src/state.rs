@@ -4,10 +4,12 @@ use event_index::{Basis, Counts};
 use nostr::prelude::PublicKey;
 use reconciler::messages::PassReport;
 use relay_link::RelayUrl;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Everything worth knowing about the engine, at one moment. A later value replaces an earlier one.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// It serializes whole, for a program of the same version; what other programs read is `status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// Whose history it is, and whether it can be read and written.
     pub account: AccountStatus,
@@ -30,11 +32,12 @@ pub struct Status {
     /// Parts of the engine that were given up, with the reason.
     pub failed: Vec<String>,
     /// Every configured relay.
+    #[serde(with = "crate::whole")]
     pub relays: Vec<RelayStatus>,
 }
 
 /// The account's line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountStatus {
     /// The account.
     pub account: PublicKey,
@@ -55,7 +58,7 @@ pub struct AccountStatus {
 }
 
 /// Whether the account's history can be read and written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state", content = "why")]
 pub enum AccountState {
     /// What is on disk is being read.
@@ -113,7 +116,7 @@ pub struct RelayStatus {
 }
 
 /// What is going on with a relay.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum RelayState {
     /// Not dialled in this run.

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use chat_sync::{HistoryKey, KeyPlace, history_keys, key_card, npub};
+use chat_sync::{key_card, npub};
 use pns_keys::{KEY_CARD_LOG_N, KEY_CARD_PREFIX, KeyCard, KeyCardError};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -14,55 +14,42 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, plural, qr, short_id, utc};
 use crate::secret_prompt;
+use crate::shapes::keys::Key;
 
 pub(crate) async fn run(context: &Context, command: cli::Key) -> Result<(), Failure> {
     match command {
-        cli::Key::List => list(context),
+        cli::Key::List => list(context).await,
         cli::Key::Backup(args) => backup(context, &args).await,
         cli::Key::Restore(args) => restore(context, &args).await,
     }
 }
 
-fn list(context: &Context) -> Result<(), Failure> {
-    let account = context.account()?;
-    let keys = history_keys(&account)?;
-    let place = context.data_dir.key_home(&account.public_key).describe();
-    let place = place.unwrap_or(KeyPlace::Nowhere).to_string();
+async fn list(context: &Context) -> Result<(), Failure> {
+    let known = context.service(false).await?.keys().await?;
     let output = context.output;
     if output.is_json() {
-        let one = |key: &HistoryKey| {
-            json!({
-                "keyring": key.keyring.to_hex(),
-                "created_at": key.created_at,
-                "public_key": key.public.map(|public| public.to_hex()),
-                "writes": key.writes,
-                "on_a_relay": key.read_back,
-                "messages": key.messages,
-            })
-        };
-        let keys: Vec<_> = keys.iter().map(one).collect();
-        return output.json(&json!({ "keys": keys, "store_key": place }));
+        return output.json(&known);
     }
-    if keys.is_empty() {
+    if known.keys.is_empty() {
         output.line("no history key yet; the first sync finds or makes one")?;
     } else {
         let mut table = Table::new(&["keyring", "made (UTC)", "use", ">messages", "seen on a relay"]);
-        for key in &keys {
+        for key in &known.keys {
             table.row(vec![
-                short_id(&key.keyring.to_hex()),
+                short_id(&key.keyring),
                 utc(key.created_at),
                 use_of(key).to_owned(),
                 key.messages.to_string(),
-                if key.read_back { "yes" } else { "not yet" }.to_owned(),
+                if key.on_a_relay { "yes" } else { "not yet" }.to_owned(),
             ]);
         }
         table.lines().iter().try_for_each(|line| output.line(line))?;
     }
-    output.line(&format!("the key of this device's store is {place}"))
+    output.line(&format!("the key of this device's store is {}", known.store_key))
 }
 
-fn use_of(key: &HistoryKey) -> &'static str {
-    match (key.public, key.writes) {
+fn use_of(key: &Key) -> &'static str {
+    match (&key.public_key, key.writes) {
         (None, _) => "closed: only the signer can open it",
         (Some(_), true) => "reads and writes",
         (Some(_), false) => "reads",
@@ -140,7 +127,8 @@ async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> 
         .map_err(refused)?;
     let account = context
         .data_dir
-        .restore(&card, &context.relays, context.entropy())?;
+        .restore(&card, &context.relays, context.entropy())
+        .map_err(|error| context.explained(error))?;
     context.output.talk(&format!(
         "{} taken in; run `chat-sync sync` to fetch what is sealed with them",
         plural(card.keyrings.len() as u64, "history key")

@@ -14,7 +14,7 @@ pub(crate) fn run(context: &Context, args: &Logout) -> Result<(), Failure> {
     if let Err(in_use @ DataDirError::Store(IndexError::InUse { .. })) =
         context.data_dir.open(context.entropy())
     {
-        return Err(in_use.into());
+        return Err(context.explained(in_use));
     }
     let npub = npub(&context.data_dir.logout(args.force, context.entropy())?);
     if context.output.is_json() {

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod chats;
+mod daemon;
 mod demo;
 mod import;
 mod key;
@@ -32,7 +33,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Import(args) => import::run(context, &args).await,
         Command::Store(command) => store::run(context, command).await,
         Command::Relays(relays) => relays::run(context, relays).await,
-        Command::Queue(command) => queue::run(context, command),
+        Command::Queue(command) => queue::run(context, command).await,
+        Command::Daemon(command) => daemon::run(context, command).await,
+        Command::Ui(args) => daemon::ui(context, &args).await,
         Command::Relay(args) => relay::run(context, args).await,
     }
 }

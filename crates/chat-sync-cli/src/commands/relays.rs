@@ -15,7 +15,7 @@ use crate::output::plural;
 
 pub(crate) async fn run(context: &Context, relays: Relays) -> Result<(), Failure> {
     match relays {
-        Relays::List => listing::run(context),
+        Relays::List => listing::run(context).await,
         Relays::Add(args) => add(context, &args).await,
         Relays::Follow { switch } => follow(context, switch),
         Relays::Remove(args) => remove(context, &args),

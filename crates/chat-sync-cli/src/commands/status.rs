@@ -2,66 +2,48 @@
 
 use std::time::Duration;
 
-use chat_sync::{
-    Account, AccountState, Handle, Refusal, RelayState, Status, keyring_copies, npub, refusals, summary,
-};
+use chat_sync::{AccountState, Refusal, RelayState, Status, npub, summary};
 use console::{Term, style, truncate_str};
-use futures_util::StreamExt;
 use status::basis_word;
 
 use crate::cli::StatusArgs;
-use crate::context::{Context, settled_status};
+use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, one_line, plural, refused_lines, utc};
 use crate::progress::state_words;
-use crate::shapes::StatusShape;
+use crate::service::{Seen, Service};
 
-/// How long the number of conversations may take to reach the status once they were read.
-const COUNT_PATIENCE: Duration = Duration::from_secs(5);
 /// As often as a person can follow.
 const REDRAW: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
-    let account = context.account()?;
-    let engine = context.engine(&account, args.watch)?;
+    let service = context.service(args.watch).await?;
     if args.watch {
-        return watch(context, &account, &engine).await;
+        return watch(context, &service).await;
     }
-    let mut status = settled_status(&engine).await;
-    // The list waits until everything was read; the count in the status comes a moment later.
-    status.conversations = engine.conversations().await?.len() as u64;
-    let refused = refusals(&account.store, &account.relays)?;
+    let known = service.status().await?;
     if context.output.is_json() {
-        return context.output.json(&StatusShape::new(&status, &refused));
+        return context.output.json(&known.shape());
     }
-    lines(
-        &status,
-        &refused,
-        keyring_copies(&account.store, &account.relays)?,
-    )
-    .iter()
-    .try_for_each(|line| context.output.line(line))
+    lines(&known.status, &known.refused, known.copies)
+        .iter()
+        .try_for_each(|line| context.output.line(line))
 }
 
 /// Runs until somebody ends the program.
-async fn watch(context: &Context, account: &Account, engine: &Handle) -> Result<(), Failure> {
-    // Before everything was read, the first value would say that there is nothing.
-    let read = engine.conversations().await?.len() as u64;
-    counted(engine, read).await;
-    let mut statuses = std::pin::pin!(engine.watch_status());
+async fn watch(context: &Context, service: &Service) -> Result<(), Failure> {
+    let mut following = service.follow(None).await?;
     let term = Term::stdout();
     let (mut drawn, mut printed) = (0, Vec::new());
-    while let Some(status) = statuses.next().await {
-        let refused = refusals(&account.store, &account.relays)?;
+    loop {
+        let Seen::Status(known) = following.next().await? else {
+            continue;
+        };
         if context.output.is_json() {
-            context.output.json(&StatusShape::new(&status, &refused))?;
+            context.output.json(&known.shape())?;
             continue;
         }
-        let lines = lines(
-            &status,
-            &refused,
-            keyring_copies(&account.store, &account.relays)?,
-        );
+        let lines = lines(&known.status, &known.refused, known.copies);
         if term.is_term() {
             let (height, width) = term.size();
             term.clear_last_lines(drawn)?;
@@ -78,23 +60,6 @@ async fn watch(context: &Context, account: &Account, engine: &Handle) -> Result<
             printed = lines;
         }
     }
-    Err(Failure::Failed(
-        "the engine has stopped; run the command again".to_owned(),
-    ))
-}
-
-/// Returns once the status counts the conversations that were read.
-async fn counted(engine: &Handle, read: u64) {
-    let reached = async {
-        let mut statuses = std::pin::pin!(engine.watch_status());
-        while let Some(status) = statuses.next().await {
-            if status.conversations >= read {
-                return;
-            }
-        }
-    };
-    // A count that does not come is shown late, and nothing else.
-    let _ = tokio::time::timeout(COUNT_PATIENCE, reached).await;
 }
 
 /// `copies` of the history key: how many there are, and how many there should be.

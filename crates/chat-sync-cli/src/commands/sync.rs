@@ -11,10 +11,14 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural, refused_lines};
 use crate::progress::RelayBars;
+use crate::service::{Daemon, Seen};
 use crate::shapes;
 use crate::signer_notice::SignerNotice;
 
 pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failure> {
+    if let Some(daemon) = context.daemon().await? {
+        return through(context, daemon, args).await;
+    }
     let mut account = context.account()?;
     if args.full {
         account.forget_comparisons()?;
@@ -48,6 +52,49 @@ pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failur
         return dry_verdict(context.output, &report);
     }
     verdict(&report, &status)
+}
+
+/// One comparison by the daemon, which is online anyhow.
+async fn through(context: &Context, daemon: Daemon, args: &SyncArgs) -> Result<(), Failure> {
+    if args.dry_run || args.up || args.down || args.full {
+        return Err(Failure::InUse(
+            "the daemon holds the store and sends and fetches by itself; --dry-run, --up, --down and --full need `chat-sync \
+             daemon stop` first"
+                .to_owned(),
+        ));
+    }
+    let known = daemon.status().await?;
+    let relays: Vec<RelayUrl> = known
+        .status
+        .relays
+        .iter()
+        .map(|relay| relay.url.clone())
+        .collect();
+    let mut bars = context.output.moves().then(|| RelayBars::new(&relays));
+    let mut following = daemon.follow(None).await?;
+    let report = {
+        let mut sync = std::pin::pin!(daemon.sync());
+        loop {
+            tokio::select! {
+                biased;
+                report = &mut sync => break report?,
+                seen = following.next() => if let (Seen::Status(known), Some(bars)) = (seen?, &mut bars) {
+                    bars.show(&known.status);
+                },
+            }
+        }
+    };
+    drop(bars);
+    let known = daemon.status().await?;
+    if context.output.is_json() {
+        context.output.json(&shapes::Sync::from(&report))?;
+    } else {
+        print(context.output, &report)?;
+        for line in refused_lines(&known.refused) {
+            context.output.line(&line)?;
+        }
+    }
+    verdict(&report, &known.status)
 }
 
 /// One comparison with every relay of the account.

@@ -1,27 +1,27 @@
 //! The shapes of `chats delete`.
 
 use chat_sync::{DeletionPreview, DeletionReport, DroppedHere, RelayDeletion, Told};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `chats delete`: what it takes, in every case.
-#[derive(Debug, Serialize)]
-struct Took<'a> {
-    id: &'a str,
-    title: &'a str,
-    message: Option<String>,
-    messages: usize,
-    versions: usize,
-    aliases: usize,
-    drafts: usize,
-    events: usize,
-    deletions: usize,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Took {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) message: Option<String>,
+    pub(crate) messages: usize,
+    pub(crate) versions: usize,
+    pub(crate) aliases: usize,
+    pub(crate) drafts: usize,
+    pub(crate) events: usize,
+    pub(crate) deletions: usize,
 }
 
-impl<'a> From<&'a DeletionPreview> for Took<'a> {
-    fn from(took: &'a DeletionPreview) -> Self {
+impl From<&DeletionPreview> for Took {
+    fn from(took: &DeletionPreview) -> Self {
         Self {
-            id: &took.conversation.id,
-            title: &took.conversation.title,
+            id: took.conversation.id.clone(),
+            title: took.conversation.title.clone(),
             message: took.message.map(|id| id.to_string()),
             messages: took.messages,
             versions: took.versions,
@@ -34,25 +34,25 @@ impl<'a> From<&'a DeletionPreview> for Took<'a> {
 }
 
 /// `chats delete --dry-run`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Preview<'a> {
-    dry_run: bool,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Preview {
+    pub(crate) dry_run: bool,
     #[serde(flatten)]
-    took: Took<'a>,
-    relays: Vec<Known<'a>>,
+    pub(crate) took: Took,
+    pub(crate) relays: Vec<Known>,
 }
 
-#[derive(Debug, Serialize)]
-struct Known<'a> {
-    url: &'a str,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) url: String,
     /// Events that it is known to hold.
-    known: usize,
+    pub(crate) known: usize,
 }
 
-impl<'a> From<&'a DeletionPreview> for Preview<'a> {
-    fn from(preview: &'a DeletionPreview) -> Self {
-        let known = |(url, known): &'a (chat_sync::RelayUrl, usize)| Known {
-            url: url.as_str(),
+impl From<&DeletionPreview> for Preview {
+    fn from(preview: &DeletionPreview) -> Self {
+        let known = |(url, known): &(chat_sync::RelayUrl, usize)| Known {
+            url: url.to_string(),
             known: *known,
         };
         Self {
@@ -64,51 +64,52 @@ impl<'a> From<&'a DeletionPreview> for Preview<'a> {
 }
 
 /// `chats delete`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Deleted<'a> {
-    dry_run: bool,
-    here_only: bool,
-    complete: bool,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Deleted {
+    pub(crate) dry_run: bool,
+    pub(crate) here_only: bool,
+    pub(crate) complete: bool,
     #[serde(flatten)]
-    took: Took<'a>,
-    relays: Vec<Relay<'a>>,
+    pub(crate) took: Took,
+    pub(crate) relays: Vec<Relay>,
 }
 
-#[derive(Debug, Serialize)]
-struct Relay<'a> {
-    url: &'a str,
-    deletions: &'static str,
-    reason: Option<&'a str>,
-    serves: Option<usize>,
-    error: Option<&'a str>,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Relay {
+    pub(crate) url: String,
+    /// `accepted`, `waiting` or `refused`.
+    pub(crate) deletions: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) serves: Option<usize>,
+    pub(crate) error: Option<String>,
 }
 
-/// `accepted`, `waiting` or `refused`.
-pub(crate) fn told_word(told: &Told) -> &'static str {
-    match told {
-        Told::Accepted => "accepted",
-        Told::Waiting => "waiting",
-        Told::Refused { .. } => "refused",
+impl Relay {
+    /// It was told, and serves nothing of it any more.
+    pub(crate) fn is_done(&self) -> bool {
+        self.deletions == "accepted" && self.serves == Some(0)
     }
 }
 
-impl<'a> From<&'a RelayDeletion> for Relay<'a> {
-    fn from(relay: &'a RelayDeletion) -> Self {
+impl From<&RelayDeletion> for Relay {
+    fn from(relay: &RelayDeletion) -> Self {
+        let (deletions, reason) = match &relay.told {
+            Told::Accepted => ("accepted", None),
+            Told::Waiting => ("waiting", None),
+            Told::Refused { reason } => ("refused", reason.clone()),
+        };
         Self {
-            url: relay.url.as_str(),
-            deletions: told_word(&relay.told),
-            reason: match &relay.told {
-                Told::Refused { reason } => reason.as_deref(),
-                Told::Accepted | Told::Waiting => None,
-            },
+            url: relay.url.to_string(),
+            deletions: deletions.to_owned(),
+            reason,
             serves: relay.served.as_ref().ok().map(Vec::len),
-            error: relay.served.as_ref().err().map(String::as_str),
+            error: relay.served.as_ref().err().cloned(),
         }
     }
 }
 
-impl<'a> From<&'a DeletionReport> for Deleted<'a> {
-    fn from(report: &'a DeletionReport) -> Self {
+impl From<&DeletionReport> for Deleted {
+    fn from(report: &DeletionReport) -> Self {
         Self {
             dry_run: false,
             here_only: false,
@@ -120,23 +121,23 @@ impl<'a> From<&'a DeletionReport> for Deleted<'a> {
 }
 
 /// `chats delete --here-only`.
-#[derive(Debug, Serialize)]
-pub(crate) struct FromHere<'a> {
-    dry_run: bool,
-    here_only: bool,
-    id: &'a str,
-    title: &'a str,
-    dropped: usize,
-    kept: usize,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FromHere {
+    pub(crate) dry_run: bool,
+    pub(crate) here_only: bool,
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) dropped: usize,
+    pub(crate) kept: usize,
 }
 
-impl<'a> FromHere<'a> {
-    pub(crate) fn new(preview: &'a DeletionPreview, dropped: &DroppedHere) -> Self {
+impl FromHere {
+    pub(crate) fn new(preview: &DeletionPreview, dropped: &DroppedHere) -> Self {
         Self {
             dry_run: false,
             here_only: true,
-            id: &preview.conversation.id,
-            title: &preview.conversation.title,
+            id: preview.conversation.id.clone(),
+            title: preview.conversation.title.clone(),
             dropped: dropped.dropped,
             kept: dropped.kept,
         }

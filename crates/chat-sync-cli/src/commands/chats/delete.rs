@@ -2,55 +2,45 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use chat_sync::{DeletionPreview, DeletionReport, Handle, RelayDeletion, Told};
-
 use crate::cli::DeleteArgs;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural};
-use crate::shapes::deletion::{Deleted, FromHere, Preview, told_word};
+use crate::shapes::deletion::{Deleted, FromHere, Known, Preview, Relay, Took};
 
 pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<(), Failure> {
-    let account = context.account()?;
-    let engine = context.engine(&account, !args.dry_run && !args.here_only)?;
-    let preview = engine.delete_preview(&args.selector).await?;
+    let service = context.service(!args.dry_run && !args.here_only).await?;
+    let preview = service.delete_preview(&args.selector).await?;
     let output = context.output;
     if args.dry_run {
         return foresee(output, &preview, args.here_only);
     }
-    confirm(output, &preview, args).await?;
+    confirm(output, &preview.took, args).await?;
     // By its exact name: what `latest` or a part of a title means may have changed while somebody thought about it.
-    let target = match preview.message {
-        Some(id) => id.to_string(),
-        None => preview.conversation.id.clone(),
-    };
+    let target = preview.took.message.as_ref().unwrap_or(&preview.took.id);
     if args.here_only {
-        return drop_here(output, &engine, &preview, &target).await;
+        return report_drop(output, &service.drop_here(target).await?);
     }
-    let report = engine.delete(&target).await?;
+    let deleted = service.delete(target).await?;
     if output.is_json() {
-        output.json(&Deleted::from(&report))?;
+        output.json(&deleted)?;
     } else {
-        print(output, &report)?;
+        print(output, &deleted)?;
     }
-    verdict(&report)
+    verdict(&deleted)
 }
 
 /// What goes, in words.
-fn what(preview: &DeletionPreview) -> String {
-    let conversation = format!(
-        "\"{}\" ({})",
-        one_line(&preview.conversation.title),
-        one_line(&preview.conversation.id)
-    );
-    let whose = match preview.message {
+fn what(took: &Took) -> String {
+    let conversation = format!("\"{}\" ({})", one_line(&took.title), one_line(&took.id));
+    let whose = match took.message {
         Some(_) => format!("1 message of {conversation}"),
-        None => format!("{conversation}: {}", plural(preview.messages as u64, "message")),
+        None => format!("{conversation}: {}", plural(took.messages as u64, "message")),
     };
     let parts = [
-        (preview.versions, "older version"),
-        (preview.drafts, "draft that was never sent"),
-        (preview.aliases, "copy under another id"),
+        (took.versions, "older version"),
+        (took.drafts, "draft that was never sent"),
+        (took.aliases, "copy under another id"),
     ];
     let parts: Vec<String> = parts
         .into_iter()
@@ -69,22 +59,25 @@ fn what(preview: &DeletionPreview) -> String {
     }
 }
 
-fn foresee(output: Output, preview: &DeletionPreview, here_only: bool) -> Result<(), Failure> {
+fn foresee(output: Output, preview: &Preview, here_only: bool) -> Result<(), Failure> {
     if output.is_json() {
-        return output.json(&Preview::from(preview));
+        return output.json(preview);
     }
-    output.line(&format!("would delete {}", what(preview)))?;
+    output.line(&format!("would delete {}", what(&preview.took)))?;
     if here_only {
         return output.line("from this device only; the next sync brings it back");
     }
-    for (url, known) in &preview.relays {
-        output.line(&format!("{url}  {known} of {} known to be there", preview.events))?;
+    for Known { url, known } in &preview.relays {
+        output.line(&format!(
+            "{url}  {known} of {} known to be there",
+            preview.took.events
+        ))?;
     }
     Ok(())
 }
 
 /// Asks whoever sits at the terminal, unless they said so before.
-async fn confirm(output: Output, preview: &DeletionPreview, args: &DeleteArgs) -> Result<(), Failure> {
+async fn confirm(output: Output, took: &Took, args: &DeleteArgs) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
@@ -96,10 +89,10 @@ async fn confirm(output: Output, preview: &DeletionPreview, args: &DeleteArgs) -
     if output.is_json() || !io::stdin().is_terminal() {
         return Err(Failure::Usage(format!(
             "{} {effect}; add --yes to do it",
-            what(preview)
+            what(took)
         )));
     }
-    let question = format!("{} {effect}. Do it? [y/N] ", what(preview));
+    let question = format!("{} {effect}. Do it? [y/N] ", what(took));
     let _ = io::stderr().write_all(question.as_bytes());
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
@@ -111,15 +104,9 @@ async fn confirm(output: Output, preview: &DeletionPreview, args: &DeleteArgs) -
     }
 }
 
-async fn drop_here(
-    output: Output,
-    engine: &Handle,
-    preview: &DeletionPreview,
-    target: &str,
-) -> Result<(), Failure> {
-    let dropped = engine.drop_here(target).await?;
+fn report_drop(output: Output, dropped: &FromHere) -> Result<(), Failure> {
     if output.is_json() {
-        output.json(&FromHere::new(preview, &dropped))?;
+        output.json(dropped)?;
     } else {
         output.line(&format!(
             "{} dropped from this device; the next sync brings them back",
@@ -136,7 +123,7 @@ async fn drop_here(
     )))
 }
 
-fn print(output: Output, report: &DeletionReport) -> Result<(), Failure> {
+fn print(output: Output, report: &Deleted) -> Result<(), Failure> {
     output.line(&format!("deleted {}", what(&report.took)))?;
     if report.relays.is_empty() {
         return Ok(());
@@ -144,12 +131,15 @@ fn print(output: Output, report: &DeletionReport) -> Result<(), Failure> {
     let mut table = Table::new(&["relay", "deletions", "still serves"]);
     for relay in &report.relays {
         table.row(vec![
-            relay.url.to_string(),
-            told_word(&relay.told).to_owned(),
-            match &relay.served {
-                Ok(ids) if ids.is_empty() => "nothing".to_owned(),
-                Ok(ids) => format!("{} of {}", ids.len(), report.took.events),
-                Err(why) => format!("not known: {}", one_line(why)),
+            relay.url.clone(),
+            relay.deletions.clone(),
+            match relay.serves {
+                Some(0) => "nothing".to_owned(),
+                Some(serves) => format!("{serves} of {}", report.took.events),
+                None => format!(
+                    "not known: {}",
+                    one_line(relay.error.as_deref().unwrap_or_default())
+                ),
             },
         ]);
     }
@@ -157,7 +147,7 @@ fn print(output: Output, report: &DeletionReport) -> Result<(), Failure> {
 }
 
 /// Done when every relay was told and serves nothing any more; otherwise who is left, and what follows.
-fn verdict(report: &DeletionReport) -> Result<(), Failure> {
+fn verdict(report: &Deleted) -> Result<(), Failure> {
     let left: Vec<String> = report
         .relays
         .iter()
@@ -173,21 +163,19 @@ fn verdict(report: &DeletionReport) -> Result<(), Failure> {
     )))
 }
 
-fn shortcoming(relay: &RelayDeletion, events: usize) -> String {
+fn shortcoming(relay: &Relay, events: usize) -> String {
     let name = relay.url.as_str();
     let name = name.split_once("://").map_or(name, |(_, name)| name);
-    let serves = match &relay.served {
-        Ok(ids) if !ids.is_empty() => Some(format!("still serves {} of {events}", ids.len())),
-        Ok(_) => None,
-        Err(_) => Some("could not be asked".to_owned()),
+    let serves = match relay.serves {
+        Some(0) => None,
+        Some(serves) => Some(format!("still serves {serves} of {events}")),
+        None => Some("could not be asked".to_owned()),
     };
-    let told = match &relay.told {
-        Told::Accepted => None,
-        Told::Waiting => Some("is told when it can be reached".to_owned()),
-        Told::Refused { reason: Some(reason) } => {
-            Some(format!("did not take the deletion ({})", one_line(reason)))
-        }
-        Told::Refused { reason: None } => Some("did not take the deletion".to_owned()),
+    let told = match (relay.deletions.as_str(), &relay.reason) {
+        ("accepted", _) => None,
+        ("waiting", _) => Some("is told when it can be reached".to_owned()),
+        (_, Some(reason)) => Some(format!("did not take the deletion ({})", one_line(reason))),
+        (_, None) => Some("did not take the deletion".to_owned()),
     };
     let both: Vec<String> = serves.into_iter().chain(told).collect();
     format!("{name} {}", both.join(" and "))

@@ -5,20 +5,17 @@ use console::truncate_str;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, one_line, short_id, utc};
-use crate::shapes::{Conversations, Line};
 
 /// Titles have at most 50 UTF-16 units; wide ones would break the columns.
 const TITLE_COLUMNS: usize = 50;
 
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
-    let account = context.account()?;
-    let conversations = context.engine(&account, false)?.conversations().await?;
+    let known = context.service(false).await?.conversations().await?;
     let output = context.output;
     if output.is_json() {
-        return output.json(&Conversations {
-            conversations: conversations.iter().map(Line::from).collect(),
-        });
+        return output.json(&known);
     }
+    let conversations = known.conversations;
     if conversations.is_empty() {
         output.talk("no conversations yet; `chat-sync import FILE` or `chat-sync sync` brings some");
         return Ok(());

@@ -1,33 +1,34 @@
 //! Where a message is, as a person reads it.
 
-use chat_sync::{MessageReceipt, MessageState, RelayReceipt, refusal_words, relay_name};
+use chat_sync::{refusal_words, relay_name};
 
 use crate::output::{one_line, utc};
+use crate::shapes::{DeliveryShape, MessageShape};
 
 /// Whether the message is safe, and a line for each relay.
-pub(crate) fn lines(known: &MessageReceipt) -> Vec<String> {
-    let head = match (known.state, known.safe) {
-        (MessageState::Draft, _) => "  on this device only: not sealed yet",
-        (_, true) => "  safe",
-        (_, false) => "  not safe yet",
+pub(crate) fn lines(message: &MessageShape) -> Vec<String> {
+    let head = match (message.state.as_str(), message.safe) {
+        ("draft", _) => "  on this device only: not sealed yet",
+        (_, Some(true)) => "  safe",
+        _ => "  not safe yet",
     };
-    let relays = known.deliveries.iter().map(relay_line);
+    let relays = message.deliveries.iter().flatten().map(relay_line);
     std::iter::once(head.to_owned()).chain(relays).collect()
 }
 
-fn relay_line(RelayReceipt { url, receipt }: &RelayReceipt) -> String {
-    let name = relay_name(url);
-    let mut line = format!("  {name}: {}", receipt.standing.word());
-    if let Some(at) = receipt.at {
+fn relay_line(delivery: &DeliveryShape) -> String {
+    let name = relay_name(&delivery.url);
+    let mut line = format!("  {name}: {}", delivery.state);
+    if let Some(at) = delivery.at {
         line = format!("{line} since {} UTC", utc(at));
     }
-    if receipt.attempts > 1 {
-        line = format!("{line}, sent {} times", receipt.attempts);
+    if delivery.attempts > 1 {
+        line = format!("{line}, sent {} times", delivery.attempts);
     }
-    if let Some(at) = receipt.next_try {
+    if let Some(at) = delivery.next_try {
         line = format!("{line}, tried again {} UTC", utc(at));
     }
-    if let Some(reason) = &receipt.reason {
+    if let Some(reason) = &delivery.reason {
         line = format!("{line}: {} ({})", refusal_words(name, reason), one_line(reason));
     }
     line

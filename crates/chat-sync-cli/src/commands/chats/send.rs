@@ -1,24 +1,14 @@
 //! `chats send`: on disk at once, and on its way when a relay can be reached.
 
 use std::io::Read;
-use std::time::Duration;
 
-use chat_sync::{
-    AccountState, EngineError, NewMessage, RelayReceipt, RelayState, Status, history_keys, refusal_words,
-    relay_name,
-};
+use chat_sync::{AccountState, EngineError, NewMessage, RelayState, Status, refusal_words, relay_name};
 
 use crate::cli::Send;
-use crate::context::{Context, settled_status};
+use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::one_line;
-use crate::shapes::{DeliveryShape, Sent};
 
-/// How long the way to a relay is waited for. The message is safe on disk without it.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
-/// The same while there is no history key: that there is none must be certain before the first one is made, and
-/// relays are asked twice for that.
-const FIRST_PATIENCE: Duration = Duration::from_secs(6);
 /// Far more than one message can have, so that the engine is who says that it is too long.
 const TEXT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -31,16 +21,8 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
     if text.trim().is_empty() {
         return Err(EngineError::Empty.into());
     }
-    let account = context.account()?;
-    // The approval of a signer takes a person longer than this command; `sync` waits for it.
-    let keyless = account.remote.is_some() && history_keys(&account)?.iter().all(|key| key.public.is_none());
-    let engine = context.engine(&account, !keyless)?;
-    if args.conversation == "latest" {
-        // Without any, this is a mistake, and not the name of a new one.
-        engine.conversation("latest").await?;
-    }
-    let before = engine.conversations().await?;
-    let sent = engine
+    let service = context.service_to_send().await?;
+    let sent = service
         .send(NewMessage {
             conversation: args.conversation,
             text,
@@ -49,44 +31,30 @@ pub(crate) async fn run(context: &Context, args: Send) -> Result<(), Failure> {
             parent: args.parent,
         })
         .await?;
-    if !account.relays.is_empty() && !keyless {
-        let keyless = settled_status(&engine).await.account.write_key.is_none();
-        let patience = if keyless { FIRST_PATIENCE } else { FLUSH_PATIENCE };
-        engine.flush(patience).await?;
-    }
-    // It may have been sealed meanwhile, and is asked for by its new name then.
-    let name = engine.current_name(sent.id).await?.unwrap_or(sent.id);
-    let known = engine.receipts(vec![name]).await?.into_iter().next();
-    let state = known.as_ref().map_or("draft", |known| known.state.word());
     let output = context.output;
     if output.is_json() {
-        return output.json(&Sent {
-            id: sent.id.to_string(),
-            conversation: &sent.conversation,
-            state,
-            deliveries: known.iter().flat_map(DeliveryShape::all).collect(),
-        });
+        return output.json(&sent);
     }
-    output.line(&sent.id.to_string())?;
-    if before
-        .iter()
-        .all(|conversation| conversation.id != sent.conversation)
-    {
+    output.line(&sent.id)?;
+    if sent.began {
         output.talk(&format!(
             "began a new conversation \"{}\"",
             one_line(&sent.conversation)
         ));
     }
-    output.talk(&match state {
-        "draft" | "waiting" | "sent" => format!("kept on this device: {}", why_it_waits(&engine.status())),
+    output.talk(&match sent.state.as_str() {
+        "draft" | "waiting" | "sent" => {
+            let known = service.status().await?;
+            format!("kept on this device: {}", why_it_waits(&known.status))
+        }
         "parked" => "kept on this device; no relay took it".to_owned(),
         _ => "sent".to_owned(),
     });
-    for RelayReceipt { url, receipt } in known.iter().flat_map(|known| &known.deliveries) {
-        if let Some(reason) = &receipt.reason {
+    for delivery in &sent.deliveries {
+        if let Some(reason) = &delivery.reason {
             output.talk(&format!(
                 "{} ({})",
-                refusal_words(relay_name(url), reason),
+                refusal_words(relay_name(&delivery.url), reason),
                 one_line(reason)
             ));
         }

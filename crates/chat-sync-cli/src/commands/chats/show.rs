@@ -6,43 +6,28 @@ use super::{receipt, transcript};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::one_line;
-use crate::shapes::{Conversation, MessageShape};
+use crate::service::Part;
 
 /// Deliveries are shown with `receipts` only: they are three lines, or 400 bytes of JSON, for each message.
 pub(crate) async fn run(context: &Context, selector: &str, receipts: bool) -> Result<(), Failure> {
-    let account = context.account()?;
-    let engine = context.engine(&account, false)?;
-    let view = engine.conversation(selector).await?;
-    let known = engine
-        .receipts(view.branch.iter().map(|message| message.id).collect())
-        .await?;
-    let messages = view.branch.iter().zip(&known);
+    let part = Part {
+        receipts,
+        ..Part::default()
+    };
+    let shown = context.service(false).await?.conversation(selector, part).await?;
     let output = context.output;
     if output.is_json() {
-        return output.json(&Conversation {
-            id: &view.summary.id,
-            title: &view.summary.title,
-            messages: messages
-                .map(|(message, known)| {
-                    let shape = MessageShape::new(message, known.state);
-                    if receipts {
-                        shape.with_receipt(known)
-                    } else {
-                        shape
-                    }
-                })
-                .collect(),
-        });
+        return output.json(&shown);
     }
-    let title = style(one_line(&view.summary.title)).bold().underlined();
-    output.line(&format!("{title}  {}", style(one_line(&view.summary.id)).dim()))?;
-    for (message, known) in messages {
+    let title = style(one_line(&shown.title)).bold().underlined();
+    output.line(&format!("{title}  {}", style(one_line(&shown.id)).dim()))?;
+    for message in &shown.messages {
         output.line("")?;
-        for line in transcript::lines(message, known.state) {
+        for line in transcript::lines(message) {
             output.line(&line)?;
         }
         if receipts {
-            for line in receipt::lines(known) {
+            for line in receipt::lines(message) {
                 output.line(&style(line).dim().to_string())?;
             }
         }

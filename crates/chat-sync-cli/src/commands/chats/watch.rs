@@ -1,42 +1,32 @@
 //! `chats watch`: messages as they land.
 
-use chat_sync::{ChatUpdate, Handle, MessageView, RelayState, Status};
+use chat_sync::{RelayState, Status};
 use console::style;
-use futures_util::StreamExt;
 
 use super::transcript;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{plural, short_id};
+use crate::service::{Part, Seen};
 use crate::shapes::MessageShape;
 
 /// Prints until somebody ends the program, or stops reading.
 pub(crate) async fn run(context: &Context, selector: Option<String>) -> Result<(), Failure> {
-    let account = context.account()?;
-    let engine = context.engine(&account, true)?;
-    let mut updates = std::pin::pin!(engine.updates());
-    // Also waits until what is on disk was read: only what comes after that lands.
+    let service = context.service(true).await?;
     let only = match &selector {
-        Some(selector) => Some(engine.conversation(selector).await?.summary.id),
-        None => engine.conversations().await.map(|_| None)?,
+        Some(selector) => Some(service.conversation(selector, Part::nothing()).await?.id),
+        None => None,
     };
-    let mut statuses = std::pin::pin!(engine.watch_status());
+    let mut following = service.follow(only.as_deref()).await?;
     let mut said = Said::Nothing;
     loop {
-        tokio::select! {
-            biased;
-            Some(status) = statuses.next(), if said != Said::Live => said = remark(context, &status, said),
-            update = updates.next() => match update {
-                Some(ChatUpdate::Landed(messages)) => {
-                    let wanted = |message: &&MessageView| only.as_ref().is_none_or(|id| *id == message.conversation);
-                    print(context, &engine, messages.iter().filter(wanted).collect()).await?;
-                }
-                Some(ChatUpdate::Reloaded) => {
-                    context.output.talk("messages came faster than they could be shown; `chats show` has all of them");
-                }
-                Some(ChatUpdate::Renamed { .. } | ChatUpdate::Joined { .. } | ChatUpdate::Removed(_)) => {}
-                None => return Err(Failure::Failed("the engine has stopped; run the command again".to_owned())),
-            },
+        match following.next().await? {
+            Seen::Status(known) if said != Said::Live => said = remark(context, &known.status, said),
+            Seen::Status(_) => {}
+            Seen::Landed(messages) => print(context, &messages)?,
+            Seen::Missed => context
+                .output
+                .talk("messages came faster than they could be shown; `chats show` has all of them"),
         }
     }
 }
@@ -75,22 +65,15 @@ fn remark(context: &Context, status: &Status, said: Said) -> Said {
     }
 }
 
-async fn print(context: &Context, engine: &Handle, messages: Vec<&MessageView>) -> Result<(), Failure> {
-    if messages.is_empty() {
-        return Ok(());
-    }
-    let states = engine
-        .states(messages.iter().map(|message| message.id).collect())
-        .await?;
-    for (message, state) in messages.into_iter().zip(states) {
+fn print(context: &Context, messages: &[MessageShape]) -> Result<(), Failure> {
+    for message in messages {
         if context.output.is_json() {
-            let mut shape = MessageShape::new(message, state);
-            shape.conversation = Some(&message.conversation);
-            context.output.json(&shape)?;
+            context.output.json(message)?;
             continue;
         }
-        let [head, words] = transcript::lines(message, state);
-        let conversation = style(short_id(&message.conversation)).cyan();
+        let [head, words] = transcript::lines(message);
+        let conversation = message.conversation.as_deref().unwrap_or_default();
+        let conversation = style(short_id(conversation)).cyan();
         context
             .output
             .line(&format!("{conversation} {head}\n{words}\n"))?;

@@ -10,6 +10,7 @@ use super::whoami;
 use crate::cli;
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::service::Daemon;
 
 pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failure> {
     if !args.misplaced.is_empty() {
@@ -44,7 +45,8 @@ pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failu
     }
     let account = context
         .data_dir
-        .login(&login, &context.relays, context.entropy())?;
+        .login(&login, &context.relays, context.entropy())
+        .map_err(|error| context.explained(error))?;
     for other in before.iter().filter(|other| **other != account.public_key) {
         context.output.talk(&format!(
             "{} is logged in too; use it with --account",
@@ -52,7 +54,26 @@ pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failu
         ));
     }
     context.output.talk("logged in");
-    whoami::show(context, account).await
+    whoami::show(context, account).await?;
+    tell_daemon(context).await
+}
+
+/// A daemon that runs while nobody is logged in takes up the account. The store is let go of first.
+async fn tell_daemon(context: &Context) -> Result<(), Failure> {
+    let Some(daemon) = Daemon::find(context.data_dir.root()).await? else {
+        return Ok(());
+    };
+    context.close().await;
+    match daemon.account().await? {
+        None => daemon.open_account().await.map(drop),
+        Some(other) => {
+            context.output.talk(&format!(
+                "the daemon keeps the history of {}; restart it to use another account",
+                other.npub
+            ));
+            Ok(())
+        }
+    }
 }
 
 /// `--account` beside `login` says whose login it is to be.

@@ -9,9 +9,8 @@ use crate::exit::Failure;
 use crate::output::{Table, one_line, utc};
 use crate::shapes::relays::{KnownShape, KnownShapes, method};
 
-pub(super) fn run(context: &Context) -> Result<(), Failure> {
-    let account = context.account()?;
-    let relays = account.known_relays()?;
+pub(super) async fn run(context: &Context) -> Result<(), Failure> {
+    let relays = context.service(false).await?.relays().await?;
     let now = context.clock().unix();
     if context.output.is_json() {
         let relays = relays.iter().map(|relay| KnownShape::new(relay, now)).collect();

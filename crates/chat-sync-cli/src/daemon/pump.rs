@@ -1,0 +1,32 @@
+//! Carries what an engine says to those who read events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_sync::Handle;
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+
+use super::hub::{Event, Hub};
+
+/// As often as anybody can follow; the last one always comes through.
+const STATUS_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) fn start(engine: &Handle, hub: &Arc<Hub>) -> Vec<JoinHandle<()>> {
+    let (updates, to) = (engine.updates(), Arc::clone(hub));
+    let updates = async move {
+        let mut updates = std::pin::pin!(updates);
+        while let Some(update) = updates.next().await {
+            to.push(Event::Chats(update));
+        }
+    };
+    let (statuses, to) = (engine.watch_status(), Arc::clone(hub));
+    let statuses = async move {
+        let mut statuses = std::pin::pin!(statuses);
+        while statuses.next().await.is_some() {
+            to.push(Event::Status);
+            tokio::time::sleep(STATUS_PAUSE).await;
+        }
+    };
+    vec![tokio::spawn(updates), tokio::spawn(statuses)]
+}

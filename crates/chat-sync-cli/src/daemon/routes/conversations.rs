@@ -1,0 +1,159 @@
+//! Conversations and messages.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json, Path, Query};
+use chat_sync::{MessageId, NewMessage, Role};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Answer;
+use crate::daemon::state::State;
+use crate::exit::Failure;
+use crate::service::Part;
+use crate::shapes::Conversation;
+
+/// What a page shows at once, when nobody said otherwise.
+const LIMIT: usize = 200;
+/// What may be asked for at once; `all` is for programs that want it.
+const LIMIT_MAX: usize = 1000;
+
+/// How many are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+enum Limit {
+    #[default]
+    Usual,
+    Most(usize),
+    All,
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse() {
+            _ if text == "all" => Ok(Self::All),
+            Ok(limit) if limit <= LIMIT_MAX => Ok(Self::Most(limit)),
+            _ => Err(serde::de::Error::custom(format!(
+                "`limit` is a number up to {LIMIT_MAX}, or `all`"
+            ))),
+        }
+    }
+}
+
+impl Limit {
+    fn number(self) -> usize {
+        match self {
+            Self::Usual => LIMIT,
+            Self::Most(limit) => limit,
+            Self::All => usize::MAX,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Window {
+    offset: usize,
+    limit: Limit,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Shown {
+    limit: Limit,
+    before: Option<String>,
+    receipts: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Deletion {
+    dry_run: bool,
+    here_only: bool,
+}
+
+/// A message to be written. It has no `Debug`: there are words in it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    text: String,
+    #[serde(default)]
+    role: Option<String>,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    parent: Option<String>,
+    /// Answer when it is out, or after two seconds.
+    #[serde(default)]
+    wait: bool,
+}
+
+pub(super) async fn list(state: Data<State>, query: Query<Window>) -> Answer {
+    let conversations = state.here()?.conversations().await?.conversations;
+    let total = conversations.len();
+    let shown: Vec<_> = conversations
+        .into_iter()
+        .skip(query.offset)
+        .take(query.limit.number())
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "conversations": shown, "total": total })))
+}
+
+pub(super) async fn show(state: Data<State>, selector: Path<String>, query: Query<Shown>) -> Answer {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(flatten)]
+        conversation: &'a Conversation,
+        total: usize,
+        more: bool,
+    }
+    let part = Part {
+        receipts: query.receipts,
+        limit: Some(query.limit.number()),
+        before: query.before.as_deref().map(message_id).transpose()?,
+    };
+    let shown = state.here()?.conversation(&selector, part).await?;
+    Ok(HttpResponse::Ok().json(Body {
+        conversation: &shown.conversation,
+        total: shown.total,
+        more: shown.more,
+    }))
+}
+
+pub(super) async fn send(state: Data<State>, conversation: Path<String>, body: Json<Written>) -> Answer {
+    let written = body.into_inner();
+    let role = match written.role.as_deref() {
+        None | Some("user") => Role::User,
+        Some("assistant") => Role::Assistant,
+        Some("system") => Role::System,
+        Some(_) => {
+            return Err(Failure::Usage("`role` is user, assistant or system".to_owned()).into());
+        }
+    };
+    let new = NewMessage {
+        conversation: conversation.into_inner(),
+        text: written.text,
+        role,
+        model: written.model,
+        parent: written.parent.as_deref().map(message_id).transpose()?,
+    };
+    Ok(HttpResponse::Created().json(state.here()?.send(new, written.wait).await?))
+}
+
+pub(super) async fn delete(state: Data<State>, selector: Path<String>, query: Query<Deletion>) -> Answer {
+    let here = state.here()?;
+    let mut answer = HttpResponse::Ok();
+    Ok(match (query.dry_run, query.here_only) {
+        (true, _) => answer.json(here.delete_preview(&selector).await?),
+        (false, true) => answer.json(here.drop_here(&selector).await?),
+        (false, false) => answer.json(here.delete(&selector).await?),
+    })
+}
+
+pub(super) async fn receipts(state: Data<State>, id: Path<String>) -> Answer {
+    Ok(HttpResponse::Ok().json(state.here()?.receipt(message_id(&id)?).await?))
+}
+
+fn message_id(text: &str) -> Result<MessageId, Failure> {
+    text.parse()
+        .map_err(|_| Failure::Usage("a message is named by its whole id".to_owned()))
+}

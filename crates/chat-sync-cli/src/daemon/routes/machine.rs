@@ -1,0 +1,62 @@
+//! The daemon itself, the status, comparisons, relays.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Json, Query};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Answer;
+use crate::daemon::state::State;
+use crate::shapes;
+use crate::shapes::relays::{KnownShape, KnownShapes};
+
+/// Whether everything behind the shape is wanted, by a program of the same version.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Whole {
+    whole: bool,
+}
+
+pub(super) async fn daemon(state: Data<State>) -> Answer {
+    let record = state.record();
+    Ok(HttpResponse::Ok().json(json!({
+        "pid": record.pid,
+        "port": record.port,
+        "version": record.version,
+        "started_at": record.started_at,
+    })))
+}
+
+pub(super) async fn shutdown(state: Data<State>) -> Answer {
+    state.stop();
+    Ok(HttpResponse::Accepted().json(json!({ "stopping": true })))
+}
+
+pub(super) async fn status(state: Data<State>, query: Query<Whole>) -> Answer {
+    let known = state.here()?.status().await?;
+    Ok(if query.whole {
+        HttpResponse::Ok().json(&known)
+    } else {
+        HttpResponse::Ok().json(known.shape())
+    })
+}
+
+pub(super) async fn sync(state: Data<State>, body: Json<Whole>) -> Answer {
+    let report = state.here()?.sync().await?;
+    Ok(if body.whole {
+        HttpResponse::Ok().json(&report)
+    } else {
+        HttpResponse::Ok().json(shapes::Sync::from(&report))
+    })
+}
+
+pub(super) async fn relays(state: Data<State>, query: Query<Whole>) -> Answer {
+    let here = state.here()?;
+    let known = here.account.known_relays()?;
+    if query.whole {
+        return Ok(HttpResponse::Ok().json(&known));
+    }
+    let now = state.env.runtime.clock.unix();
+    let relays = known.iter().map(|relay| KnownShape::new(relay, now)).collect();
+    Ok(HttpResponse::Ok().json(KnownShapes { relays }))
+}

@@ -1,0 +1,90 @@
+//! Every path and method of the API. The handlers only pass on; docs/API.md says what they answer.
+
+mod account;
+mod conversations;
+mod machine;
+mod queue;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
+use actix_web::{HttpResponse, Route, web};
+
+use super::API;
+use super::events::events;
+use super::refusal::{Refused, refusal};
+use crate::exit::Failure;
+
+/// Of a request: far more than the longest message.
+const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What a handler answers.
+type Answer = Result<HttpResponse, Refused>;
+
+/// Method, path under [`API`], and who answers.
+fn table() -> Vec<(&'static str, &'static str, Route)> {
+    vec![
+        ("GET", "/daemon", web::get().to(machine::daemon)),
+        ("POST", "/shutdown", web::post().to(machine::shutdown)),
+        ("GET", "/status", web::get().to(machine::status)),
+        ("GET", "/events", web::get().to(events)),
+        ("POST", "/sync", web::post().to(machine::sync)),
+        ("GET", "/relays", web::get().to(machine::relays)),
+        ("GET", "/keyrings", web::get().to(account::keyrings)),
+        ("GET", "/account", web::get().to(account::account)),
+        ("POST", "/account", web::post().to(account::open)),
+        ("GET", "/conversations", web::get().to(conversations::list)),
+        (
+            "GET",
+            "/conversations/{selector}",
+            web::get().to(conversations::show),
+        ),
+        (
+            "DELETE",
+            "/conversations/{selector}",
+            web::delete().to(conversations::delete),
+        ),
+        (
+            "POST",
+            "/conversations/{selector}/messages",
+            web::post().to(conversations::send),
+        ),
+        (
+            "GET",
+            "/messages/{id}/receipts",
+            web::get().to(conversations::receipts),
+        ),
+        ("GET", "/queue", web::get().to(queue::list)),
+        ("POST", "/queue/retry", web::post().to(queue::retry)),
+        ("POST", "/queue/drop", web::post().to(queue::give_up)),
+    ]
+}
+
+pub(super) fn serve_api(config: &mut ServiceConfig) {
+    for (_, path, route) in table() {
+        config.route(&format!("{API}{path}"), route);
+    }
+}
+
+/// What a request may be, and how one that is more is answered.
+pub(super) fn limits(config: &mut ServiceConfig) {
+    let said = |error: &dyn std::fmt::Display| Refused(Failure::Usage(error.to_string()));
+    config
+        .app_data(PayloadConfig::new(BODY_BYTES_MAX))
+        .app_data(
+            JsonConfig::default()
+                .limit(BODY_BYTES_MAX)
+                .error_handler(move |error, _| said(&error).into()),
+        )
+        .app_data(QueryConfig::default().error_handler(move |error, _| said(&error).into()))
+        .app_data(PathConfig::default().error_handler(move |error, _| said(&error).into()));
+}
+
+/// For paths that lead nowhere.
+pub(super) async fn nothing() -> HttpResponse {
+    refusal(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        1,
+        "there is nothing here; docs/API.md lists every path",
+    )
+}

@@ -1,0 +1,147 @@
+//! What every request of the daemon is answered from.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chat_sync::{Account, DataDir, DataDirError, Env};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::hub::{Event, Hub};
+use super::pump;
+use super::record::Record;
+use crate::exit::Failure;
+use crate::service::{Here, Slot};
+
+/// How long an engine may take to stop. What it has taken is on disk already.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The account, once one is logged in.
+struct Open {
+    here: Arc<Here>,
+    engine: Slot,
+    /// Carries what the engine says to the hub.
+    pumps: Vec<JoinHandle<()>>,
+}
+
+/// Shared by all connections.
+pub(super) struct State {
+    record: Record,
+    pub(super) data_dir: DataDir,
+    pub(super) env: Env,
+    pub(super) hub: Arc<Hub>,
+    open: Mutex<Option<Open>>,
+    /// How many read events.
+    listeners: Arc<AtomicUsize>,
+    stopping: watch::Sender<bool>,
+}
+
+/// Counts one reader of events while it lives.
+pub(super) struct Listening(Arc<AtomicUsize>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    pub(super) fn new(record: Record, data_dir: DataDir, env: Env) -> Self {
+        let micros = record.started_at.saturating_mul(1_000_000);
+        Self {
+            record,
+            data_dir,
+            env,
+            hub: Arc::new(Hub::new(micros)),
+            open: Mutex::new(None),
+            listeners: Arc::default(),
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.record.port
+    }
+
+    pub(super) fn token(&self) -> &str {
+        self.record.token()
+    }
+
+    /// The account, if one is logged in.
+    pub(super) fn account(&self) -> Option<Arc<Here>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| Arc::clone(&open.here))
+    }
+
+    /// The account, or that nobody is logged in.
+    pub(super) fn here(&self) -> Result<Arc<Here>, Failure> {
+        self.account()
+            .ok_or_else(|| Failure::Account(DataDirError::NotLoggedIn))
+    }
+
+    /// Takes up the account that the data directory names; `false` when there is none.
+    pub(super) fn open_current(&self) -> Result<bool, Failure> {
+        if self.account().is_some() {
+            return Ok(true);
+        }
+        match self.data_dir.open(&self.env.runtime.entropy) {
+            Ok(account) => self.open(account).map(|()| true),
+            Err(DataDirError::NotLoggedIn) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes up this account, and starts its engine.
+    pub(super) fn open(&self, account: Account) -> Result<(), Failure> {
+        let config = account.config(true);
+        let key_home = self.data_dir.key_home(&account.public_key);
+        let engine = Slot::default();
+        let here = Arc::new(Here::new(
+            account,
+            config,
+            key_home,
+            self.env.clone(),
+            Slot::clone(&engine),
+        ));
+        let handle = here.engine()?;
+        let pumps = pump::start(&handle, &self.hub);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = Some(Open { here, engine, pumps });
+        self.hub.push(Event::Reload);
+        Ok(())
+    }
+
+    /// Stops the engine and lets go of the store.
+    pub(super) async fn close(&self) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(open) = open else { return };
+        for pump in open.pumps {
+            pump.abort();
+        }
+        let engine = open.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(engine) = engine {
+            // One that hangs has its work on disk all the same.
+            let _ = tokio::time::timeout(STOP_PATIENCE, engine.shutdown()).await;
+        }
+    }
+
+    pub(super) fn listen(&self) -> Listening {
+        self.listeners.fetch_add(1, Ordering::Relaxed);
+        Listening(Arc::clone(&self.listeners))
+    }
+
+    /// Asks the daemon to stop.
+    pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Becomes true when the daemon is to stop.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+}

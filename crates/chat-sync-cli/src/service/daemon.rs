@@ -1,0 +1,268 @@
+//! The answers of the daemon: a typed client of its API (docs/API.md).
+
+use std::path::Path;
+use std::time::Duration;
+
+use chat_sync::{KnownRelay, NewMessage, SyncReport};
+use futures_util::{StreamExt, TryStreamExt};
+use hyper::{Method, StatusCode};
+use nostr::key::PublicKey;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::following::{Following, Seen};
+use super::here::Known;
+use super::talk::Part;
+use super::waiting::Chosen;
+use super::{connection, sse};
+use crate::daemon::{API, Record, encoded};
+use crate::exit::Failure;
+use crate::shapes::deletion::{Deleted, FromHere, Preview};
+use crate::shapes::keys::Keys;
+use crate::shapes::queue::{Dropped, Retried, Waiting};
+use crate::shapes::{Conversation, Conversations, Identity, MessageShape, Sent};
+
+/// Longer than a daemon takes for anything that moves nothing over the network.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A comparison, and a deletion that waits for relays, end by themselves; this is for a daemon that hangs.
+const LONG_PATIENCE: Duration = Duration::from_secs(3600);
+/// The program's version: what goes between two of the same is read as it was written.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A daemon that answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Daemon {
+    record: Record,
+}
+
+impl Daemon {
+    /// The daemon of the data directory, if one answers there. What a daemon that died left behind is none.
+    pub(crate) async fn find(root: &Path) -> Result<Option<Self>, Failure> {
+        let Some(record) = Record::read(root)? else {
+            return Ok(None);
+        };
+        let path = format!("{API}/daemon");
+        let asked = connection::request(&record, Method::GET, &path, None);
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(Some(answer))) if answer.status() == StatusCode::OK => Ok(Some(Self { record })),
+            // Nobody, or somebody else who took the port over.
+            Ok(_) => Ok(None),
+            Err(_) => Err(Failure::InUse(format!(
+                "the daemon (process {}) does not answer; end it with `chat-sync daemon stop`",
+                record.pid
+            ))),
+        }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Whether it holds this account. One of another version holds it as well, but is not understood for sure.
+    pub(crate) async fn holds(&self, account: &PublicKey) -> Result<bool, Failure> {
+        let held = self.account().await?;
+        let holds = held.is_some_and(|held| held.pubkey == account.to_hex());
+        if holds && self.record.version != VERSION {
+            return Err(Failure::InUse(format!(
+                "the daemon that runs is version {} and this is {VERSION}; restart it with `chat-sync daemon stop` and \
+                 `chat-sync daemon start`",
+                self.record.version
+            )));
+        }
+        Ok(holds)
+    }
+
+    /// Who is logged in at the daemon.
+    pub(crate) async fn account(&self) -> Result<Option<Identity>, Failure> {
+        match self.get("/account").await {
+            Err(Failure::Told { exit: 10, .. }) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Takes up the account that the data directory names, where nobody was logged in.
+    pub(crate) async fn open_account(&self) -> Result<Identity, Failure> {
+        self.post("/account", &json!({})).await
+    }
+
+    pub(crate) async fn stop(&self) -> Result<(), Failure> {
+        self.call(Method::POST, "/shutdown", None, PATIENCE)
+            .await
+            .map(drop)
+    }
+
+    pub(crate) async fn status(&self) -> Result<Known, Failure> {
+        self.get("/status?whole=true").await
+    }
+
+    pub(crate) async fn identity(&self) -> Result<Identity, Failure> {
+        self.get("/account").await
+    }
+
+    pub(crate) async fn keys(&self) -> Result<Keys, Failure> {
+        self.get("/keyrings").await
+    }
+
+    pub(crate) async fn conversations(&self) -> Result<Conversations, Failure> {
+        self.get("/conversations?limit=all").await
+    }
+
+    pub(crate) async fn conversation(&self, selector: &str, part: Part) -> Result<Conversation, Failure> {
+        let mut path = format!("/conversations/{}?receipts={}", encoded(selector), part.receipts);
+        match part.limit {
+            Some(limit) => path.push_str(&format!("&limit={limit}")),
+            None => path.push_str("&limit=all"),
+        }
+        if let Some(before) = part.before {
+            path.push_str(&format!("&before={before}"));
+        }
+        self.get(&path).await
+    }
+
+    pub(crate) async fn send(&self, new: NewMessage, waits: bool) -> Result<Sent, Failure> {
+        let path = format!("/conversations/{}/messages", encoded(&new.conversation));
+        let body = json!({
+            "text": new.text,
+            "role": new.role.as_str(),
+            "model": new.model,
+            "parent": new.parent.map(|parent| parent.to_string()),
+            "wait": waits,
+        });
+        self.post(&path, &body).await
+    }
+
+    pub(crate) async fn delete_preview(&self, selector: &str) -> Result<Preview, Failure> {
+        self.delete_as(selector, "dry_run=true").await
+    }
+
+    pub(crate) async fn delete(&self, selector: &str) -> Result<Deleted, Failure> {
+        self.delete_as(selector, "dry_run=false").await
+    }
+
+    pub(crate) async fn drop_here(&self, selector: &str) -> Result<FromHere, Failure> {
+        self.delete_as(selector, "here_only=true").await
+    }
+
+    async fn delete_as<T: DeserializeOwned>(&self, selector: &str, how: &str) -> Result<T, Failure> {
+        let path = format!("/conversations/{}?{how}", encoded(selector));
+        read(&self.call(Method::DELETE, &path, None, LONG_PATIENCE).await?)
+    }
+
+    pub(crate) async fn queue(&self, all: bool) -> Result<Waiting, Failure> {
+        self.get(&format!("/queue?all={all}")).await
+    }
+
+    pub(crate) async fn retry(&self, chosen: Chosen) -> Result<Retried, Failure> {
+        self.post("/queue/retry", &chosen).await
+    }
+
+    pub(crate) async fn give_up(
+        &self,
+        chosen: Chosen,
+        force: bool,
+        dry_run: bool,
+    ) -> Result<Dropped, Failure> {
+        let Chosen { id, relays } = chosen;
+        let body = json!({ "id": id, "relays": relays, "force": force, "dry_run": dry_run });
+        self.post("/queue/drop", &body).await
+    }
+
+    pub(crate) async fn relays(&self) -> Result<Vec<KnownRelay>, Failure> {
+        self.get("/relays?whole=true").await
+    }
+
+    pub(crate) async fn sync(&self) -> Result<SyncReport, Failure> {
+        let body = bytes(&json!({ "whole": true }))?;
+        read(
+            &self
+                .call(Method::POST, "/sync", Some(body), LONG_PATIENCE)
+                .await?,
+        )
+    }
+
+    pub(crate) async fn follow(&self, only: Option<&str>) -> Result<Following, Failure> {
+        let path = match only {
+            Some(id) => format!("{API}/events?whole=true&conversation={}", encoded(id)),
+            None => format!("{API}/events?whole=true&all=true"),
+        };
+        let answer = connection::request(&self.record, Method::GET, &path, None).await?;
+        let events = sse::events(answer.ok_or_else(gone)?.good().await?);
+        let seen = events
+            .map(|event| seen(&event?))
+            .try_filter_map(|seen| async move { Ok(seen) });
+        // The first event says that everything is to be read anew, which a beginning does not need to hear.
+        let mut first = true;
+        let seen = seen.try_filter(move |seen| {
+            let skipped = matches!(seen, Seen::Missed) && std::mem::take(&mut first);
+            async move { !skipped }
+        });
+        Ok(Following::new(seen))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        read(&self.call(Method::GET, path, None, PATIENCE).await?)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        read(
+            &self
+                .call(Method::POST, path, Some(bytes(body)?), PATIENCE)
+                .await?,
+        )
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<hyper::body::Bytes, Failure> {
+        let path = format!("{API}{path}");
+        let exchange = async {
+            let answer = connection::request(&self.record, method, &path, body).await?;
+            connection::whole(answer.ok_or_else(gone)?.good().await?).await
+        };
+        tokio::time::timeout(patience, exchange)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::Failed(format!(
+                    "the daemon did not answer within {} s; `chat-sync daemon stop` ends it",
+                    patience.as_secs()
+                )))
+            })
+    }
+}
+
+/// `None` for what commands do not look at.
+fn seen(event: &sse::Event) -> Result<Option<Seen>, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Landed {
+        messages: Vec<MessageShape>,
+    }
+    Ok(match event.name.as_str() {
+        "status" => Some(Seen::Status(read(event.data.as_bytes())?)),
+        "landed" => Some(Seen::Landed(read::<Landed>(event.data.as_bytes())?.messages)),
+        "reload" => Some(Seen::Missed),
+        _ => None,
+    })
+}
+
+fn bytes(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(body)
+        .map_err(|error| Failure::Failed(format!("the question has no JSON form: {error}")))
+}
+
+fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(answer).map_err(|error| {
+        Failure::Failed(format!(
+            "the daemon's answer is not understood ({error}); restart it with `chat-sync daemon stop` and `chat-sync \
+             daemon start`"
+        ))
+    })
+}
+
+fn gone() -> Failure {
+    Failure::Failed("the daemon has gone; run the command again".to_owned())
+}

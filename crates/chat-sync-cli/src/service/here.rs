@@ -1,0 +1,118 @@
+//! The answers of an engine in this process: a command's own, or the daemon's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chat_sync::{
+    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, Status, SyncReport, history_keys,
+    keyring_copies, npub, refusals,
+};
+use nostr::key::PublicKey;
+use serde::{Deserialize, Serialize};
+
+use super::settled_status;
+use crate::exit::Failure;
+use crate::shapes::keys::Keys;
+use crate::shapes::{Identity, StatusShape};
+
+/// The engine of a process: nobody's until somebody needs it.
+pub(crate) type Slot = Arc<Mutex<Option<Handle>>>;
+
+/// An account whose store this process holds, and its engine.
+pub(crate) struct Here {
+    pub(crate) account: Account,
+    pub(crate) env: Env,
+    config: Config,
+    key_home: KeyHome,
+    engine: Slot,
+}
+
+/// Everything that `status` shows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Known {
+    pub(crate) status: Status,
+    pub(crate) refused: Vec<Refusal>,
+    /// Of the history key: how many there are, and how many there should be.
+    pub(crate) copies: Option<(usize, usize)>,
+}
+
+impl Known {
+    pub(crate) fn shape(&self) -> StatusShape<'_> {
+        StatusShape::new(&self.status, &self.refused)
+    }
+}
+
+impl Here {
+    /// Nothing is started yet; what is started goes into `engine`.
+    pub(crate) fn new(account: Account, config: Config, key_home: KeyHome, env: Env, engine: Slot) -> Self {
+        Self {
+            account,
+            env,
+            config,
+            key_home,
+            engine,
+        }
+    }
+
+    /// Whether its relays are dialled.
+    pub(crate) fn dials(&self) -> bool {
+        self.config.online
+    }
+
+    /// The engine, started by whoever asks first.
+    pub(crate) fn engine(&self) -> Result<Handle, Failure> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = &*engine {
+            return Ok(engine.clone());
+        }
+        let started = Engine::start_with(self.config.clone(), self.env.clone())?;
+        *engine = Some(started.clone());
+        Ok(started)
+    }
+
+    /// The status, once what is on disk was read.
+    pub(crate) async fn status(&self) -> Result<Known, Failure> {
+        let engine = self.engine()?;
+        let mut status = settled_status(&engine).await;
+        // The list waits until everything was read; the count in the status comes a moment later.
+        status.conversations = engine.conversations().await?.len() as u64;
+        self.known(status)
+    }
+
+    /// The status at this moment.
+    pub(crate) fn known_now(&self) -> Result<Known, Failure> {
+        self.known(self.engine()?.status())
+    }
+
+    /// What is known beside this status.
+    pub(crate) fn known(&self, status: Status) -> Result<Known, Failure> {
+        let (store, relays) = (&self.account.store, &self.account.relays);
+        Ok(Known {
+            refused: refusals(store, relays)?,
+            copies: keyring_copies(store, relays)?,
+            status,
+        })
+    }
+
+    pub(crate) async fn identity(&self) -> Result<Identity, Failure> {
+        let status = settled_status(&self.engine()?).await;
+        let account = &self.account;
+        Ok(Identity {
+            npub: npub(&account.public_key),
+            pubkey: account.public_key.to_hex(),
+            method: account.method.word().to_owned(),
+            write_key: status.account.write_key.as_ref().map(PublicKey::to_hex),
+            profile: account.profile.name().to_owned(),
+            relays: account.relays.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    pub(crate) fn keys(&self) -> Result<Keys, Failure> {
+        let place = self.key_home.describe().unwrap_or(KeyPlace::Nowhere);
+        Ok(Keys::new(&history_keys(&self.account)?, place.to_string()))
+    }
+
+    /// One full comparison with every relay.
+    pub(crate) async fn sync(&self) -> Result<SyncReport, Failure> {
+        Ok(self.engine()?.sync().await?)
+    }
+}

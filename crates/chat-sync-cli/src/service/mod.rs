@@ -1,0 +1,165 @@
+//! What commands ask for, whoever holds the store: this process, or the daemon.
+//!
+//! [`Here`] answers with an engine of this process; [`Daemon`] passes the question on over HTTP. Both give the same shapes,
+//! so that a command prints the same, byte by byte.
+
+mod connection;
+mod daemon;
+mod following;
+mod here;
+mod sse;
+mod talk;
+mod waiting;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_sync::{AccountState, Handle, NewMessage, Status};
+use futures_util::StreamExt;
+
+use crate::exit::Failure;
+use crate::shapes::deletion::{Deleted, FromHere, Preview};
+use crate::shapes::keys::Keys;
+use crate::shapes::queue::{Dropped, Retried, Waiting};
+use crate::shapes::{Conversation, Conversations, Identity, Sent};
+
+pub(crate) use daemon::Daemon;
+pub(crate) use following::{Following, Seen};
+pub(crate) use here::{Here, Known, Slot};
+pub(crate) use talk::Part;
+pub(crate) use waiting::Chosen;
+
+/// How long reading a few keys from a local disk may take.
+const KEYS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who answers.
+pub(crate) enum Service {
+    Here(Arc<Here>),
+    Daemon(Daemon),
+}
+
+impl Service {
+    pub(crate) async fn status(&self) -> Result<Known, Failure> {
+        match self {
+            Self::Here(here) => here.status().await,
+            Self::Daemon(daemon) => daemon.status().await,
+        }
+    }
+
+    pub(crate) async fn identity(&self) -> Result<Identity, Failure> {
+        match self {
+            Self::Here(here) => here.identity().await,
+            Self::Daemon(daemon) => daemon.identity().await,
+        }
+    }
+
+    pub(crate) async fn keys(&self) -> Result<Keys, Failure> {
+        match self {
+            Self::Here(here) => here.keys(),
+            Self::Daemon(daemon) => daemon.keys().await,
+        }
+    }
+
+    pub(crate) async fn conversations(&self) -> Result<Conversations, Failure> {
+        match self {
+            Self::Here(here) => here.conversations().await,
+            Self::Daemon(daemon) => daemon.conversations().await,
+        }
+    }
+
+    pub(crate) async fn conversation(&self, selector: &str, part: Part) -> Result<Conversation, Failure> {
+        match self {
+            Self::Here(here) => Ok(here.conversation(selector, part).await?.conversation),
+            Self::Daemon(daemon) => daemon.conversation(selector, part).await,
+        }
+    }
+
+    /// Waits for a moment until the message is out.
+    pub(crate) async fn send(&self, new: NewMessage) -> Result<Sent, Failure> {
+        match self {
+            Self::Here(here) => here.send(new, true).await,
+            Self::Daemon(daemon) => daemon.send(new, true).await,
+        }
+    }
+
+    pub(crate) async fn delete_preview(&self, selector: &str) -> Result<Preview, Failure> {
+        match self {
+            Self::Here(here) => here.delete_preview(selector).await,
+            Self::Daemon(daemon) => daemon.delete_preview(selector).await,
+        }
+    }
+
+    pub(crate) async fn delete(&self, selector: &str) -> Result<Deleted, Failure> {
+        match self {
+            Self::Here(here) => here.delete(selector).await,
+            Self::Daemon(daemon) => daemon.delete(selector).await,
+        }
+    }
+
+    pub(crate) async fn drop_here(&self, selector: &str) -> Result<FromHere, Failure> {
+        match self {
+            Self::Here(here) => here.drop_here(selector).await,
+            Self::Daemon(daemon) => daemon.drop_here(selector).await,
+        }
+    }
+
+    pub(crate) async fn queue(&self, all: bool) -> Result<Waiting, Failure> {
+        match self {
+            Self::Here(here) => here.queue(all),
+            Self::Daemon(daemon) => daemon.queue(all).await,
+        }
+    }
+
+    pub(crate) async fn retry(&self, chosen: Chosen) -> Result<Retried, Failure> {
+        match self {
+            Self::Here(here) => here.retry(&chosen),
+            Self::Daemon(daemon) => daemon.retry(chosen).await,
+        }
+    }
+
+    pub(crate) async fn give_up_preview(&self, chosen: Chosen) -> Result<Dropped, Failure> {
+        match self {
+            Self::Here(here) => here.give_up_preview(&chosen),
+            Self::Daemon(daemon) => daemon.give_up(chosen, false, true).await,
+        }
+    }
+
+    pub(crate) async fn give_up(&self, chosen: Chosen, force: bool) -> Result<Dropped, Failure> {
+        match self {
+            Self::Here(here) => here.give_up(&chosen, force),
+            Self::Daemon(daemon) => daemon.give_up(chosen, force, false).await,
+        }
+    }
+
+    /// What the account's relays are known to be.
+    pub(crate) async fn relays(&self) -> Result<Vec<chat_sync::KnownRelay>, Failure> {
+        match self {
+            Self::Here(here) => Ok(here.account.known_relays()?),
+            Self::Daemon(daemon) => daemon.relays().await,
+        }
+    }
+
+    /// Everything that happens from now on; messages of one conversation only, when one is named by its id.
+    pub(crate) async fn follow(&self, only: Option<&str>) -> Result<Following, Failure> {
+        match self {
+            Self::Here(here) => here.follow(only).await,
+            Self::Daemon(daemon) => daemon.follow(only).await,
+        }
+    }
+}
+
+/// The status once the keys on disk have been read.
+pub(crate) async fn settled_status(handle: &Handle) -> Status {
+    let wait = async {
+        let mut statuses = std::pin::pin!(handle.watch_status());
+        while let Some(status) = statuses.next().await {
+            if status.account.state != AccountState::Loading {
+                return status;
+            }
+        }
+        handle.status()
+    };
+    tokio::time::timeout(KEYS_PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| handle.status())
+}
