@@ -74,7 +74,7 @@ mod tests {
         Refusal {
             relay: relay.parse().unwrap(),
             count,
-            brief,
+            brief: brief.into(),
             meaning: String::new(),
             reason: None,
             next_try: None,
