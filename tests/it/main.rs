@@ -29,4 +29,5 @@ mod relay_views;
 mod relays;
 mod signers;
 mod slow_relays;
+mod switched_off;
 mod switches;

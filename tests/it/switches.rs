@@ -1,6 +1,6 @@
 //! What an engine may do is switched: to look only, to send only, to fetch only.
 
-use chat_sync::{Config, Engine};
+use chat_sync::{Config, Engine, Switches};
 use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
 
 use crate::bench::{Device, everything, live, write};
@@ -44,8 +44,11 @@ fn a_dry_run_says_what_would_move_and_moves_nothing() {
         let (relay, laptop) = apart().await;
         for _ in 0..2 {
             let engine = Engine::start(Config {
-                uploads: false,
-                downloads: false,
+                switches: Switches {
+                    uploads: false,
+                    downloads: false,
+                    ..Switches::ON
+                },
                 ..laptop.config()
             })
             .unwrap();
@@ -65,7 +68,10 @@ fn sending_only_and_fetching_only_move_their_side_and_together_come_level() {
     live(async {
         let (relay, laptop) = apart().await;
         let up = Engine::start(Config {
-            downloads: false,
+            switches: Switches {
+                downloads: false,
+                ..Switches::ON
+            },
             ..laptop.config()
         })
         .unwrap();
@@ -80,7 +86,10 @@ fn sending_only_and_fetching_only_move_their_side_and_together_come_level() {
         up.shutdown().await;
 
         let down = Engine::start(Config {
-            uploads: false,
+            switches: Switches {
+                uploads: false,
+                ..Switches::ON
+            },
             ..laptop.config()
         })
         .unwrap();
@@ -103,7 +112,10 @@ fn a_new_account_that_sends_nothing_makes_no_keyring_and_says_so_at_once() {
         let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
         let device = Device::new(&[&relay.url()]);
         let engine = Engine::start(Config {
-            uploads: false,
+            switches: Switches {
+                uploads: false,
+                ..Switches::ON
+            },
             ..device.config()
         })
         .unwrap();

@@ -50,6 +50,15 @@ pub enum SplitError {
         /// What fits.
         max: usize,
     },
+    /// It needs more than one envelope, and may have only one.
+    #[error(
+        "the message has {bytes} bytes and does not fit into one envelope of about {RUMOR_BYTES_MAX}, and sending in \
+         pieces is switched off (`parts`); make several messages of it"
+    )]
+    NotInPieces {
+        /// What it has.
+        bytes: usize,
+    },
     /// The parts are nested too deep to be taken apart.
     #[error(
         "the message's parts are nested more than 127 levels deep and do not fit into one envelope; flatten them"

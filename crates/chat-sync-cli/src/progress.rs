@@ -122,6 +122,7 @@ pub(crate) fn state_words(state: &RelayState) -> String {
         RelayState::Fetching { done, total } => format!("fetching {done} of {total}"),
         RelayState::Sending { done, total } => format!("sending {done} of {total}"),
         RelayState::Live => "live".to_owned(),
+        RelayState::Compared => "compared".to_owned(),
         RelayState::Waiting { why, .. } => format!("waiting to try again: {}", one_line(why)),
         RelayState::Refused { why } => format!("refused: {}", one_line(why)),
     }

@@ -7,11 +7,8 @@ use event_index::Store;
 use pns_keys::{Profile, Signer};
 use relay_link::{Dial, RelayUrl, WebSocketDialer};
 use remote_signer::{Bunker, BunkerUri, ClientKey};
+use supervision::Switches;
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of its own, and any two go together"
-)]
 /// One account's engine.
 #[derive(Clone)]
 pub struct Config {
@@ -26,14 +23,13 @@ pub struct Config {
     /// The relays to keep level with, at first; see [`Handle::set_relays`](crate::Handle::set_relays). None: everything
     /// works on this device, and nothing leaves it.
     pub relays: Vec<RelayUrl>,
-    /// Whether anything leaves this device: messages, keyrings. When not, a comparison still says what would.
-    pub uploads: bool,
-    /// Whether anything is fetched: by comparisons, and live. When not, a comparison still says what would be.
-    pub downloads: bool,
-    /// Whether the account's relay list (NIP-65) is read from its relays and kept. What a newer one adds is used at once,
-    /// and what only the one before it added is let go.
+    /// What it may do when it starts; [`Handle::set_switches`](crate::Handle::set_switches) turns them while it runs.
+    pub switches: Switches,
+    /// Whether the account's relay list (NIP-65) is read from its relays and kept, as far as the switches let it. What a
+    /// newer one adds is used at once, and what only the one before it added is let go.
     pub reads_relay_list: bool,
-    /// Whether relays are dialled. When not, they are listed, and drafts stay drafts.
+    /// Whether this engine ever dials: `false` for one that only looks at what is here, whatever its switches say. Relays
+    /// are listed then, and drafts stay drafts.
     pub online: bool,
 }
 
@@ -57,8 +53,7 @@ impl Config {
             profile: Profile::Routstr,
             store,
             relays,
-            uploads: true,
-            downloads: true,
+            switches: Switches::ON,
             reads_relay_list: false,
             online: true,
         }
@@ -70,6 +65,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("account", &self.signer.public_key().to_hex())
             .field("relays", &self.relays)
+            .field("switches", &self.switches)
             .field("online", &self.online)
             .finish_non_exhaustive()
     }

@@ -16,7 +16,7 @@ use event_index::{IndexError, Storage, Store};
 use nostr::prelude::{EventId, FromBech32, PublicKey, ToBech32};
 use pns_keys::{KeyCard, Profile, Signer, keeper};
 use relay_link::RelayUrl;
-use supervision::{Entropy, Side, crash_point};
+use supervision::{Entropy, Side, Switches, crash_point};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, RemoteLogin};
@@ -64,6 +64,8 @@ pub struct Account {
     pub relays: Vec<RelayUrl>,
     /// Whether that list is read and followed. Not in a run whose relays were given for that run only.
     pub follows_list: bool,
+    /// What its engines may do when they start. See [`Account::switch`].
+    pub switches: Switches,
 }
 
 /// Why an account could not be opened, made or forgotten.
@@ -370,6 +372,7 @@ impl DataDir {
             store: Arc::new(store),
             relays,
             follows_list,
+            switches: Switches::ON,
         })
     }
 
@@ -408,6 +411,17 @@ impl Account {
         Ok(reconciler::forget(&self.store, &relays)?)
     }
 
+    /// Has its engines start with these switches. With [`Switches::nip65_relays`] off, the relays that its relay list adds
+    /// are left out.
+    pub fn switch(&mut self, switches: Switches) -> Result<(), DataDirError> {
+        self.switches = switches;
+        if !switches.nip65_relays {
+            let added = RelayList::load(&self.store)?.added(&relays::saved(&self.store)?);
+            self.relays.retain(|url| !added.contains(url));
+        }
+        Ok(())
+    }
+
     /// What an engine for this account is made of; `online` when it is to dial its relays.
     pub fn config(&self, online: bool) -> Config {
         Config {
@@ -416,8 +430,7 @@ impl Account {
             profile: self.profile,
             store: Arc::clone(&self.store),
             relays: self.relays.clone(),
-            uploads: true,
-            downloads: true,
+            switches: self.switches,
             // Where a person emptied the list of relays, nobody is to be asked.
             reads_relay_list: self.follows_list && !self.relays.is_empty(),
             online,

@@ -11,6 +11,7 @@ use realtime::Realtime;
 use reconciler::{Compare, Reconciler};
 use relay_link::RelayUrl;
 use status::{AccountState, RelayState, RelayStatus, Status};
+use supervision::Switchboard;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::deletion::{DeletionPreview, DroppedHere, RelayDeletion};
@@ -75,7 +76,7 @@ pub(crate) struct Desk {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) keeper: Keeper,
     /// Whether anything leaves; what is only read needs no key that is proven to be on a relay.
-    pub(crate) uploads: bool,
+    pub(crate) switches: Switchboard,
     pub(crate) status: watch::Receiver<Status>,
 }
 
@@ -228,7 +229,9 @@ impl Desk {
         let asking = |status: &Status| status.account.asking;
         loop {
             self.until(KEY_PATIENCE, |status| {
-                asking(status) || nobody_to_send_to(status) || keys_settled(status, self.uploads)
+                asking(status)
+                    || nobody_to_send_to(status)
+                    || keys_settled(status, self.switches.now().uploads)
             })
             .await;
             if !asking(&self.status.borrow()) {
@@ -308,7 +311,7 @@ impl Desk {
 
 /// Nothing is on its way, and at least one relay can be asked.
 fn settled_and_live(status: &Status) -> bool {
-    let live = |relay: &RelayStatus| relay.state == RelayState::Live;
+    let live = |relay: &RelayStatus| matches!(relay.state, RelayState::Live | RelayState::Compared);
     status.counts.waiting == 0
         && status.relays.iter().any(live)
         && status

@@ -83,10 +83,15 @@ struct Running {
 impl Running {
     async fn start(config: &Config, env: Env) -> Result<(Handle, Self), EngineError> {
         let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
-        let mut board = first_board(config.signer.public_key(), &config.relays, config.online);
+        let mut board = first_board(
+            config.signer.public_key(),
+            &config.relays,
+            config.online,
+            config.switches,
+        );
         read_board(&mut board, &config.store, &relays)?;
         let first = board.status(env.runtime.clock.now(), env.runtime.clock.unix());
-        let list = RelayList::load(&config.store)?;
+        let list = RelayList::load(&config.store)?.switched(config.switches.nip65_relays);
         let (published, status) = watch::channel(first);
         let updates = broadcast::Sender::new(UPDATES_MAX);
         let wiring = Arc::new(Wiring::start(config, &env, board, published, updates.clone()).await);
@@ -97,6 +102,7 @@ impl Running {
             updates: updates.into(),
             uploader: wiring.uploader.clone(),
             realtime: wiring.realtime.clone(),
+            switches: wiring.switches.clone(),
             clock: env.runtime.clock.clone(),
             entropy: env.runtime.entropy.clone(),
         };
@@ -109,7 +115,7 @@ impl Running {
             reconciler: wiring.reconciler.clone(),
             wiring: Arc::clone(&wiring),
             keeper: wiring.keeper.clone(),
-            uploads: config.uploads,
+            switches: wiring.switches.clone(),
             status,
         };
         Ok((

@@ -11,14 +11,28 @@ use crate::relays::saved;
 
 impl Desk {
     /// Uses the relays that a newer list adds, and lets go of those that only the one before it added, whenever a newer
-    /// one was kept than `before`, which was there when the engine started. Ends at once where no list is read.
+    /// one was kept than `before`, which was there when the engine started, or when it is switched off or on. Ends at once
+    /// where no list is read.
     pub(crate) async fn follow_list(self: Arc<Self>, mut before: RelayList) {
         let Some(lists) = &self.wiring.lists else { return };
-        let mut kept = lists.kept.subscribe();
+        let (mut kept, mut switches) = (lists.kept.subscribe(), self.switches.subscribe());
         // One may have been kept before this began to listen.
         kept.mark_changed();
-        while kept.changed().await.is_ok() {
-            match self.list().await {
+        loop {
+            let told = tokio::select! {
+                biased;
+                told = kept.changed() => told,
+                told = switches.changed() => told,
+            };
+            if told.is_err() {
+                return;
+            }
+            let follows = switches.borrow_and_update().nip65_relays;
+            match self
+                .list()
+                .await
+                .map(|(list, saved)| (list.switched(follows), saved))
+            {
                 Ok((now, _)) if now == before => {}
                 Ok((now, saved)) => {
                     let relays = followed(&before, &now, &saved, &self.roster.urls());

@@ -12,7 +12,7 @@ use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, NotReady, Realtime};
 use relay_link::RelayUrl;
 use status::Status;
-use supervision::{Clock, Entropy};
+use supervision::{Clock, Entropy, Switchboard, Switches};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uploader::{Compose, ComposeError, Composed, DeleteFailed, Uploader};
@@ -40,6 +40,7 @@ pub struct Handle {
     pub(crate) updates: Arc<broadcast::Sender<ChatUpdate>>,
     pub(crate) uploader: Uploader,
     pub(crate) realtime: Realtime,
+    pub(crate) switches: Switchboard,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
@@ -135,6 +136,18 @@ impl Handle {
             let status = receiver.borrow_and_update().clone();
             Some((status, receiver))
         })
+    }
+
+    /// What the engine may do, as it is now.
+    pub fn switches(&self) -> Switches {
+        self.switches.now()
+    }
+
+    /// Turns the switches, with effect at once: what is off is not begun any more, and a connection is let go of when
+    /// [`Switches::sync`] is off. What was left out meanwhile follows when a switch is on again. They stand until they
+    /// are turned again or the engine ends; an engine that was started with `online: false` never dials.
+    pub fn set_switches(&self, switches: Switches) {
+        self.switches.set(switches);
     }
 
     /// Changes to conversations from now on. A reader too slow for 4,096 of them is told

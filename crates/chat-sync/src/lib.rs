@@ -89,4 +89,5 @@ pub use signer_login::{ShowPage, SignerLoginError, log_in_with_bunker, log_in_wi
 pub use states::MessageState;
 pub use status::{AccountState, RelayState, RelayStatus, Status};
 pub use summary::{grouped, summary};
+pub use supervision::Switches;
 pub use upkeep::{DAMAGE_NAMED_MAX, Examination, StoreRebuilt, examine_store, rebuild_store};

@@ -9,7 +9,7 @@ use nostr::event::Event;
 use nostr::filter::Filter;
 use nostr::key::PublicKey;
 use relay_link::{ClientFrame, FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl, SubId};
-use supervision::{Env, Lifeline, Outlet};
+use supervision::{Env, Lifeline, Outlet, Switchboard, Turned};
 use tokio::sync::watch;
 
 use crate::relay_list::{META, RELAY_LIST, RelayList};
@@ -37,14 +37,24 @@ impl ListReader {
         }
     }
 
-    pub(crate) fn start(&self, env: Env, lifeline: Lifeline, account: PublicKey, index: EventIndex) {
+    /// Starts an incarnation that reads while `switches` let it.
+    pub(crate) fn start(
+        &self,
+        env: Env,
+        lifeline: Lifeline,
+        account: PublicKey,
+        index: EventIndex,
+        switches: Switchboard,
+    ) {
         let actor = ListReaderActor {
             env,
             lifeline,
             account,
             index,
+            switches,
             frames: self.frames.clone(),
             kept: self.kept.clone(),
+            connected: BTreeMap::new(),
             asked: BTreeMap::new(),
         };
         let address = actor.start();
@@ -61,8 +71,11 @@ struct ListReaderActor {
     lifeline: Lifeline,
     account: PublicKey,
     index: EventIndex,
+    switches: Switchboard,
     frames: Outlet<FrameArrived>,
     kept: watch::Sender<()>,
+    /// Each relay that is connected, and the connection.
+    connected: BTreeMap<RelayUrl, (RelayLink, u64)>,
     asked: BTreeMap<RelayUrl, Asked>,
 }
 
@@ -75,6 +88,23 @@ struct Asked {
 }
 
 impl ListReaderActor {
+    /// Asks the relays that are connected and were not asked on this connection, when lists are to be read.
+    fn ask_connected(&mut self, ctx: &mut Context<Self>) {
+        if !self.switches.now().nip65_relays {
+            return;
+        }
+        for (link, connection) in self.connected.values().cloned().collect::<Vec<_>>() {
+            let known = self.asked.get(link.url()).map(|asked| asked.connection);
+            if known != Some(connection) {
+                self.ask(link, connection, ctx);
+            }
+        }
+    }
+
+    fn turned(&mut self, _: Turned, ctx: &mut Context<Self>) {
+        self.ask_connected(ctx);
+    }
+
     fn ask(&mut self, link: RelayLink, connection: u64, ctx: &mut Context<Self>) {
         let sub = SubId::fresh("relays", &*self.env.entropy);
         let filter = Filter::new()
@@ -138,6 +168,7 @@ impl Actor for ListReaderActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.switches.clone().follow(ctx, Self::turned);
     }
 }
 
@@ -146,13 +177,15 @@ impl Handler<LinkChanged> for ListReaderActor {
 
     fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
         self.env.tripwire.step(self.lifeline.role());
-        let known = self.asked.get(link.url()).map(|asked| asked.connection);
-        match state {
-            LinkState::Connected { connection } if known != Some(connection) => {
-                self.ask(link, connection, ctx);
+        let url = link.url().clone();
+        if let LinkState::Connected { connection } = state {
+            self.connected.insert(url, (link, connection));
+            self.ask_connected(ctx);
+        } else {
+            if state == LinkState::Stopped {
+                self.asked.remove(&url);
             }
-            LinkState::Stopped => drop(self.asked.remove(link.url())),
-            _ => {}
+            self.connected.remove(&url);
         }
     }
 }
@@ -164,7 +197,8 @@ impl Handler<FrameArrived> for ListReaderActor {
         self.env.tripwire.step(self.lifeline.role());
         match frame {
             RelayFrame::Event { sub, event }
-                if self.asked.get(&relay).is_some_and(|asked| asked.sub == sub) =>
+                if self.switches.now().nip65_relays
+                    && self.asked.get(&relay).is_some_and(|asked| asked.sub == sub) =>
             {
                 self.take(*event, ctx);
             }

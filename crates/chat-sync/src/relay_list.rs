@@ -36,6 +36,12 @@ pub(crate) struct RelayList {
 }
 
 impl RelayList {
+    /// The same while lists are followed, and one that adds nothing while they are not.
+    pub(crate) fn switched(self, follows: bool) -> Self {
+        let ignored = self.ignored || !follows;
+        Self { ignored, ..self }
+    }
+
     /// What is on disk. Damaged, it is an empty one: relays have the list.
     pub(crate) fn load(store: &Store) -> Result<Self, IndexError> {
         let kept = store.meta(META)?;

@@ -135,7 +135,7 @@ impl Account {
 
     /// The relays that the account's relay list adds to those that this run uses: a newer list was read since it began.
     pub fn newly_listed(&self) -> Result<Vec<RelayUrl>, IndexError> {
-        if !self.follows_list {
+        if !self.follows_list || !self.switches.nip65_relays {
             return Ok(Vec::new());
         }
         let mut new = in_use(&self.store)?;

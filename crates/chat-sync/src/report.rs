@@ -5,6 +5,7 @@ use reconciler::Method;
 use relay_link::RelayUrl;
 use serde::{Deserialize, Serialize};
 use status::Status;
+use supervision::Switches;
 
 /// One full comparison with every relay. The program prints it in the `sync` shape of DESIGN 8.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +60,11 @@ impl SyncReport {
     }
 
     pub(crate) fn of(status: &Status, counts: Counts, locked: Option<String>) -> Self {
-        let relays: Vec<RelayReport> = status.relays.iter().map(RelayReport::of).collect();
+        let relays: Vec<RelayReport> = status
+            .relays
+            .iter()
+            .map(|relay| RelayReport::of(relay, status.switches))
+            .collect();
         let complete = !relays.is_empty()
             && relays.iter().all(|relay| relay.complete)
             && counts.waiting == 0
@@ -75,7 +80,7 @@ impl SyncReport {
 }
 
 impl RelayReport {
-    fn of(relay: &status::RelayStatus) -> Self {
+    fn of(relay: &status::RelayStatus, switches: Switches) -> Self {
         let offline = |why: &str| Self {
             url: relay.url.clone(),
             method: None,
@@ -93,6 +98,7 @@ impl RelayReport {
         };
         match (&relay.report, &relay.state) {
             (_, status::RelayState::Waiting { why, .. }) => offline(why),
+            (_, status::RelayState::Off) if !switches.sync => offline("synchronising is switched off"),
             (_, status::RelayState::Off) => offline("not dialled"),
             (_, status::RelayState::Connecting) => offline("no connection yet"),
             (Some(report), _) => Self {

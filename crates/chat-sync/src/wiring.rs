@@ -13,7 +13,7 @@ use reconciler::{Reconciler, ReconcilerParts};
 use relay_link::{Identity, LinkChanged, LinkState, RelayLink, RelayLinkActor, RelayUrl};
 use remote_signer::{BunkerParts, Patience};
 use status::{Board, Status, StatusActor, StatusDesk};
-use supervision::{Guard, Guardian, Inform, Outlet, Restarted, Role};
+use supervision::{Guard, Guardian, Inform, Outlet, Restarted, Role, Switchboard, Switches};
 use tokio::sync::{Mutex, broadcast, watch};
 use uploader::{Uploader, UploaderActor, UploaderParts};
 
@@ -40,6 +40,8 @@ pub(crate) struct Wiring {
     /// What a link needs.
     env: Env,
     identity: Identity,
+    /// What the parts may do.
+    pub(crate) switches: Switchboard,
     /// Connections to the relays of a remote signer, of their own: they carry other subscriptions, and only while the
     /// signer is needed.
     signer_links: Vec<RelayLink>,
@@ -95,13 +97,14 @@ impl Wiring {
             spare: Mutex::default(),
             env: env.clone(),
             identity,
+            switches: Switchboard::new(config.switches),
             signer_links,
             guardian,
         };
         wiring.guard_status(config, env, board, published).await;
         wiring.guard_index(env).await;
-        wiring.guard_realtime(config, env, updates).await;
-        wiring.guard_uploader(config, env).await;
+        wiring.guard_realtime(env, updates).await;
+        wiring.guard_uploader(env).await;
         wiring.guard_reconciler(env).await;
         if let Some(remote) = remote {
             wiring.guard_signer(remote, env).await;
@@ -125,12 +128,12 @@ impl Wiring {
     async fn guard_status(&self, config: &Config, env: &Env, board: Board, published: watch::Sender<Status>) {
         let (env, desk, store) = (env.runtime.clone(), self.desk.clone(), config.store.clone());
         let account = config.signer.public_key();
-        let (roster, online) = (self.roster.clone(), config.online);
+        let (roster, online, switches) = (self.roster.clone(), config.online, self.switches.clone());
         let mut first = Some(board);
         let constructor = move |lifeline| {
             let board = first
                 .take()
-                .unwrap_or_else(|| first_board(account, &roster.urls(), online));
+                .unwrap_or_else(|| first_board(account, &roster.urls(), online, switches.now()));
             let actor = StatusActor::new(
                 env.clone(),
                 lifeline,
@@ -138,6 +141,7 @@ impl Wiring {
                 board,
                 roster.names(),
                 published.clone(),
+                switches.clone(),
             );
             desk.fill(&actor.start());
         };
@@ -166,8 +170,7 @@ impl Wiring {
                 _ => config.signer.clone(),
             },
             profile: config.profile,
-            publishes: config.uploads,
-            creates: may_create(config),
+            switches: self.switches.clone(),
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.
             facts: vec![
@@ -193,6 +196,7 @@ impl Wiring {
         self.guard(Role::Signer, bunker.constructor(env.runtime.clone(), parts))
             .await;
         let (guardian, links, env) = (self.guardian.clone(), self.signer_links.clone(), env.clone());
+        let switches = self.switches.clone();
         actix::spawn(async move {
             bunker.wanted().await;
             for link in links {
@@ -204,7 +208,7 @@ impl Wiring {
                     // What comes of it shows in what the signer does not answer.
                     told: Outlet::empty(),
                 };
-                let env = env.clone();
+                let (env, switches) = (env.clone(), switches.clone());
                 let constructor = move |lifeline| {
                     RelayLinkActor::new(
                         env.runtime.clone(),
@@ -214,6 +218,7 @@ impl Wiring {
                         watchers.clone(),
                     )
                     .as_identity(identity.clone())
+                    .switched_by(switches.clone())
                     .start();
                 };
                 let constructor = Box::new(constructor);
@@ -232,16 +237,17 @@ impl Wiring {
             settle_up: self.uploader.settle.clone(),
             settle_down: self.realtime.settle.clone(),
             changes: vec![self.desk.pass_changed.clone()],
+            switches: self.switches.clone(),
         };
         let constructor = move |lifeline| reconciler.start(env.clone(), lifeline, parts.clone());
         self.guard(Role::Reconciler, Box::new(constructor)).await;
     }
 
-    async fn guard_uploader(&self, config: &Config, env: &Env) {
+    async fn guard_uploader(&self, env: &Env) {
         let (env, uploader) = (env.runtime.clone(), self.uploader.clone());
         let parts = UploaderParts {
             relays: self.roster.urls(),
-            sends: config.uploads,
+            switches: self.switches.clone(),
             index: self.index.clone(),
             keeper: self.keeper.seal.clone(),
             sign: self.keeper.sign_deletion.clone(),
@@ -268,9 +274,9 @@ impl Wiring {
         self.guard(Role::Uploader, Box::new(constructor)).await;
     }
 
-    async fn guard_realtime(&self, config: &Config, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
+    async fn guard_realtime(&self, env: &Env, updates: broadcast::Sender<ChatUpdate>) {
         let (env, realtime, index) = (env.runtime.clone(), self.realtime.clone(), self.index.clone());
-        let (open, takes) = (self.keeper.open.clone(), config.downloads);
+        let (open, switches) = (self.keeper.open.clone(), self.switches.clone());
         let facts = realtime::Facts {
             settled: self.reconciler.settled.clone(),
             downloads_changed: self.desk.downloads_changed.clone(),
@@ -286,7 +292,7 @@ impl Wiring {
                 open.clone(),
                 realtime.clone(),
                 facts.clone(),
-                takes,
+                switches.clone(),
             );
             realtime.fill(&actor.start());
         };
@@ -302,7 +308,9 @@ impl Wiring {
             self.index.clone(),
             config.signer.public_key(),
         );
-        let constructor = move |lifeline| lists.start(env.clone(), lifeline, account, index.clone());
+        let switches = self.switches.clone();
+        let constructor =
+            move |lifeline| lists.start(env.clone(), lifeline, account, index.clone(), switches.clone());
         self.guard(Role::RelayList, Box::new(constructor)).await;
     }
 
@@ -329,6 +337,7 @@ impl Wiring {
         };
         let _ = self.guardian.send(told).await;
         let (env, identity, watchers) = (self.env.clone(), self.identity.clone(), self.watchers());
+        let switches = self.switches.clone();
         let constructor = move |lifeline| {
             RelayLinkActor::new(
                 env.runtime.clone(),
@@ -338,6 +347,7 @@ impl Wiring {
                 watchers.clone(),
             )
             .as_identity(identity.clone())
+            .switched_by(switches.clone())
             .start();
         };
         self.guard(role, Box::new(constructor)).await;
@@ -362,20 +372,17 @@ impl Wiring {
     }
 }
 
-/// Whether a first history key may be made, or why not.
-fn may_create(config: &Config) -> Result<(), String> {
-    if config.uploads {
-        return Ok(());
-    }
-    Err("no relay holds a history key of this account, and none is made while nothing is sent; run `chat-sync sync`"
-        .to_owned())
-}
-
 /// A board that has heard nothing yet. Links are dialled as soon as they start: until they say how they are, nobody
 /// should take them for switched off.
-pub(crate) fn first_board(account: PublicKey, relays: &[RelayUrl], online: bool) -> Board {
+pub(crate) fn first_board(
+    account: PublicKey,
+    relays: &[RelayUrl],
+    online: bool,
+    switches: Switches,
+) -> Board {
     let mut board = Board::new(account, relays.iter().cloned());
-    if online {
+    board.switches(switches);
+    if online && switches.sync {
         for url in relays {
             board.link(url.clone(), LinkState::Connecting);
         }

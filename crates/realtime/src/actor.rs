@@ -11,7 +11,7 @@ use nostr::prelude::{Event, Filter, Timestamp};
 use pns_keys::keeper::{KeyState, KeysChanged, OpenBatch};
 use reconciler::messages::{Settled, Side};
 use relay_link::{ClientFrame, FrameArrived, RelayLink, RelayUrl, SubId};
-use supervision::{Env, Lifeline, Outlet};
+use supervision::{Env, Lifeline, Outlet, Switchboard, Switches, Turned};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use uploader::Delete;
 
@@ -65,7 +65,7 @@ pub struct RealtimeActor {
     pub(crate) loaded: watch::Sender<bool>,
     facts: Facts,
     handle: Realtime,
-    takes: bool,
+    switches: Switchboard,
     intaker: Intaker,
     keys: Option<KeysChanged>,
     lines: BTreeMap<RelayUrl, Line>,
@@ -89,8 +89,8 @@ struct Reading {
 }
 
 impl RealtimeActor {
-    /// `handle` is the one that is going to be filled with this actor. `takes`: whether anything is fetched; when not,
-    /// what a comparison names as held there only counts as not delivered.
+    /// `handle` is the one that is going to be filled with this actor. While `switches` have nothing fetched, what a
+    /// comparison names as held there only counts as not delivered.
     pub fn new(
         env: Env,
         lifeline: Lifeline,
@@ -98,7 +98,7 @@ impl RealtimeActor {
         keeper: Outlet<OpenBatch>,
         handle: Realtime,
         facts: Facts,
-        takes: bool,
+        switches: Switchboard,
     ) -> Self {
         Self {
             intaker: Intaker {
@@ -112,7 +112,7 @@ impl RealtimeActor {
             loaded: watch::Sender::new(false),
             facts,
             handle,
-            takes,
+            switches,
             keys: None,
             lines: BTreeMap::new(),
             intake: Intake::default(),
@@ -129,6 +129,37 @@ impl RealtimeActor {
         self.env.tripwire.step(self.lifeline.role());
     }
 
+    fn takes(&self) -> bool {
+        self.switches.now().downloads
+    }
+
+    /// Closes at every relay what may not be open, and opens what may.
+    fn turned(&mut self, turned: Turned, ctx: &mut Context<Self>) {
+        let listens = |on: &Switches| on.downloads && on.live;
+        let (fetching, listening) = (turned.any(|on| on.downloads), turned.any(listens));
+        let now = self.now();
+        let urls: Vec<RelayUrl> = self.lines.keys().cloned().collect();
+        for url in urls.into_iter().filter(|_| fetching || listening) {
+            let Some(line) = self.lines.get_mut(&url).filter(|line| line.connected()) else {
+                continue;
+            };
+            let mut closed = Vec::new();
+            if fetching && !turned.now.downloads {
+                closed = line.fetches.give_up();
+            }
+            if listening && listens(&turned.now) {
+                // With what came while it was closed: the comparison that follows may end before it is open.
+                line.live.again(now);
+            } else if listening {
+                closed.extend(line.live.off());
+            }
+            for sub in closed {
+                close(&line.link, sub, &self.handle.frames);
+            }
+            self.pump(&url, ctx);
+        }
+    }
+
     fn now(&self) -> Instant {
         self.env.clock.now()
     }
@@ -136,6 +167,7 @@ impl RealtimeActor {
     /// Opens what has to be open at this relay, asks for what is needed, and arms one timer for the next step.
     fn pump(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
         let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        let (takes, listens) = (self.takes(), self.switches.now().live);
         let Some(line) = self.lines.get_mut(url) else {
             return;
         };
@@ -146,14 +178,14 @@ impl RealtimeActor {
             .keys
             .as_ref()
             .map(|keys| &keys.read)
-            .filter(|read| self.takes && !read.is_empty());
+            .filter(|read| takes && !read.is_empty());
         if let (true, Some(authors)) = (line.connected(), authors) {
             let history = Filter::new()
                 .kinds([ENVELOPE, DELETION])
                 .authors(authors.iter().copied());
             let frames = &self.handle.frames;
             let mut retry = false;
-            if line.live.due(now) {
+            if listens && line.live.due(now) {
                 let since = Timestamp::from_secs(unix.saturating_sub(OVERLAP));
                 let filter = history.clone().since(since).limit(line.live.stored());
                 retry |= !open_live(line, filter, frames, &self.env, now);
@@ -180,7 +212,7 @@ impl RealtimeActor {
                 // Whatever is due can't be sent before the link takes frames again.
                 Some(now + RETRY)
             } else {
-                [line.live.deadline(), line.fetches.deadline()]
+                [line.live.deadline().filter(|_| listens), line.fetches.deadline()]
                     .into_iter()
                     .flatten()
                     .min()
@@ -200,6 +232,7 @@ impl RealtimeActor {
     fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
         let storing = self.storing.values().any(|relays| relays.contains(url));
         let waiting = storing || self.intake.holds(url);
+        let takes = self.takes();
         let Some(line) = self.lines.get_mut(url) else {
             return;
         };
@@ -215,7 +248,7 @@ impl RealtimeActor {
             moved: std::mem::take(&mut line.received),
             left,
             // What was passed over here is nobody's fault.
-            withheld: if self.takes { left } else { 0 },
+            withheld: if takes { left } else { 0 },
         };
         line.fetches.begin();
         let settled = self.facts.settled.clone();
@@ -508,5 +541,6 @@ impl Actor for RealtimeActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.switches.clone().follow(ctx, Self::turned);
     }
 }

@@ -138,6 +138,12 @@ impl Fetches {
         silent
     }
 
+    /// Nothing is to be fetched any more; the comparison after it is names the ids anew. Returns what is open, to be
+    /// closed.
+    pub fn give_up(&mut self) -> Vec<SubId> {
+        std::mem::take(self).open.into_keys().collect()
+    }
+
     /// The connection ended: nothing is on the wire, and the comparison after the next one names the ids anew.
     pub fn disconnected(&mut self) {
         *self = Self::default();

@@ -78,6 +78,14 @@ impl Live {
         };
     }
 
+    /// It is not wanted any more. Returns the subscription that is open, to be closed.
+    pub fn off(&mut self) -> Option<SubId> {
+        match std::mem::take(self).state {
+            State::Opening { sub, .. } | State::Live { sub, .. } => Some(sub),
+            State::Off | State::Closed { .. } => None,
+        }
+    }
+
     /// How many stored events to ask for when it is opened now.
     pub fn stored(&self) -> usize {
         self.stored

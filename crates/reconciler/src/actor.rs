@@ -14,7 +14,7 @@ use nostr::event::Kind;
 use nostr::filter::Filter;
 use nostr::key::PublicKey;
 use relay_link::{FrameArrived, Lesson, RelayUrl, SubId};
-use supervision::{Env, Lifeline, Outlet, Undelivered};
+use supervision::{Env, Lifeline, Outlet, Switchboard, Turned, Undelivered};
 
 use crate::errands::Doors;
 use crate::handle::{Reconciler, ReconcilerParts};
@@ -40,6 +40,7 @@ pub(crate) struct ReconcilerActor {
     index: EventIndex,
     doors: Doors,
     changes: Vec<Outlet<PassChanged>>,
+    switches: Switchboard,
     /// This incarnation's own: answers to what an earlier one asked lead nowhere.
     frames: Outlet<FrameArrived>,
     relays: BTreeMap<RelayUrl, Relay>,
@@ -60,6 +61,7 @@ impl ReconcilerActor {
             settle_up,
             settle_down,
             changes,
+            switches,
         } = parts;
         let wakes = Wakes::since(env.clock.now(), env.clock.unix());
         Self {
@@ -75,6 +77,7 @@ impl ReconcilerActor {
                 settle_down,
             },
             changes,
+            switches,
             frames: Outlet::empty(),
             relays: BTreeMap::new(),
             keys: BTreeSet::new(),
@@ -108,7 +111,7 @@ impl ReconcilerActor {
             relay: url.clone(),
             filter,
             subs,
-            known: Known::of(&profile, unix),
+            known: Known::of(&profile, unix).allowing(self.switches.now()),
             unix,
             traffic,
         };
@@ -260,7 +263,8 @@ impl ReconcilerActor {
         if relay.pass(number).is_none() {
             return;
         }
-        let pause = relay.cadence.after(agreed);
+        let live = self.switches.now().live;
+        let pause = relay.cadence.after(agreed, live);
         let connected = relay.connection().is_some();
         self.forget(url, ctx);
         self.tell(url, number, Phase::Done(report), ctx);
@@ -310,6 +314,22 @@ impl ReconcilerActor {
         }
         for url in self.connected_relays() {
             tracing::info!(relay = %url, "comparing after a long sleep");
+            if let Some(relay) = self.relays.get_mut(&url) {
+                relay.cadence.reset();
+            }
+            self.start_pass(&url, ctx);
+        }
+    }
+
+    /// Compares with everyone as the switches say, when one was turned that a comparison goes by: what was passed over
+    /// while it was off is named again.
+    fn turned(&mut self, turned: Turned, ctx: &mut Context<Self>) {
+        let asked =
+            |on: &supervision::Switches| (on.uploads, on.downloads, on.live, on.negentropy, on.recent_first);
+        if asked(&turned.before) == asked(&turned.now) || self.keys.is_empty() {
+            return;
+        }
+        for url in self.connected_relays() {
             if let Some(relay) = self.relays.get_mut(&url) {
                 relay.cadence.reset();
             }
@@ -391,6 +411,7 @@ impl Actor for ReconcilerActor {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         self.frames.fill(ctx.address().recipient());
         ctx.run_interval(LOOK_EVERY, Self::look_for_sleep);
+        self.switches.clone().follow(ctx, Self::turned);
         let (store, workers, now) = (
             Arc::clone(self.index.store()),
             self.env.workers,

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use event_index::EventIndex;
 use pns_keys::keeper::KeysChanged;
 use relay_link::LinkChanged;
-use supervision::{Env, Lifeline, Outlet, Restarted};
+use supervision::{Env, Lifeline, Outlet, Restarted, Switchboard};
 
 use crate::actor::ReconcilerActor;
 use crate::messages::{Compare, HaveIds, LessonLearned, NeedIds, PageArrived, PassChanged, Settle, Settled};
@@ -48,6 +48,8 @@ pub struct ReconcilerParts {
     pub settle_down: Outlet<Settle>,
     /// To whoever wants to know how far passes are.
     pub changes: Vec<Outlet<PassChanged>>,
+    /// How relays may be compared with.
+    pub switches: Switchboard,
 }
 
 impl Default for Reconciler {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use nostr::key::PublicKey;
-use supervision::{Constructor, Env, Lifeline, Outlet, Restarted, Side, crash_point};
+use supervision::{Constructor, Env, Lifeline, Outlet, Restarted, Side, Switchboard, Turned, crash_point};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -41,6 +41,7 @@ pub struct RelayLinkActor {
     dial: Arc<dyn Dial>,
     watchers: Vec<Outlet<LinkChanged>>,
     identity: Option<Identity>,
+    switches: Switchboard,
     backoff: Backoff,
     state: watch::Sender<LinkState>,
     phase: Phase,
@@ -86,6 +87,7 @@ impl RelayLinkActor {
             dial,
             watchers,
             identity: None,
+            switches: Switchboard::default(),
             backoff: Backoff::for_relay(link.url()),
             state: watch::Sender::new(LinkState::Connecting),
             phase: Phase::Stopped,
@@ -96,6 +98,13 @@ impl RelayLinkActor {
     #[must_use]
     pub fn as_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// Has the link dial, and answer who asks, only while these allow it. Without this it may.
+    #[must_use]
+    pub fn switched_by(mut self, switches: Switchboard) -> Self {
+        self.switches = switches;
         self
     }
 
@@ -112,6 +121,11 @@ impl RelayLinkActor {
     }
 
     fn dial(&mut self, ctx: &mut Context<Self>) {
+        if !self.switches.now().sync {
+            self.phase = Phase::Stopped;
+            self.state.send_replace(LinkState::Resting);
+            return;
+        }
         let opening = timeout(CONNECT_DEADLINE, self.dial.dial(self.link.url()));
         let opening = async {
             opening.await.unwrap_or(Err(DialError::TimedOut {
@@ -158,6 +172,7 @@ impl RelayLinkActor {
         let auth = self
             .identity
             .as_ref()
+            .filter(|_| self.switches.now().auth)
             .map(|identity| Auth::new(identity.reserved));
         let open = Open {
             number,
@@ -418,6 +433,38 @@ impl RelayLinkActor {
         self.state.send_replace(LinkState::Waiting { until, why });
     }
 
+    /// Takes up or lets go of the connection. Who asks is a matter of a whole connection, so that one begins anew.
+    fn turned(&mut self, turned: Turned, ctx: &mut Context<Self>) {
+        if self.link.shared().closed.load(Ordering::Acquire) {
+            return;
+        }
+        let (sync, auth) = (turned.any(|on| on.sync), turned.any(|on| on.auth));
+        if sync && turned.now.sync {
+            self.backoff.reset();
+            self.dial(ctx);
+        } else if sync {
+            match self.phase {
+                Phase::Dialing(handle) | Phase::Waiting(handle) => {
+                    ctx.cancel_future(handle);
+                }
+                Phase::Open(ref open) => {
+                    let number = open.number;
+                    self.hang_up(number, ctx);
+                }
+                Phase::Stopped => {}
+            }
+            self.phase = Phase::Stopped;
+            self.state.send_replace(LinkState::Resting);
+        } else if auth
+            && self.identity.is_some()
+            && let Phase::Open(open) = &self.phase
+        {
+            let number = open.number;
+            self.hang_up(number, ctx);
+            self.dial(ctx);
+        }
+    }
+
     fn redial(&mut self, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
         match &mut self.phase {
@@ -518,6 +565,7 @@ impl Actor for RelayLinkActor {
         shared.steering.fill(ctx.address().recipient());
         shared.info.fill(ctx.address().recipient());
         shared.restarted.fill(ctx.address().recipient());
+        self.switches.clone().follow(ctx, Self::turned);
         if shared.closed.load(Ordering::Acquire) {
             self.state.send_replace(LinkState::Stopped);
         } else {

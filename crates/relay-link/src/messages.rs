@@ -46,6 +46,8 @@ pub enum LinkState {
         /// What went wrong, for a person.
         why: String,
     },
+    /// Not dialled while synchronising is switched off; dialled at once when it is switched on.
+    Resting,
     /// Closed on command; it stays so.
     Stopped,
 }

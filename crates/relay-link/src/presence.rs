@@ -22,7 +22,9 @@ impl Presence {
     pub fn follow(&mut self, state: &LinkState) -> Option<Turn> {
         let connection = match state {
             LinkState::Connected { connection } => Some(*connection),
-            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Stopped => None,
+            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Resting | LinkState::Stopped => {
+                None
+            }
         };
         if connection == self.connection {
             return None;

@@ -205,6 +205,7 @@ impl Handler<LinkChanged> for BunkerActor {
             LinkState::Connected { connection } => self.subscribe(link, connection),
             LinkState::Connecting => self.unsubscribed(&url, "still connecting"),
             LinkState::Waiting { why, .. } => self.unsubscribed(&url, &why),
+            LinkState::Resting => self.unsubscribed(&url, "synchronising is switched off"),
             LinkState::Stopped => self.unsubscribed(&url, "the connection was closed"),
         }
         self.drain(ctx);

@@ -12,7 +12,7 @@ use realtime::messages::ConversationsCounted;
 use reconciler::messages::{PassChanged, Phase};
 use relay_link::{AuthChanged, LinkChanged, LinkState, RelayUrl};
 use remote_signer::AuthUrl;
-use supervision::{Env, GuardianReport, Lifeline, Restarted};
+use supervision::{Env, GuardianReport, Lifeline, Restarted, Switchboard};
 use tokio::sync::watch;
 use uploader::{ParkedChanged, SealingHeld, UploadsChanged};
 
@@ -44,6 +44,7 @@ pub struct StatusActor {
     board: Board,
     relays: Vec<String>,
     published: watch::Sender<Status>,
+    switches: Switchboard,
     publishing: bool,
     counting: bool,
     count_again: bool,
@@ -58,6 +59,7 @@ impl StatusActor {
         board: Board,
         relays: Vec<String>,
         published: watch::Sender<Status>,
+        switches: Switchboard,
     ) -> Self {
         Self {
             env,
@@ -66,6 +68,7 @@ impl StatusActor {
             board,
             relays,
             published,
+            switches,
             publishing: false,
             counting: false,
             count_again: false,
@@ -129,6 +132,11 @@ impl Actor for StatusActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.board.switches(self.switches.now());
+        self.switches.clone().follow(ctx, |actor, turned, ctx| {
+            actor.board.switches(turned.now);
+            actor.took_fact(ctx);
+        });
         self.count_safe(ctx);
     }
 }

@@ -10,6 +10,7 @@ use realtime::DownloadsChanged;
 use reconciler::author_set;
 use reconciler::messages::{PassChanged, Phase};
 use relay_link::{AuthChanged, LinkState, RelayUrl};
+use supervision::Switches;
 use uploader::{ParkedChanged, UploadsChanged};
 
 use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status};
@@ -26,6 +27,7 @@ pub struct Board {
     proven: u64,
     held: Option<String>,
     failed: Vec<String>,
+    switches: Switches,
     relays: BTreeMap<RelayUrl, Line>,
 }
 
@@ -56,6 +58,7 @@ impl Board {
             proven: 0,
             held: None,
             failed: Vec::new(),
+            switches: Switches::ON,
             relays: relays.into_iter().map(|url| (url, Line::default())).collect(),
         }
     }
@@ -163,6 +166,11 @@ impl Board {
         self.held = why;
     }
 
+    /// How the switches stand.
+    pub fn switches(&mut self, switches: Switches) {
+        self.switches = switches;
+    }
+
     /// A part was given up.
     pub fn failed(&mut self, why: String) {
         self.failed.push(why);
@@ -174,7 +182,7 @@ impl Board {
         let relays: Vec<RelayStatus> = self
             .relays
             .iter()
-            .map(|(url, line)| line.status(url.clone(), self.counts.waiting, read, now, unix))
+            .map(|(url, line)| line.status(self, url.clone(), read, now, unix))
             .collect();
         let agreed_at = relays.iter().map(|relay| relay.agreed_at).min().flatten();
         let basis = match relays.iter().map(|relay| relay.basis).collect::<Option<Vec<_>>>() {
@@ -213,6 +221,7 @@ impl Board {
             held: self.held.clone(),
             warning: warning(&relays),
             failed: self.failed.clone(),
+            switches: self.switches,
             relays,
         }
     }
@@ -249,7 +258,14 @@ fn warning(relays: &[RelayStatus]) -> Option<String> {
 }
 
 impl Line {
-    fn status(&self, url: RelayUrl, waiting: u64, read: Option<u32>, now: Instant, unix: u64) -> RelayStatus {
+    fn status(
+        &self,
+        board: &Board,
+        url: RelayUrl,
+        read: Option<u32>,
+        now: Instant,
+        unix: u64,
+    ) -> RelayStatus {
         let report = match &self.phase {
             Some(Phase::Done(report)) => Some(report.clone()),
             _ => None,
@@ -264,7 +280,7 @@ impl Line {
             url,
             parked,
             trouble,
-            state: self.state(waiting, now, unix),
+            state: self.state(board, now, unix),
             pass: self.pass,
             report,
             agreed_at,
@@ -289,9 +305,11 @@ impl Line {
         (*parked, Some(format!("does not keep {messages}: {why}")))
     }
 
-    fn state(&self, waiting: u64, now: Instant, unix: u64) -> RelayState {
+    fn state(&self, board: &Board, now: Instant, unix: u64) -> RelayState {
+        let waiting = board.counts.waiting;
+        let listens = board.switches.downloads && board.switches.live;
         match &self.link {
-            None => return RelayState::Off,
+            None | Some(LinkState::Resting) => return RelayState::Off,
             Some(LinkState::Connecting) => return RelayState::Connecting,
             Some(LinkState::Waiting { until, why }) => {
                 let pause = until.saturating_duration_since(now).as_secs();
@@ -336,6 +354,7 @@ impl Line {
         }
         match self.phase {
             Some(Phase::Done(_)) if self.live => RelayState::Live,
+            Some(Phase::Done(_)) if !listens => RelayState::Compared,
             _ => RelayState::Comparing {
                 round: 0,
                 have: 0,

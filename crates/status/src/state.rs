@@ -5,6 +5,7 @@ use nostr::prelude::PublicKey;
 use reconciler::messages::PassReport;
 use relay_link::RelayUrl;
 use serde::{Deserialize, Serialize, Serializer};
+use supervision::Switches;
 
 /// Everything worth knowing about the engine, at one moment. A later value replaces an earlier one.
 ///
@@ -31,6 +32,8 @@ pub struct Status {
     pub warning: Option<String>,
     /// Parts of the engine that were given up, with the reason.
     pub failed: Vec<String>,
+    /// What the engine may do.
+    pub switches: Switches,
     /// Every configured relay.
     #[serde(with = "crate::whole")]
     pub relays: Vec<RelayStatus>,
@@ -148,6 +151,8 @@ pub enum RelayState {
     },
     /// Everything compared; new messages arrive as they are written.
     Live,
+    /// Everything compared; what is new comes with the next comparison, because live updates are switched off.
+    Compared,
     /// The next try comes later.
     Waiting {
         /// When, unix seconds.

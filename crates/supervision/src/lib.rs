@@ -8,6 +8,7 @@
 //!   what was in flight. Five deaths in a minute stop that actor; the others keep working.
 //! - [`Env`] carries the clock, the randomness and the worker pool. In production blocking work runs on threads; in
 //!   simulation it runs inline and in order, so a seed replays the same decisions.
+//! - [`Switchboard`] says what an engine may do ([`Switches`]), and tells its parts when that changes.
 //!
 //! What a reader can rely on:
 //! - Sending to an empty or closed outlet is an error value, never a panic and never a silent loss.
@@ -48,6 +49,7 @@ mod env;
 mod guardian;
 mod outlet;
 mod role;
+mod switches;
 mod tripwire;
 mod workers;
 
@@ -60,5 +62,6 @@ pub use env::Env;
 pub use guardian::{Constructor, Guard, Guardian, GuardianReport, Inform, Lifeline, Release, Restarted};
 pub use outlet::{Outlet, Undelivered};
 pub use role::Role;
+pub use switches::{Switchboard, Switches, Turned};
 pub use tripwire::Tripwire;
 pub use workers::Workers;

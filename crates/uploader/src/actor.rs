@@ -11,7 +11,7 @@ use nostr::prelude::EventId;
 use pns_keys::keeper::{KeysChanged, SealBatch, SignDeletion, WriteKey};
 use reconciler::{LessonLearned, Settled, Side};
 use relay_link::{Lesson, RelayUrl};
-use supervision::{Env, Lifeline, Outlet};
+use supervision::{Env, Lifeline, Outlet, Switchboard, Turned};
 
 use crate::deletions::Deleter;
 use crate::drafts::{Batch, SealFailed, Sealer};
@@ -61,9 +61,9 @@ pub struct Facts {
 pub struct UploaderParts {
     /// The configured relays: each message goes to every one of them.
     pub relays: Vec<RelayUrl>,
-    /// Whether anything may leave. When not, drafts stay drafts, and what a comparison names as held here only is passed
-    /// over.
-    pub sends: bool,
+    /// Whether anything may leave. While not, drafts stay drafts, and what a comparison names as held here only is passed
+    /// over. Whether a long message may become several.
+    pub switches: Switchboard,
     /// Drafts, envelopes, deliveries.
     pub index: EventIndex,
     /// Seals.
@@ -84,7 +84,7 @@ pub struct UploaderActor {
     pub(crate) lifeline: Lifeline,
     pub(crate) index: EventIndex,
     pub(crate) facts: Facts,
-    pub(crate) sends: bool,
+    pub(crate) switches: Switchboard,
     handle: Uploader,
     sealer: Sealer,
     deleter: Deleter,
@@ -107,7 +107,7 @@ impl UploaderActor {
     pub fn new(env: Env, lifeline: Lifeline, parts: UploaderParts, handle: Uploader) -> Self {
         let UploaderParts {
             relays,
-            sends,
+            switches,
             index,
             keeper,
             sign,
@@ -130,7 +130,7 @@ impl UploaderActor {
             lifeline,
             index,
             facts,
-            sends,
+            switches,
             handle,
             sealer,
             deleter,
@@ -149,10 +149,23 @@ impl UploaderActor {
         self.env.tripwire.step(self.lifeline.role());
     }
 
+    pub(crate) fn sends(&self) -> bool {
+        self.switches.now().uploads
+    }
+
+    /// What waited while nothing was sent goes out.
+    fn turned(&mut self, turned: Turned, ctx: &mut Context<Self>) {
+        if turned.any(|on| on.uploads) && turned.now.uploads {
+            self.seal(0, ctx);
+            self.sign(ctx);
+            self.settle_all(ctx);
+        }
+    }
+
     /// No envelope leaves before its keyring was read back from a relay (DESIGN 3).
     fn may_send(&self) -> bool {
         let ready = |write: WriteKey| write.ready;
-        self.sends && self.keys.as_ref().and_then(|keys| keys.write).is_some_and(ready)
+        self.sends() && self.keys.as_ref().and_then(|keys| keys.write).is_some_and(ready)
     }
 
     /// Sends what this relay may be sent now, then arms one timer for the next step.
@@ -380,7 +393,7 @@ impl UploaderActor {
     fn settle(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
         let sealing = self.sealing || self.window_full || self.signing;
-        let (sends, may_send) = (self.sends, self.may_send());
+        let (sends, may_send) = (self.sends(), self.may_send());
         let has_key = self.keys.as_ref().is_some_and(|keys| keys.write.is_some());
         let unread_keyring = sends && has_key && !may_send;
         let Some(relay) = self.relays.get_mut(url) else {
@@ -453,7 +466,7 @@ impl UploaderActor {
             self.seal_again = true;
             return;
         }
-        if !self.sends || !self.relays.values().any(Relay::connected) {
+        if !self.sends() || !self.relays.values().any(Relay::connected) {
             return;
         }
         // Until the next second there is no place, whatever was added: reading drafts would only show that again.
@@ -526,5 +539,6 @@ impl Actor for UploaderActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.switches.clone().follow(ctx, Self::turned);
     }
 }

@@ -18,8 +18,9 @@ impl Handler<Compose> for UploaderActor {
         self.env.tripwire.step(self.lifeline.role());
         let mut answers = Vec::with_capacity(messages.len());
         let mut kept = Vec::with_capacity(messages.len());
+        let in_pieces = self.switches.now().parts;
         for message in messages {
-            let drafts = as_drafts(message, self.index.store(), &*self.env.entropy);
+            let drafts = as_drafts(message, in_pieces, self.index.store(), &*self.env.entropy);
             answers.push(drafts.as_ref().map(Vec::len).map_err(Clone::clone));
             kept.extend(drafts.unwrap_or_default());
         }
@@ -63,21 +64,26 @@ impl Handler<Compose> for UploaderActor {
     }
 }
 
-/// The drafts a message becomes: one or, when an envelope can't carry it, its pieces, each the child of the one before.
+/// The drafts a message becomes: one or, when an envelope can't carry it and it may go `in_pieces`, its pieces, each the child of the one before.
 fn as_drafts(
     mut message: ChatMessage,
+    in_pieces: bool,
     store: &Store,
     entropy: &dyn Entropy,
 ) -> Result<Vec<(LocalId, ChatMessage)>, SplitError> {
     if message.source.is_none() {
         message.source = Some(random_source(entropy));
     }
+    let bytes = message.content.raw().len();
     let mut pieces = message.into_pieces()?;
     if pieces.len() == 1 {
         return Ok(pieces
             .drain(..)
             .map(|piece| (LocalId::draw(entropy), piece))
             .collect());
+    }
+    if !in_pieces {
+        return Err(SplitError::NotInPieces { bytes });
     }
     let mut drafts: Vec<(LocalId, ChatMessage)> = Vec::with_capacity(pieces.len());
     for mut piece in pieces {

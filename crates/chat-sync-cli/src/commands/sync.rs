@@ -1,6 +1,8 @@
 //! `sync`: one full comparison with every relay.
 
-use chat_sync::{Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport, refusals};
+use chat_sync::{
+    Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, Switches, SyncReport, refusals,
+};
 use event_index::Basis;
 use futures_util::StreamExt;
 use indicatif::HumanBytes;
@@ -104,8 +106,11 @@ async fn once(
     args: &SyncArgs,
 ) -> Result<(SyncReport, Status), Failure> {
     let engine = context.engine_with(Config {
-        uploads: !args.dry_run && !args.down,
-        downloads: !args.dry_run && !args.up,
+        switches: account.switches.and(Switches {
+            uploads: !args.dry_run && !args.down,
+            downloads: !args.dry_run && !args.up,
+            ..Switches::ON
+        }),
         ..account.config(true)
     })?;
     let bars = context.output.moves().then(|| RelayBars::new(&account.relays));

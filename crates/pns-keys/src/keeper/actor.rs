@@ -10,7 +10,7 @@ use futures_util::lock::Mutex;
 use nostr::event::EventId;
 use nostr::key::PublicKey;
 use relay_link::{ClientFrame, RelayUrl, SubId};
-use supervision::{Env, Lifeline};
+use supervision::{Env, Lifeline, Turned};
 use zeroize::Zeroizing;
 
 use super::connected::{Connected, Question, all_keyrings, one_keyring};
@@ -27,6 +27,9 @@ use crate::{
 /// so many envelopes: dated now, the first history of an account would leave at 100 messages a second. This opens the
 /// whole window that sealing times may lie in (DESIGN 6), and every relay takes it.
 const KEYRING_BACKDATED: u64 = 300;
+
+/// Why there is no keyring while nothing is sent.
+const NOT_MADE: &str = "no relay holds a history key of this account, and none is made while nothing is sent; run `chat-sync sync`";
 
 /// Frames of a dozen relays, and commands from three neighbours who each have one batch under way.
 const MAILBOX_MAX: usize = 256;
@@ -159,6 +162,16 @@ impl KeeperActor {
         ctx.run_later(LOAD_PAUSE, Self::load);
     }
 
+    /// What was held back while nothing was sent is sent now.
+    fn turned(&mut self, turned: Turned, ctx: &mut Context<Self>) {
+        if turned.any(|on| on.uploads) && turned.now.uploads {
+            if self.trouble.as_deref() == Some(NOT_MADE) {
+                self.search_again(self.env.clock.now());
+            }
+            self.drive(ctx);
+        }
+    }
+
     fn search(&mut self, now: Instant, ctx: &mut Context<Self>) {
         while let Some(output) = self.discovery.as_mut().and_then(Discovery::poll_output) {
             match output {
@@ -187,7 +200,7 @@ impl KeeperActor {
     }
 
     fn publish(&mut self, now: Instant) {
-        if !self.parts.publishes {
+        if !self.parts.switches.now().uploads {
             return;
         }
         while let Some(output) = self.publisher.poll_output(now) {
@@ -243,8 +256,8 @@ impl KeeperActor {
     }
 
     fn create(&mut self, ctx: &mut Context<Self>) {
-        if let Err(why) = &self.parts.creates {
-            self.trouble = Some(why.clone());
+        if !self.parts.switches.now().uploads {
+            self.trouble = Some(NOT_MADE.to_owned());
             if let Some(discovery) = &mut self.discovery {
                 discovery.creation_failed();
             }
@@ -436,6 +449,7 @@ impl Actor for KeeperActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
+        self.parts.switches.clone().follow(ctx, Self::turned);
         self.load(ctx);
     }
 }

@@ -30,7 +30,7 @@ impl Handler<LinkChanged> for KeeperActor {
                     discovery.connected(&relay, now);
                 }
             }
-            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Stopped => {
+            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Resting | LinkState::Stopped => {
                 self.disconnected(&relay, now);
             }
         }

@@ -29,7 +29,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use actix::prelude::*;
 use event_index::EventIndex;
 use relay_link::{FrameArrived, LinkChanged, RelayUrl, SignAuth};
-use supervision::{Constructor, Env, Lifeline, Outlet, Restarted};
+use supervision::{Constructor, Env, Lifeline, Outlet, Restarted, Switchboard};
 
 pub use actor::SIGNER_WAIT;
 pub use messages::{
@@ -78,11 +78,9 @@ pub struct KeeperParts {
     pub signer: Arc<dyn Signer>,
     /// What new envelopes are sealed under; both ways of writing are read.
     pub profile: Profile,
-    /// Whether keyrings are sent to relays.
-    pub publishes: bool,
-    /// Whether a first keyring may be created. When not, the account is locked until somebody else made one, for this
-    /// reason.
-    pub creates: Result<(), String>,
+    /// Whether keyrings are sent to relays, and a first one may be created. While not, the account is locked until
+    /// somebody else made one.
+    pub switches: Switchboard,
     /// Where keyrings are saved and read.
     pub index: EventIndex,
     /// Who is told about keys.

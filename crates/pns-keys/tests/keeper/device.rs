@@ -97,8 +97,7 @@ impl Device {
         let keeper = Keeper::new(urls.clone());
         let parts = KeeperParts {
             profile: pns_keys::Profile::Routstr,
-            publishes: true,
-            creates: Ok(()),
+            switches: supervision::Switchboard::default(),
             signer: Arc::<TestSigner>::clone(&signer),
             index: index.clone(),
             facts: vec![outlet],

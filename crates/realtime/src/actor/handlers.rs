@@ -132,7 +132,7 @@ impl Handler<PageArrived> for RealtimeActor {
         ctx: &mut Self::Context,
     ) -> Self::Result {
         self.step();
-        if !self.takes {
+        if !self.takes() {
             self.pass_over(&relay, events.len());
             return Box::pin(actix::fut::ready(()));
         }
@@ -148,7 +148,7 @@ impl Handler<NeedIds> for RealtimeActor {
         let NeedIds {
             relay, ids, deleted, ..
         } = fact;
-        if !self.takes {
+        if !self.takes() {
             self.pass_over(&relay, ids.len());
         } else if let Some(line) = self.lines.get_mut(&relay) {
             line.fetches.want(ids);

@@ -9,6 +9,9 @@ use super::ReconcilerActor;
 use crate::messages::{Compare, LessonLearned, Settled, Side};
 use crate::relay::Relay;
 
+/// Why a relay is not dialled.
+const RESTING: &str = "synchronising is switched off";
+
 impl ReconcilerActor {
     fn step(&self) {
         self.env.tripwire.step(self.lifeline.role());
@@ -79,6 +82,9 @@ impl ReconcilerActor {
                 }
             }
             Some(LinkState::Waiting { why, .. }) => self.refuse(url, format!("not connected: {why}"), ctx),
+            Some(LinkState::Resting) => {
+                self.refuse(url, format!("not connected: {RESTING}"), ctx);
+            }
             Some(LinkState::Stopped) | None => {
                 self.refuse(url, "not connected: the relay is not in use".to_owned(), ctx);
             }
@@ -142,6 +148,7 @@ impl ReconcilerActor {
             }
             LinkState::Connecting => self.disconnected(&url, "connecting again", false, ctx),
             LinkState::Waiting { why, .. } => self.disconnected(&url, &why, true, ctx),
+            LinkState::Resting => self.disconnected(&url, RESTING, true, ctx),
             LinkState::Stopped => {
                 self.disconnected(&url, "the relay was taken out of use", true, ctx);
                 self.relays.remove(&url);

@@ -1,6 +1,7 @@
-//! What is known of a relay when it is compared with.
+//! What is known of a relay when it is compared with, and how it may be.
 
 use relay_link::{NegChance, RelayProfile};
+use supervision::Switches;
 
 use crate::walk::PAGE_EVENTS_MAX;
 
@@ -18,6 +19,8 @@ pub struct Known {
     /// A session failed in this pass: another one over as much would come to the same end, and NEG is for seconds that
     /// are too full for a page.
     pub neg_failed: bool,
+    /// A session begins with what is new since the last agreement; otherwise with equal parts of everything.
+    pub recent_first: bool,
 }
 
 impl Known {
@@ -29,6 +32,22 @@ impl Known {
             page_limit: profile.page_limit(now),
             one_author: profile.one_author(now),
             neg_failed: false,
+            recent_first: true,
+        }
+    }
+
+    /// The same, as far as `switches` let it be used.
+    #[must_use]
+    pub fn allowing(self, switches: Switches) -> Self {
+        let neg = if switches.negentropy {
+            self.neg
+        } else {
+            NegChance::Unavailable
+        };
+        Self {
+            neg,
+            recent_first: switches.recent_first,
+            ..self
         }
     }
 }
@@ -41,6 +60,7 @@ impl Default for Known {
             page_limit: PAGE_EVENTS_MAX,
             one_author: false,
             neg_failed: false,
+            recent_first: true,
         }
     }
 }

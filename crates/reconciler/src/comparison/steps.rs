@@ -91,7 +91,12 @@ impl Comparison {
             sub: self.ground.subs.fresh(),
             proven: self.ground.known.neg == NegChance::Proven,
             frame_bytes_max: FRAME_BYTES_MAX,
-            agreed_at: self.ground.agreed.map(|(at, _)| at),
+            // Without a time a session begins with equal parts of everything.
+            agreed_at: self
+                .ground
+                .agreed
+                .filter(|_| self.ground.known.recent_first)
+                .map(|(at, _)| at),
         };
         let session = if let Some(before) = before {
             before.reopen(view, opening, now)

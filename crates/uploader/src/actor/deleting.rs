@@ -54,7 +54,7 @@ impl UploaderActor {
             self.sign_again = true;
             return;
         }
-        if !self.sends || self.keys.is_none() || !self.relays.values().any(Relay::connected) {
+        if !self.sends() || self.keys.is_none() || !self.relays.values().any(Relay::connected) {
             return;
         }
         self.signing = true;

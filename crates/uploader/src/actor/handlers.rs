@@ -138,7 +138,7 @@ impl Handler<HaveIds> for UploaderActor {
 
     fn handle(&mut self, HaveIds { relay: url, ids, .. }: HaveIds, ctx: &mut Self::Context) {
         self.step();
-        if !self.sends {
+        if !self.sends() {
             return;
         }
         let Some(relay) = self.relays.get_mut(&url) else {

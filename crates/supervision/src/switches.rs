@@ -1,0 +1,260 @@
+//! What an engine may do: a set of switches that are turned while it runs.
+//!
+//! What a reader can rely on:
+//! - Everything is on unless somebody turned it off.
+//! - A part reads a switch where it decides, and is told when one was turned: a restarted part needs no telling.
+//! - Off takes nothing away: what is not sent or fetched meanwhile is, once the switch is on again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+macro_rules! switches {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What an engine may do. In JSON and TOML one key each, `true` or `false`; what is left out is on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Switches {
+            $($(#[$doc])* pub $name: bool,)*
+        }
+
+        impl Switches {
+            /// The name of every switch, in the order in which people see them.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
+            /// Everything that may be done.
+            pub const ON: Self = Self { $($name: true,)* };
+            /// Nothing that may be done.
+            pub const OFF: Self = Self { $($name: false,)* };
+
+            /// How the switch of this name stands; `None` when there is no such switch.
+            pub fn get(&self, name: &str) -> Option<bool> {
+                match name {
+                    $(stringify!($name) => Some(self.$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Turns the switch of this name. Returns whether there is one.
+            pub fn turn(&mut self, name: &str, on: bool) -> bool {
+                match name {
+                    $(stringify!($name) => self.$name = on,)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// Those that are on in both.
+            #[must_use]
+            pub fn and(self, other: Self) -> Self {
+                Self { $($name: self.$name && other.$name,)* }
+            }
+        }
+    };
+}
+
+switches! {
+    /// Relays are dialled, those of a remote signer too. Off: nothing leaves this machine, and everything works on it.
+    sync,
+    /// Messages, keyrings and deletions are sent. Off: they wait here.
+    uploads,
+    /// History is fetched. Off: comparisons only say what would be.
+    downloads,
+    /// Messages arrive as they are written. Off: with the next comparison, which then comes every five minutes.
+    live,
+    /// Sets are compared by fingerprints (NIP-77). Off: page by page.
+    negentropy,
+    /// A comparison begins with what is new since the last one. Off: with equal parts of everything.
+    recent_first,
+    /// A text that is too long for one envelope is sent in pieces. Off: it is refused. What came in pieces is read
+    /// either way.
+    parts,
+    /// Relays that want to know who asks (NIP-42) are told. Off: what they refuse stays refused.
+    auth,
+    /// The account's own relay list (NIP-65) is read, and the relays it names are used.
+    nip65_relays,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self::ON
+    }
+}
+
+impl Switches {
+    /// The names of those that are off.
+    pub fn off(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let off = |name: &&'static str| self.get(name) == Some(false);
+        Self::NAMES.iter().copied().filter(off)
+    }
+}
+
+/// Where an engine's parts read the switches, and where they are turned. Clones share them and are cheap.
+#[derive(Clone)]
+pub struct Switchboard(Arc<watch::Sender<Switches>>);
+
+/// Switches were turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turned {
+    /// How they stood when the part was told last.
+    pub before: Switches,
+    /// How they stand.
+    pub now: Switches,
+}
+
+impl Turned {
+    /// Whether one that `reads` a switch reads another value than before.
+    pub fn any(&self, reads: impl Fn(&Switches) -> bool) -> bool {
+        reads(&self.before) != reads(&self.now)
+    }
+}
+
+impl Switchboard {
+    /// Switches that stand like this.
+    pub fn new(switches: Switches) -> Self {
+        Self(Arc::new(watch::Sender::new(switches)))
+    }
+
+    /// How they stand.
+    pub fn now(&self) -> Switches {
+        *self.0.borrow()
+    }
+
+    /// Turns them. Whoever follows them is told when one of them changed.
+    pub fn set(&self, switches: Switches) {
+        self.0
+            .send_if_modified(|now| std::mem::replace(now, switches) != switches);
+    }
+
+    /// Tells when one was turned, outside of an actor.
+    pub fn subscribe(&self) -> watch::Receiver<Switches> {
+        self.0.subscribe()
+    }
+
+    /// Calls `turned` in the actor whenever a switch was turned from now on, until the actor ends. Several that are
+    /// turned together, or faster than the actor follows, are told once.
+    pub fn follow<A: Actor<Context = Context<A>>>(
+        &self,
+        ctx: &mut Context<A>,
+        turned: impl Fn(&mut A, Turned, &mut Context<A>) + 'static,
+    ) {
+        let changes = self.0.subscribe();
+        let before = *changes.borrow();
+        let changes = stream::unfold((changes, before), |(mut changes, before)| async move {
+            // The board outlives every actor that holds a clone of it.
+            changes.changed().await.ok()?;
+            let now = *changes.borrow_and_update();
+            Some((Turned { before, now }, (changes, now)))
+        });
+        let following = actix::fut::wrap_stream::<_, A>(changes);
+        ctx.spawn(
+            following
+                .map(move |change, actor, ctx| turned(actor, change, ctx))
+                .finish(),
+        );
+    }
+}
+
+impl Default for Switchboard {
+    fn default() -> Self {
+        Self::new(Switches::ON)
+    }
+}
+
+impl fmt::Debug for Switchboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Switchboard").field(&self.now()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_switch_has_a_name_and_is_on_by_default() {
+        let mut switches = Switches::default();
+        for name in Switches::NAMES {
+            assert_eq!(switches.get(name), Some(true), "{name}");
+            assert!(switches.turn(name, false));
+            assert_eq!(switches.get(name), Some(false), "{name}");
+        }
+        assert_eq!(switches, Switches::OFF);
+        assert_eq!(switches.off().collect::<Vec<_>>(), Switches::NAMES);
+        assert_eq!(switches.get("uplaods"), None);
+        assert!(!switches.turn("uplaods", true));
+        assert_eq!(Switches::ON.off().count(), 0);
+    }
+
+    struct Reader {
+        board: Switchboard,
+        told: Vec<Turned>,
+    }
+
+    impl Actor for Reader {
+        type Context = Context<Self>;
+
+        fn started(&mut self, ctx: &mut Self::Context) {
+            self.board
+                .clone()
+                .follow(ctx, |reader, turned, _| reader.told.push(turned));
+        }
+    }
+
+    #[derive(Message)]
+    #[rtype(result = "Vec<Turned>")]
+    struct WhatWasTold;
+
+    impl Handler<WhatWasTold> for Reader {
+        type Result = MessageResult<WhatWasTold>;
+
+        fn handle(&mut self, _: WhatWasTold, _: &mut Self::Context) -> Self::Result {
+            MessageResult(self.told.clone())
+        }
+    }
+
+    #[test]
+    fn whoever_follows_is_told_what_was_turned_and_nothing_twice() {
+        System::new().block_on(async {
+            let board = Switchboard::default();
+            let reader = Reader {
+                board: board.clone(),
+                told: Vec::new(),
+            }
+            .start();
+            assert_eq!(
+                reader.send(WhatWasTold).await.unwrap(),
+                [],
+                "how it stands is read"
+            );
+            board.set(Switches::ON);
+            let off = Switches {
+                live: false,
+                ..Switches::ON
+            };
+            board.set(off);
+            // The actor runs when this waits.
+            while reader.send(WhatWasTold).await.unwrap().is_empty() {}
+            board.set(Switches::ON);
+            while reader.send(WhatWasTold).await.unwrap().len() < 2 {}
+            let told = reader.send(WhatWasTold).await.unwrap();
+            assert_eq!(
+                told,
+                [
+                    Turned {
+                        before: Switches::ON,
+                        now: off
+                    },
+                    Turned {
+                        before: off,
+                        now: Switches::ON
+                    }
+                ]
+            );
+            assert!(told[0].any(|switches| switches.live) && !told[0].any(|switches| switches.sync));
+        });
+    }
+}
