@@ -316,6 +316,7 @@ impl Bench {
         .start();
         let (tell, told) = mpsc::unbounded_channel();
         let parts = ReconcilerParts {
+            switches: supervision::Switchboard::default(),
             index: index.clone(),
             have: Outlet::empty(),
             need: Outlet::empty(),
