@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_sync::{Account, DataDir, Engine, Handle, Login, LoginMethod, RelayUrl};
+use chat_sync::{Account, DataDir, Engine, Handle, Login, LoginMethod, RelayUrl, Switches};
 use event_index::Basis;
 use nostr::prelude::{Event, EventBuilder, FinalizeEvent, Keys, Kind, Tag, Timestamp};
 use pns_keys::DeviceSecret;
@@ -11,7 +11,7 @@ use supervision::{Entropy, SystemEntropy};
 
 use crate::bench::{NOW, SECRET, simulate, simulated, write};
 use crate::fault_lab::{sealed, seconds};
-use crate::keyring_lab::{ONE, THREE, TWO, made_elsewhere};
+use crate::keyring_lab::{ONE, THREE, TWO, made_elsewhere, until};
 
 /// A data directory, and relays that can be dialled.
 struct Home {
@@ -212,4 +212,39 @@ fn a_person_has_the_last_word_about_the_list() {
     account.remove_relays(&urls(&[ONE, TWO]), true).unwrap();
     assert!(account.relays.is_empty(), "an emptied list stays empty");
     assert!(!account.config(true).reads_relay_list);
+}
+
+#[test]
+fn a_list_that_is_switched_off_is_let_go_and_used_again_once_it_is_on() {
+    let home = Home::new();
+    home.relays[0].put(list(SECRET, NOW - 10, &[TWO]));
+    let account = home.account();
+    simulate(async {
+        let engine = home.run(&account, 6).await;
+        let used = |count: usize| {
+            let engine = engine.clone();
+            async move { until(&engine, "other relays", |status| status.relays.len() == count).await }
+        };
+        used(2).await;
+        engine.set_switches(Switches {
+            nip65_relays: false,
+            ..Switches::ON
+        });
+        used(1).await;
+        let status = engine.status();
+        assert_eq!(status.relays[0].url.as_str(), ONE);
+        engine.set_switches(Switches::ON);
+        used(2).await;
+        engine.shutdown().await;
+    });
+    drop(account);
+    let mut account = home.account();
+    assert_eq!(account.relays, urls(&[ONE, TWO]));
+    account
+        .switch(Switches {
+            nip65_relays: false,
+            ..Switches::ON
+        })
+        .unwrap();
+    assert_eq!(account.relays, urls(&[ONE]), "nor from the next start on");
 }
