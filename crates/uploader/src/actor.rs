@@ -14,7 +14,7 @@ use relay_link::{Lesson, RelayUrl};
 use supervision::{Env, Lifeline, Outlet, Switchboard, Turned};
 
 use crate::deletions::Deleter;
-use crate::drafts::{Batch, SealFailed, Sealer};
+use crate::drafts::{Batch, Next as SealNext, SealFailed, Sealer};
 use crate::handle::Uploader;
 use crate::messages::{Deleted, Drafted, ParkedChanged, Sealed, SealingHeld, UploadsChanged};
 use crate::outbox::{Next, Read};
@@ -458,7 +458,11 @@ impl UploaderActor {
     }
 
     /// Seals drafts when there is a key to write with and a relay to take them (DESIGN 6), batch after batch.
-    pub(crate) fn seal(&mut self, after: u64, ctx: &mut Context<Self>) {
+    pub(crate) fn seal(&mut self, ctx: &mut Context<Self>) {
+        self.seal_from(SealNext::default(), ctx);
+    }
+
+    fn seal_from(&mut self, from: SealNext, ctx: &mut Context<Self>) {
         let Some(write) = self.keys.as_ref().and_then(|keys| keys.write) else {
             return;
         };
@@ -480,7 +484,7 @@ impl UploaderActor {
         self.seal_again = false;
         let (sealer, announced) = (self.sealer.clone(), self.facts.sealed.clone());
         let work = async move {
-            let batch = sealer.seal_batch(after, write).await?;
+            let batch = sealer.seal_batch(from, write).await?;
             if !batch.sealed.is_empty() {
                 // Delivered or not: a reader that is gone builds itself from the disk when it comes back.
                 let _ = announced.send(Sealed(batch.sealed.clone())).await;
@@ -505,30 +509,32 @@ impl UploaderActor {
                 match batch.held {
                     Some(NotNow::WindowFull) => {
                         self.window_full = true;
-                        self.seal_later(Duration::from_secs(1), ctx);
+                        self.seal_later(Duration::from_secs(1), batch.next.unwrap_or_default(), ctx);
                     }
                     Some(reason @ NotNow::ClockBehind(_)) => {
                         held = Some(reason.to_string());
-                        self.seal_later(Duration::from_secs(60), ctx);
+                        self.seal_later(Duration::from_secs(60), SealNext::default(), ctx);
                     }
-                    None if batch.next.is_some() => self.seal(batch.next.unwrap_or(0), ctx),
-                    None if self.seal_again => self.seal(0, ctx),
-                    None => {}
+                    None => match batch.next {
+                        Some(next) => self.seal_from(next, ctx),
+                        None if self.seal_again => self.seal(ctx),
+                        None => {}
+                    },
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "drafts stay drafts for now");
-                self.seal_later(RETRY, ctx);
+                self.seal_later(RETRY, SealNext::default(), ctx);
             }
         }
         let _ = self.facts.sealing_held.try_send(SealingHeld(held));
         self.settle_all(ctx);
     }
 
-    fn seal_later(&mut self, pause: Duration, ctx: &mut Context<Self>) {
-        self.seal_timer = Some(ctx.run_later(pause, |actor, ctx| {
+    fn seal_later(&mut self, pause: Duration, from: SealNext, ctx: &mut Context<Self>) {
+        self.seal_timer = Some(ctx.run_later(pause, move |actor, ctx| {
             actor.seal_timer = None;
-            actor.seal(0, ctx);
+            actor.seal_from(from, ctx);
             actor.settle_all(ctx);
         }));
     }

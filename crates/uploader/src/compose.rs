@@ -58,7 +58,7 @@ impl Handler<Compose> for UploaderActor {
             Ok(answer)
         };
         Box::pin(work.into_actor(self).map(|answer, actor, ctx| {
-            actor.seal(0, ctx);
+            actor.seal(ctx);
             answer
         }))
     }

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use event_index::{Agreement, Arrival, Basis, MemoryDisk, Store, StoreKey};
+use chat_model::{Content, Message, MessageId, Parent, Role};
+use event_index::{Agreement, Arrival, Basis, LocalId, MemoryDisk, NewDraft, SealedDraft, Store, StoreKey};
 use nostr::prelude::{Event, EventId, Kind, PublicKey, Signature, Tags, Timestamp};
 use relay_link::OkClass;
 
+use crate::drafts::{Next as SealNext, Pending};
 use crate::{IN_FLIGHT_MAX, Next, Outbox, Pace, Window};
 
 const RELAY: &str = "wss://relay.example";
@@ -13,12 +15,20 @@ const UNIX: u64 = 1_789_000_000;
 
 /// An event with this number. Whoever stores events checks their signatures; nobody here does.
 fn event(number: u64) -> Event {
+    event_at(number, UNIX + number)
+}
+
+fn event_at(number: u64, second: u64) -> Event {
     let author = PublicKey::from_byte_array([2; 32]);
-    let (created_at, kind) = (Timestamp::from(UNIX + number), Kind::Custom(1080));
+    let (created_at, kind) = (Timestamp::from(second), Kind::Custom(1080));
     let content = number.to_string();
     let id = EventId::compute(&author, &created_at, &kind, &Tags::new(), &content);
     let signature = Signature::from_byte_array([1; 64]);
     Event::new(id, author, created_at, kind, [], content, signature)
+}
+
+fn store() -> Store {
+    Store::open(MemoryDisk::new().storage(), &StoreKey::from_bytes([7; 32])).unwrap()
 }
 
 /// A relay that takes everything, and the queue towards it.
@@ -34,8 +44,7 @@ struct Queue {
 impl Queue {
     /// A queue over a store that holds this many events, none of them queued.
     fn over(events: u64) -> Self {
-        let disk = MemoryDisk::new();
-        let store = Store::open(disk.storage(), &StoreKey::from_bytes([7; 32])).unwrap();
+        let store = store();
         let arrivals = (0..events)
             .map(event)
             .map(|event| Arrival { event, source: None });
@@ -103,7 +112,7 @@ impl Queue {
 
 #[test]
 fn a_queue_of_any_length_is_read_once() {
-    for waiting in [500, 5_000] {
+    for waiting in [1_000, 20_000] {
         let mut queue = Queue::over(waiting);
         let ids: Vec<EventId> = (0..waiting).map(|number| event(number).id).collect();
         queue.store.enqueue(RELAY, &ids).unwrap();
@@ -160,4 +169,113 @@ fn rows_whose_time_has_not_come_cost_so_many_rows_a_second_however_many_they_are
         let rows = queue.store.rows_scanned() - before;
         assert!(rows <= 300 * 10_000, "{rows} rows in 300 s over {waiting} events");
     }
+}
+
+/// Messages that were written or imported while no relay was ready, each a reply to the one before.
+fn drafts(store: &Store, count: u32) -> Vec<NewDraft> {
+    let local = |number: u32| {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        LocalId::from_bytes(bytes)
+    };
+    let draft = |number: u32| {
+        let content = Content::new(format!("text {number}"));
+        let mut message = Message::new("talk", Role::User, content, UNIX);
+        if let Some(before) = number.checked_sub(1) {
+            message.parent = Parent::Message(MessageId::Local(*local(before).as_bytes()));
+        }
+        NewDraft {
+            local: local(number),
+            source: store.source_id("talk", &number.to_string()),
+            body: message.to_draft(),
+        }
+    };
+    (0..count).map(draft).collect()
+}
+
+/// Seals every draft of a store as the actor does, and waits for the next second where it would. Returns the outer times, in
+/// the order of sealing.
+fn seal_all(store: &Store, mut unix: u64) -> Vec<u64> {
+    let (mut from, mut sealed) = (SealNext::default(), Vec::new());
+    loop {
+        let not_before = from.second.min(unix);
+        let Some(mut pending) = Pending::read(store, from.after, unix, not_before).unwrap() else {
+            return sealed;
+        };
+        let mut times = pending.times(unix, not_before).unwrap();
+        let (mut envelopes, mut held) = (Vec::new(), None);
+        while !pending.is_empty() && held.is_none() {
+            let level = pending.take_level(&mut times);
+            for (local, message, second) in level.ready {
+                assert!(sealed.is_empty() || matches!(message.parent, Parent::Message(MessageId::Event(_))));
+                let envelope = event_at(sealed.len() as u64, second);
+                pending.sealed_as(local, &envelope);
+                envelopes.push(SealedDraft {
+                    local,
+                    event: envelope,
+                });
+                sealed.push(second);
+            }
+            held = level.held;
+        }
+        store.commit_sealed(envelopes, &[RELAY.to_owned()]).unwrap();
+        from = pending.next(held, &times).unwrap();
+        unix += u64::from(held.is_some());
+    }
+}
+
+#[test]
+fn sealing_a_draft_costs_the_same_however_many_wait() {
+    for waiting in [1_000, 20_000] {
+        let store = store();
+        store.add_drafts(drafts(&store, waiting)).unwrap();
+        let before = store.rows_scanned();
+        let sealed = seal_all(&store, UNIX);
+        assert_eq!(sealed.len() as u32, waiting);
+        assert!(sealed.is_sorted(), "in their order");
+        assert_eq!((sealed[0], sealed[sealed.len() - 1]), (UNIX - u64::from(waiting) / 100, UNIX - 1));
+        let rows = store.rows_scanned() - before;
+        assert!(rows <= 2 * u64::from(waiting), "{rows} rows read for {waiting} drafts");
+    }
+}
+
+#[test]
+fn what_fills_the_window_again_and_again_is_not_counted_again() {
+    let store = store();
+    let full = (0..30_100_u64).map(|n| Arrival {
+        event: event_at(1_000_000 + n, UNIX - 300 + n / 100),
+        source: None,
+    });
+    store.ingest(full.collect()).unwrap();
+    store.add_drafts(drafts(&store, 1_000)).unwrap();
+    let before = store.rows_scanned();
+    let sealed = seal_all(&store, UNIX);
+    let seconds: std::collections::BTreeSet<u64> = sealed.iter().copied().collect();
+    assert!(sealed.is_sorted() && seconds.len() == 10, "a hundred in each second: {seconds:?}");
+    let rows = store.rows_scanned() - before;
+    // The window once, and for each second that passes a batch that is read and what that second holds.
+    assert!(rows <= 30_100 + 1_000 + 11 * 500, "{rows} rows read");
+}
+
+#[test]
+fn writing_by_hand_does_not_count_the_window_for_every_message() {
+    let store = store();
+    let imported = (0..20_000_u64).map(|n| Arrival {
+        event: event_at(1_000_000 + n, UNIX - 201 + n / 100),
+        source: None,
+    });
+    store.ingest(imported.collect()).unwrap();
+    let before = store.rows_scanned();
+    for number in 0..50_u32 {
+        let draft = drafts(&store, number + 1).pop().unwrap();
+        store.add_drafts(vec![draft]).unwrap();
+        let mut pending = Pending::read(&store, 0, UNIX, 0).unwrap().unwrap();
+        let mut times = pending.times(UNIX, 0).unwrap();
+        let (local, _, second) = pending.take_level(&mut times).ready.remove(0);
+        assert_eq!(second, UNIX);
+        let event = event_at(u64::from(number), second);
+        store.commit_sealed(vec![SealedDraft { local, event }], &[]).unwrap();
+    }
+    let rows = store.rows_scanned() - before;
+    assert!(rows <= 50 * 60, "{rows} rows read for 50 messages");
 }

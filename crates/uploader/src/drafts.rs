@@ -11,7 +11,7 @@ use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
 
 use crate::messages::SealedMessage;
-use crate::sealing::{NotNow, SEAL_WINDOW, SealingTimes};
+use crate::sealing::{NotNow, PER_SECOND_MAX, SealingTimes};
 
 /// Drafts sealed in one commit: at 40 KB each they are 10 MB in memory.
 const BATCH: usize = 256;
@@ -24,10 +24,19 @@ const DELETED_ABOVE_MAX: usize = 10_000;
 pub(crate) struct Batch {
     /// Drafts that became envelopes.
     pub(crate) sealed: Vec<SealedMessage>,
-    /// Continue behind this draft; `None` when this was the last one.
-    pub(crate) next: Option<u64>,
+    /// Continue here; `None` when this was the last one.
+    pub(crate) next: Option<Next>,
     /// Why drafts were left, and whether the next second helps.
     pub(crate) held: Option<NotNow>,
+}
+
+/// Where the next batch goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// Behind the draft with this number.
+    pub(crate) after: u64,
+    /// At this second. What lies before it is full, or was passed over to keep the order; it is not counted again.
+    pub(crate) second: u64,
 }
 
 /// Why a batch could not be done; it can be tried again.
@@ -50,27 +59,22 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
-    /// Seals the drafts behind `after`, commits them with a waiting delivery for each configured relay, and returns them.
+    /// Seals drafts from `from` on, commits them with a waiting delivery for each configured relay, and returns them.
     /// A draft that can't be read or sealed is left where it is and logged by its local id; it stops no other.
-    pub(crate) async fn seal_batch(&self, after: u64, write: WriteKey) -> Result<Batch, SealFailed> {
+    pub(crate) async fn seal_batch(&self, from: Next, write: WriteKey) -> Result<Batch, SealFailed> {
         let unix = self.env.clock.unix();
         let store = Arc::clone(self.index.store());
+        let not_before = write.not_before.max(from.second.min(unix));
         let read = self
             .env
             .workers
-            .run(move || Pending::read(&store, after, unix))
+            .run(move || Pending::read(&store, from.after, unix, not_before))
             .await?;
         let Some(mut pending) = read else {
             return Ok(Batch::default());
         };
 
-        let times = SealingTimes::new(
-            unix,
-            write.not_before,
-            pending.expected,
-            pending.seconds.iter().copied(),
-        );
-        let mut times = match times {
+        let mut times = match pending.times(unix, not_before) {
             Ok(times) => times,
             Err(held) => {
                 return Ok(Batch {
@@ -79,25 +83,17 @@ impl Sealer {
                 });
             }
         };
-        let mut batch = Batch {
-            next: pending.next,
-            ..Batch::default()
-        };
+        let mut batch = Batch::default();
         let mut drafts = Vec::new();
-        while !pending.drafts.is_empty() {
+        while !pending.is_empty() {
             let level = pending.take_level(&mut times);
-            if let Some(held) = level.held {
-                batch.held = Some(held);
-                batch.next = None;
-            }
+            batch.held = level.held;
             let (asked, messages) = Self::ask(&write.rumor_author.to_hex(), level.ready);
             let stop = batch.held.is_some();
             for (result, (local, message)) in self.seal(asked).await?.into_iter().zip(messages) {
                 match result {
                     Ok(event) => {
-                        pending
-                            .known
-                            .insert(local, (event.id, event.created_at.as_secs()));
+                        pending.sealed_as(local, &event);
                         batch.sealed.push(SealedMessage {
                             local,
                             id: event.id,
@@ -115,6 +111,7 @@ impl Sealer {
                 break;
             }
         }
+        batch.next = pending.next(batch.held, &times);
         if !drafts.is_empty() {
             let relays = self.relays.iter().map(ToString::to_string).collect();
             let committed: BTreeSet<EventId> = self
@@ -161,12 +158,18 @@ impl Sealer {
 }
 
 /// A batch of drafts and what is needed to place them.
-struct Pending {
-    drafts: Vec<(LocalId, Message)>,
-    next: Option<u64>,
+pub(crate) struct Pending {
+    /// Those whose parents are sealed, or nowhere.
+    free: Vec<Placed>,
+    /// Those whose parents are drafts of this batch, by parent.
+    blocked: BTreeMap<LocalId, Vec<Placed>>,
+    /// What was taken last: its replies are free now.
+    taken: Vec<LocalId>,
+    /// The number of the last one.
+    last: Option<u64>,
     /// How many drafts wait in all, this batch included.
     expected: u64,
-    /// Outer times of held items within the sealing window, one per item.
+    /// Outer times of held items from the first second on that these drafts may get, one per item.
     seconds: Vec<u64>,
     /// Parents that have an outer id, and their outer time.
     known: BTreeMap<LocalId, (EventId, u64)>,
@@ -174,10 +177,13 @@ struct Pending {
     outer: BTreeMap<[u8; 32], u64>,
 }
 
+/// A draft with its place in the order of adding.
+type Placed = (usize, LocalId, Message);
+
 /// Drafts whose parents are sealed, with the time each one gets.
-struct Level {
-    ready: Vec<(LocalId, Message, u64)>,
-    held: Option<NotNow>,
+pub(crate) struct Level {
+    pub(crate) ready: Vec<(LocalId, Message, u64)>,
+    pub(crate) held: Option<NotNow>,
 }
 
 /// Replies to a draft that was deleted hang off what it replied to. It never had a name that others know.
@@ -196,17 +202,41 @@ fn live_parent(store: &Store, mut parent: Parent) -> Result<Parent, IndexError> 
     Ok(parent)
 }
 
+/// The outer times that count when so many drafts are placed. A window holds up to 30,000 items, and reading all of them for
+/// each message that somebody writes would cost more than sealing it.
+fn load(store: &Store, unix: u64, not_before: u64, expected: u64) -> Result<Vec<u64>, IndexError> {
+    let first = SealingTimes::first(unix, not_before);
+    if SealingTimes::is_writing(expected) && first < unix {
+        let here = store.seconds_since(unix)?;
+        let held = here.iter().filter(|second| **second == unix).count() as u64;
+        if held + expected <= u64::from(PER_SECOND_MAX) {
+            return Ok(here);
+        }
+    }
+    store.seconds_since(first)
+}
+
 impl Pending {
-    fn read(store: &Store, after: u64, unix: u64) -> Result<Option<Self>, IndexError> {
+    /// Reads drafts behind `after` that are to be sealed at `unix`, and not before `not_before`.
+    pub(crate) fn read(
+        store: &Store,
+        after: u64,
+        unix: u64,
+        not_before: u64,
+    ) -> Result<Option<Self>, IndexError> {
         let DraftPage { drafts: rows, last } = store.drafts(after, BATCH)?;
         if last.is_none() {
             return Ok(None);
         }
+        let expected = store.counts()?.drafts;
+        let mut drafts: Vec<(LocalId, Message)> = Vec::with_capacity(rows.len());
         let mut pending = Self {
-            drafts: Vec::with_capacity(rows.len()),
-            next: last,
-            expected: store.counts()?.drafts,
-            seconds: store.seconds_since(unix.saturating_sub(SEAL_WINDOW))?,
+            free: Vec::new(),
+            blocked: BTreeMap::new(),
+            taken: Vec::new(),
+            last,
+            expected,
+            seconds: load(store, unix, not_before, expected)?,
             known: BTreeMap::new(),
             outer: BTreeMap::new(),
         };
@@ -214,12 +244,12 @@ impl Pending {
             match Message::from_draft(&body) {
                 Ok(mut message) => {
                     message.parent = live_parent(store, message.parent)?;
-                    pending.drafts.push((local, message));
+                    drafts.push((local, message));
                 }
                 Err(error) => tracing::error!(draft = %local, %error, "a draft can't be read and stays"),
             }
         }
-        for (_, message) in &pending.drafts {
+        for (_, message) in &drafts {
             let parent = match &message.parent {
                 Parent::Message(MessageId::Event(id)) => EventId::from_byte_array(*id),
                 Parent::Message(MessageId::Local(local)) => {
@@ -241,32 +271,69 @@ impl Pending {
                 pending.known.insert(LocalId::from_bytes(*local), (parent, outer));
             }
         }
+        pending.arrange(drafts);
         Ok(Some(pending))
+    }
+
+    /// Sorts drafts by what they wait for.
+    fn arrange(&mut self, drafts: Vec<(LocalId, Message)>) {
+        let here: BTreeSet<LocalId> = drafts.iter().map(|(local, _)| *local).collect();
+        for (place, (local, message)) in drafts.into_iter().enumerate() {
+            let parent = match &message.parent {
+                Parent::Message(MessageId::Local(parent)) => Some(LocalId::from_bytes(*parent)),
+                _ => None,
+            };
+            match parent.filter(|parent| here.contains(parent) && !self.known.contains_key(parent)) {
+                Some(parent) => self.blocked.entry(parent).or_default().push((place, local, message)),
+                None => self.free.push((place, local, message)),
+            }
+        }
+    }
+
+    /// The times that these drafts get.
+    pub(crate) fn times(&mut self, unix: u64, not_before: u64) -> Result<SealingTimes, NotNow> {
+        let seconds = std::mem::take(&mut self.seconds);
+        SealingTimes::new(unix, not_before, self.expected, seconds)
+    }
+
+    /// Whether every draft was taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.free.is_empty() && self.blocked.is_empty()
+    }
+
+    /// A draft became this envelope, which its replies name.
+    pub(crate) fn sealed_as(&mut self, local: LocalId, event: &Event) {
+        self.known.insert(local, (event.id, event.created_at.as_secs()));
+    }
+
+    /// Where the next batch goes on, when this one ended like this.
+    pub(crate) fn next(&self, held: Option<NotNow>, times: &SealingTimes) -> Option<Next> {
+        // What is left of these is read again.
+        let after = if held.is_some() { Some(0) } else { self.last };
+        after.map(|after| Next {
+            after,
+            second: times.reached(),
+        })
     }
 
     /// Takes the drafts that can be sealed now. A draft whose parent waits in this batch waits with it; one whose
     /// parent is nowhere is placed by the order, like a message that came without a parent.
-    fn take_level(&mut self, times: &mut SealingTimes) -> Level {
-        let waiting: BTreeSet<LocalId> = self.drafts.iter().map(|(local, _)| *local).collect();
-        let blocked = |message: &Message| match &message.parent {
-            Parent::Message(MessageId::Local(parent)) => {
-                let parent = LocalId::from_bytes(*parent);
-                !self.known.contains_key(&parent) && waiting.contains(&parent)
-            }
-            _ => false,
-        };
-        let (mut later, mut now): (Vec<_>, Vec<_>) = std::mem::take(&mut self.drafts)
-            .into_iter()
-            .partition(|(_, message)| blocked(message));
+    pub(crate) fn take_level(&mut self, times: &mut SealingTimes) -> Level {
+        let mut now = std::mem::take(&mut self.free);
+        for parent in std::mem::take(&mut self.taken) {
+            now.extend(self.blocked.remove(&parent).unwrap_or_default());
+        }
         if now.is_empty() {
             // Parents in a circle cannot come from a person; cut it rather than wait for ever.
-            now = std::mem::take(&mut later);
+            now = std::mem::take(&mut self.blocked).into_values().flatten().collect();
         }
+        now.sort_by_key(|(place, ..)| *place);
+        self.taken = now.iter().map(|(_, local, _)| *local).collect();
         let mut level = Level {
             ready: Vec::with_capacity(now.len()),
             held: None,
         };
-        for (local, mut message) in now {
+        for (_, local, mut message) in now {
             let mut floor = None;
             match &message.parent {
                 Parent::Message(MessageId::Local(parent)) => {
@@ -290,7 +357,6 @@ impl Pending {
                 }
             }
         }
-        self.drafts = later;
         level
     }
 }

@@ -23,7 +23,8 @@ pub const OK_DEADLINE: Duration = Duration::from_secs(10);
 /// Rows read at once, with their events. Two flights keep a connection busy; at 55 KB an event it is 3.5 MB a relay,
 /// however long the queue is.
 pub const WINDOW: usize = 2 * IN_FLIGHT_MAX;
-/// Overdue events remembered for a late OK: several windows of [`IN_FLIGHT_MAX`]; beyond, the retry settles it.
+/// Events without a yes remembered for one that comes late, or after a no: several windows of [`IN_FLIGHT_MAX`]; beyond, the
+/// retry settles it.
 const OVERDUE_MAX: usize = 1024;
 /// How long after a NOTICE the one event in flight may still get its OK, which would mean that the NOTICE was about
 /// something else.
@@ -85,7 +86,7 @@ pub struct Outbox {
     pace: Pace,
     ready: BTreeMap<u64, Delivery>,
     in_flight: BTreeMap<EventId, Flight>,
-    /// Expired without an OK: a late one still settles them.
+    /// Expired without an OK, or refused: a yes that still comes settles them.
     overdue: BTreeMap<EventId, Delivery>,
     read_to: u64,
     read_all: bool,
@@ -176,8 +177,9 @@ impl Outbox {
 
     /// How many events are parked at the relay, and why one of them is; `None` while the queue is being read.
     pub fn parked(&self) -> Option<(u64, Option<&str>)> {
+        let why = self.deferred.why.as_deref();
         self.read_all
-            .then_some((self.deferred.parked, self.deferred.why.as_deref()))
+            .then_some((self.deferred.parked, why.filter(|_| self.deferred.parked > 0)))
     }
 
     /// Starts reading the queue from its beginning: rows were added, or their time has come.
@@ -302,10 +304,8 @@ impl Outbox {
 
     /// What is in flight goes again; an OK that still comes settles it.
     fn take_back_flights(&mut self) {
-        for (id, Flight { row, .. }) in std::mem::take(&mut self.in_flight) {
-            if self.overdue.len() < OVERDUE_MAX {
-                self.overdue.insert(id, row.clone());
-            }
+        for (_, Flight { row, .. }) in std::mem::take(&mut self.in_flight) {
+            self.remember(&row);
             self.ready.insert(row.seq, row);
         }
     }
@@ -434,7 +434,8 @@ impl Outbox {
     }
 
     /// Takes the relay's OK for `id`. Returns the row to write back, or `None` when the answer changes nothing. A row may
-    /// be written back and still be next to go ([`Outbox::keeps`]).
+    /// be written back and still be next to go ([`Outbox::keeps`]). Of two answers that contradict each other the yes
+    /// counts, whichever comes first, because it can be checked: [`ReadBack`](crate::ReadBack) asks for the event.
     pub fn answered(
         &mut self,
         id: &EventId,
@@ -451,7 +452,7 @@ impl Outbox {
                 }
                 row
             }
-            // A late refusal says no more than the retry will; a yes settles.
+            // A refusal that comes late, or after a yes, says no more than the retry will; a yes settles.
             None if matches!(class, OkClass::Stored | OkClass::Settled) => self.settle_late(id)?,
             None => return None,
         };
@@ -504,7 +505,15 @@ impl Outbox {
         }
         row.reason = Some(reason.to_owned());
         self.defer(&row);
+        self.remember(&row);
         row
+    }
+
+    /// A yes may still come for this event.
+    fn remember(&mut self, row: &Delivery) {
+        if self.overdue.len() < OVERDUE_MAX {
+            self.overdue.insert(row.id, row.clone());
+        }
     }
 
     /// Returns the rows whose OK is overdue; they are tried again, the same bytes, after a pause.
@@ -537,9 +546,7 @@ impl Outbox {
                 row.at = since.unwrap_or(row.at);
                 row.reason = Some(format!("{NO_ANSWER} {} s", OK_DEADLINE.as_secs()));
                 self.defer(&row);
-                if self.overdue.len() < OVERDUE_MAX {
-                    self.overdue.insert(id, row.clone());
-                }
+                self.remember(&row);
                 rows.push(row);
             }
         }
@@ -572,7 +579,12 @@ impl Outbox {
     fn settle_late(&mut self, id: &EventId) -> Option<Delivery> {
         let row = self.overdue.remove(id)?;
         if self.ready.remove(&row.seq).is_none() {
-            self.deferred.waiting = self.deferred.waiting.saturating_sub(1);
+            let deferred = if row.state == DeliveryState::Parked {
+                &mut self.deferred.parked
+            } else {
+                &mut self.deferred.waiting
+            };
+            *deferred = deferred.saturating_sub(1);
         }
         Some(row)
     }

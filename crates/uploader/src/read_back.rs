@@ -29,6 +29,8 @@ const CANDIDATES_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub struct ReadBack {
     candidates: BTreeMap<u64, (Delivery, Instant)>,
+    /// Those of them that the relay also refused, or forgot once: every sample begins with these.
+    doubted: BTreeSet<u64>,
     open: Option<Question>,
     asked: Option<Instant>,
     /// Questions in a row that the relay refused.
@@ -41,6 +43,8 @@ struct Question {
     rows: BTreeMap<EventId, Delivery>,
     found: BTreeSet<EventId>,
     deadline: Instant,
+    /// Something was said before the end of the answer after which that end proves nothing.
+    spoiled: bool,
 }
 
 /// What a question came to.
@@ -55,9 +59,19 @@ pub struct Answer {
 impl ReadBack {
     /// The relay said yes to the event of this row.
     pub fn accepted(&mut self, row: Delivery, now: Instant) {
+        if row.absent > 0 {
+            self.doubted.insert(row.seq);
+        }
         if self.candidates.len() < CANDIDATES_MAX || row.absent > 0 {
             self.candidates.insert(row.seq, (row, now));
         }
+    }
+
+    /// The relay said no to an event that it had said yes to.
+    pub fn contradicted(&mut self, id: &EventId) {
+        let said = self.candidates.values().map(|(row, _)| row);
+        let seq = said.filter(|row| row.id == *id).map(|row| row.seq).next();
+        self.doubted.extend(seq);
     }
 
     /// The ids to ask for now under `sub`, or when to look again; `None` when there is nothing to ask.
@@ -82,12 +96,13 @@ impl ReadBack {
             rows,
             found: BTreeSet::new(),
             deadline: now + ANSWER_DEADLINE,
+            spoiled: false,
         });
         self.asked = Some(now);
         Some(Ok((sub, ids)))
     }
 
-    /// Takes the sample: first what the relay forgot once, then evenly from the rest. The others are let go of.
+    /// Takes the sample: first what is in doubt, then evenly from the rest. The others are let go of.
     fn draw(&mut self, now: Instant) -> Vec<Delivery> {
         let ripe: Vec<u64> = self
             .candidates
@@ -97,15 +112,16 @@ impl ReadBack {
             .collect();
         let (mut rows, mut others) = (Vec::new(), Vec::new());
         for seq in ripe {
-            let forgotten = self.candidates.get(&seq).is_some_and(|(row, _)| row.absent > 0);
-            if forgotten && rows.len() == SAMPLE {
+            let doubted = self.doubted.contains(&seq);
+            if doubted && rows.len() == SAMPLE {
                 // Asked for next time.
                 continue;
             }
+            self.doubted.remove(&seq);
             let Some((row, _)) = self.candidates.remove(&seq) else {
                 continue;
             };
-            if forgotten { &mut rows } else { &mut others }.push(row);
+            if doubted { &mut rows } else { &mut others }.push(row);
         }
         let room = SAMPLE - rows.len();
         let step = others.len().div_ceil(room.max(1)).max(1);
@@ -128,16 +144,27 @@ impl ReadBack {
         }
     }
 
-    /// The relay said that this is all.
-    pub fn ended(&mut self) -> Answer {
+    /// The relay said something beside the answer, such as that its database failed (field guide P-2): what it does not
+    /// show this time may be there all the same.
+    pub fn noticed(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.spoiled = true;
+        }
+    }
+
+    /// The relay said at `now` that this is all. What a spoiled answer did not show is asked for again.
+    pub fn ended(&mut self, now: Instant) -> Answer {
         let Some(open) = self.open.take() else {
             return Answer::default();
         };
         self.refused = 0;
-        let (present, absent) = open
+        let (present, mut absent): (Vec<_>, Vec<_>) = open
             .rows
             .into_values()
             .partition(|row| open.found.contains(&row.id));
+        if open.spoiled {
+            self.ask_again(absent.drain(..), now);
+        }
         Answer { present, absent }
     }
 
@@ -148,14 +175,23 @@ impl ReadBack {
         if self.refused >= REFUSED_MAX {
             self.refused = 0;
             self.candidates.clear();
+            self.doubted.clear();
         }
     }
 
     /// There was no answer: it took too long, or the connection ended. It is asked again.
     pub fn unanswered(&mut self, now: Instant) {
         if let Some(open) = self.open.take() {
-            self.candidates
-                .extend(open.rows.into_values().map(|row| (row.seq, (row, now))));
+            self.ask_again(open.rows.into_values(), now);
+        }
+    }
+
+    fn ask_again(&mut self, rows: impl Iterator<Item = Delivery>, now: Instant) {
+        for row in rows {
+            if row.absent > 0 {
+                self.doubted.insert(row.seq);
+            }
+            self.candidates.insert(row.seq, (row, now));
         }
     }
 
@@ -213,7 +249,7 @@ mod tests {
         assert!(reading.is_about(&asked));
         reading.showed(row(2).id);
         reading.showed(row(3).id);
-        let answer = reading.ended();
+        let answer = reading.ended(later);
         assert_eq!((answer.present, answer.absent), (vec![row(2)], vec![row(1)]));
         assert!(reading.next(later, sub).is_none());
     }
@@ -246,9 +282,38 @@ mod tests {
         assert!(matches!(reading.next(later, sub), Some(Ok(_))));
         assert_eq!(reading.expire(later), None);
         assert!(reading.expire(later + ANSWER_DEADLINE).is_some());
-        assert_eq!(reading.ended(), Answer::default());
+        assert_eq!(reading.ended(later), Answer::default());
         assert!(
             matches!(reading.next(later + Duration::from_secs(120), sub), Some(Ok((_, ids))) if ids == [row(1).id])
         );
+    }
+    #[test]
+    fn a_notice_before_the_end_of_an_answer_makes_nothing_absent() {
+        let (now, mut reading) = (start(), ReadBack::default());
+        reading.accepted(row(1), now);
+        reading.accepted(row(2), now);
+        let later = now + READ_BACK_AFTER;
+        assert!(matches!(reading.next(later, sub), Some(Ok(_))));
+        reading.showed(row(2).id);
+        reading.noticed();
+        let answer = reading.ended(later);
+        assert_eq!((answer.present, answer.absent), (vec![row(2)], vec![]));
+        let again = reading.next(later + Duration::from_secs(60), sub);
+        assert!(matches!(again, Some(Ok((_, ids))) if ids == [row(1).id]), "it is asked again");
+    }
+
+    #[test]
+    fn what_the_relay_took_and_refused_is_asked_for_first() {
+        let (now, mut reading) = (start(), ReadBack::default());
+        (0..500).for_each(|seq| reading.accepted(row(seq), now));
+        for seq in 3..6 {
+            reading.contradicted(&row(seq).id);
+        }
+        reading.contradicted(&row(777).id);
+        let Some(Ok((_, ids))) = reading.next(now + READ_BACK_AFTER, sub) else {
+            panic!("it asks")
+        };
+        assert_eq!(ids.len(), SAMPLE);
+        assert!((3..6).all(|seq| ids.contains(&row(seq).id)), "{ids:?}");
     }
 }

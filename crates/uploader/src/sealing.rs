@@ -35,9 +35,10 @@ pub enum NotNow {
 }
 
 impl SealingTimes {
-    /// Times for drafts sealed at `now`, none before `not_before` (the keyring's outer time). `expected` is how many
-    /// drafts wait: the first one goes as far back as it takes for all to fit in their order. `load` counts
-    /// the items that the window's seconds hold already.
+    /// Times for drafts sealed at `now`, none before `not_before`: the keyring's outer time, or a later second at which an
+    /// earlier batch of the same drafts ended. `expected` is how many drafts wait: the first one goes as far back as it
+    /// takes for all to fit in their order. `load` counts the items that the seconds from [`SealingTimes::first`] on hold
+    /// already.
     pub fn new(
         now: u64,
         not_before: u64,
@@ -49,7 +50,7 @@ impl SealingTimes {
         }
         // A keyring a little ahead of this clock: its own second is the earliest there is.
         let now = now.max(not_before);
-        let earliest = now.saturating_sub(SEAL_WINDOW).max(not_before);
+        let earliest = Self::first(now, not_before);
         let mut times = Self {
             load: BTreeMap::new(),
             now,
@@ -60,12 +61,31 @@ impl SealingTimes {
         }
         // As late as they all fit: what is sealed late is seen by live subscriptions. A batch does not count on the
         // current second, so that a reply to its last message finds room there at once.
-        let mut room = if expected > BATCH_MIN { 0 } else { times.room(now) };
+        let mut room = if Self::is_writing(expected) {
+            times.room(now)
+        } else {
+            0
+        };
         while room < expected && times.from > earliest {
             times.from -= 1;
             room += times.room(times.from);
         }
         Ok(times)
+    }
+
+    /// The first second that a draft sealed at `now` may get: what lies before it need not be counted.
+    pub fn first(now: u64, not_before: u64) -> u64 {
+        now.saturating_sub(SEAL_WINDOW).max(not_before)
+    }
+
+    /// Whether so few drafts are somebody writing, who is read live: they are sealed in the current second if it has room.
+    pub(crate) fn is_writing(expected: u64) -> bool {
+        expected <= BATCH_MIN
+    }
+
+    /// The second that was handed out last, or the first one that may be.
+    pub fn reached(&self) -> u64 {
+        self.from
     }
 
     fn room(&self, second: u64) -> u64 {
@@ -81,6 +101,10 @@ impl SealingTimes {
             second += 1;
         }
         if second > self.now.max(floor) {
+            if floor <= self.from {
+                // All of them were looked at, and are full.
+                self.from = self.now;
+            }
             return Err(NotNow::WindowFull);
         }
         *self.load.entry(second).or_default() += 1;
@@ -134,6 +158,22 @@ mod tests {
         let mut times = SealingTimes::new(NOW, 0, 2_000, full).unwrap();
         let sealed: Vec<u64> = (0..2_000).map(|_| times.next(None).unwrap()).collect();
         assert_eq!((sealed[0], sealed[1_999]), (NOW - 29, NOW - 10));
+    }
+
+    #[test]
+    fn a_batch_goes_on_where_the_one_before_it_ended() {
+        let mut whole = SealingTimes::new(NOW, 0, 2_000, []).unwrap();
+        let at_once: Vec<u64> = (0..2_000).map(|_| whole.next(None).unwrap()).collect();
+        let (mut in_parts, mut reached) = (Vec::new(), 0);
+        for part in 0..8 {
+            // Only what the last second holds is counted again.
+            let load = in_parts.iter().copied().filter(|second| *second >= reached);
+            let mut times = SealingTimes::new(NOW, reached, 2_000 - part * 250, load).unwrap();
+            let sealed: Vec<u64> = (0..250).map(|_| times.next(None).unwrap()).collect();
+            in_parts.extend(sealed);
+            reached = times.reached();
+        }
+        assert_eq!(in_parts, at_once);
     }
 
     #[test]

@@ -490,3 +490,26 @@ fn an_event_without_an_answer_is_sent_since_its_first_try() {
     assert_eq!(since.len(), 2);
     assert_eq!(since[0], since[1]);
 }
+
+#[test]
+fn of_two_answers_that_contradict_each_other_the_yes_counts() {
+    let mut bench = Bench::new(3);
+    assert_eq!(bench.pump(), [1, 2, 3]);
+    for (seq, class) in [
+        (1, OkClass::PermanentHere),
+        (2, OkClass::Temporary),
+        (3, OkClass::OurBug),
+    ] {
+        let refused = bench.answer(seq, class, "no").unwrap();
+        assert_ne!(refused.state, DeliveryState::Accepted);
+        let taken = bench.answer(seq, OkClass::Stored, "").expect("a yes after a no");
+        assert_eq!((taken.state, taken.reason), (DeliveryState::Accepted, None));
+        assert!(
+            bench.answer(seq, class, "no").is_none(),
+            "a no after a yes: reading back tells"
+        );
+    }
+    assert_eq!(bench.outbox.parked(), Some((0, None)), "nothing is put aside");
+    bench.pass(25 * 3_600);
+    assert!(bench.pump().is_empty(), "nothing is sent again");
+}

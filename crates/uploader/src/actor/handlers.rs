@@ -22,7 +22,7 @@ impl Handler<KeysChanged> for UploaderActor {
     fn handle(&mut self, fact: KeysChanged, ctx: &mut Self::Context) {
         self.step();
         self.keys = Some(fact);
-        self.seal(0, ctx);
+        self.seal(ctx);
         self.sign(ctx);
         self.settle_all(ctx);
     }
@@ -44,7 +44,7 @@ impl Handler<LinkChanged> for UploaderActor {
             .entry(url.clone())
             .or_insert_with(|| Relay::new(link, now));
         if relay.link_changed(&state, now, unix) {
-            self.seal(0, ctx);
+            self.seal(ctx);
             self.sign(ctx);
         }
         if !known {
@@ -100,6 +100,9 @@ impl Handler<FrameArrived> for UploaderActor {
                 tracing::info!(relay = %url, event = %id, %reason, "refused");
             }
             relay.unwritten.push(row);
+        } else if !accepted && relay.accepted.contains(&id) {
+            tracing::info!(relay = %url, event = %id, %reason, "refused after it was taken");
+            relay.read_back.contradicted(&id);
         }
         self.pump(&url, ctx);
         self.read_back(&url, ctx);
@@ -116,6 +119,7 @@ impl UploaderActor {
         match frame {
             RelayFrame::Notice { message } => {
                 relay.outbox.noticed(&message, now);
+                relay.read_back.noticed();
                 self.pump(url, ctx);
             }
             RelayFrame::Event { sub, event } if relay.read_back.is_about(&sub) => {
@@ -203,7 +207,7 @@ impl Handler<Restarted> for UploaderActor {
         }
         if matches!(role, Role::Index | Role::Keeper) {
             self.relays.values_mut().for_each(|relay| relay.outbox.rewind());
-            self.seal(0, ctx);
+            self.seal(ctx);
             self.sign(ctx);
             self.settle_all(ctx);
         }

@@ -64,14 +64,14 @@ impl UploaderActor {
 
     /// The relay has shown all it holds of the sample.
     pub(crate) fn was_read_back(&mut self, url: &RelayUrl, sub: SubId, ctx: &mut Context<Self>) {
-        let unix = self.env.clock.unix();
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
         let Some(relay) = self.relays.get_mut(url) else {
             return;
         };
         let _ = relay
             .link
             .try_send(ClientFrame::Close { sub }, self.handle.frames.clone());
-        let answer = relay.read_back.ended();
+        let answer = relay.read_back.ended(now);
         for mut row in answer.present {
             row.absent = 0;
             row.turn(DeliveryState::Verified, unix);
