@@ -17,7 +17,7 @@ use supervision::{Entropy, SeededEntropy};
 
 use crate::bench::{Device, NOW, assert_level, over_seeds, simulate, write};
 use crate::keyring_lab::{
-    A_WHILE, ONE, TWO, keyrings, made_elsewhere, network, start, start_as, texts, until, written_elsewhere,
+    A_WHILE, ONE, Slow, TWO, keyrings, made_elsewhere, network, start, start_as, texts, until, written_elsewhere,
 };
 use crate::signers::{Asked, Handheld, Mood, PATIENCE_OF_SIGNERS, local, raw};
 
@@ -275,5 +275,72 @@ fn a_raw_key_reads_what_was_written_before_there_were_keyrings_and_goes_on_with_
         let phone = start_as(&phone, signer(2), 2, &[(ONE, &relay)]).await;
         assert!(phone.sync().await.unwrap().complete);
         assert_level(&laptop, &phone, 7).await;
+    });
+}
+
+#[test]
+fn relays_that_a_run_leaves_out_are_asked_before_a_first_keyring_is_made() {
+    over_seeds(|seed| {
+        simulate(async move {
+            let (saved, other) = (MemoryRelay::default(), MemoryRelay::default());
+            let (event, keyring) = made_elsewhere(9, NOW - 5000).await;
+            saved.put(event.clone());
+            saved.put(written_elsewhere(&keyring, "past", "an old word", NOW - 4000));
+            let mut config = Device::new(&[TWO]).config();
+            config.asked_for_keys = vec![ONE.parse().unwrap(), TWO.parse().unwrap()];
+            let both = network(&[(ONE, &saved), (TWO, &other)]);
+            let slow = Slow {
+                network: both,
+                relay: ONE.parse().unwrap(),
+                dial: Duration::from_secs(seed % 9),
+                answer: Duration::from_secs(seed % 5),
+            };
+            let engine = start(config, seed, 0, slow).await;
+            let written = write(&engine, "groceries", 2).await;
+            assert!(engine.sync().await.unwrap().complete);
+            tokio::time::sleep(A_WHILE).await;
+
+            assert_eq!(keyrings(&[&saved, &other]), BTreeSet::from([event.id]), "no second one");
+            assert_eq!(keyrings(&[&other]).len(), 1, "where messages are their keyring is");
+            assert_eq!((other.len(), saved.len()), (3, 2), "nothing else went to the saved one");
+            assert_eq!(texts(&engine, "groceries").await, written);
+            assert_eq!(engine.status().relays.len(), 1);
+        });
+    });
+}
+
+#[test]
+fn relays_that_a_run_leaves_out_and_nobody_reaches_hold_a_first_keyring_up_for_seconds_only() {
+    simulate(async {
+        let other = MemoryRelay::default();
+        let mut config = Device::new(&[TWO]).config();
+        config.asked_for_keys = vec![ONE.parse().unwrap()];
+        let engine = start(config, 1, 0, network(&[(TWO, &other)])).await;
+        write(&engine, "groceries", 2).await;
+        assert!(engine.sync().await.unwrap().complete);
+        assert_eq!((keyrings(&[&other]).len(), other.len()), (1, 3));
+    });
+}
+
+#[test]
+fn a_relay_that_comes_back_while_its_next_try_is_far_off_is_dialled_before_another_ones_word_counts_alone() {
+    over_seeds(|seed| {
+        simulate(async move {
+            let relays = [(); 2].map(|()| MemoryRelay::default());
+            let (event, keyring) = made_elsewhere(9, NOW - 5000).await;
+            relays[1].put(event.clone());
+            relays[1].down();
+            let both = network(&[(ONE, &relays[0]), (TWO, &relays[1])]);
+            let engine = start(Device::new(&[ONE, TWO]).config(), seed, 0, both).await;
+            let written = write(&engine, "groceries", 2).await;
+            tokio::time::sleep(Duration::from_secs(540 + 3 * seed)).await;
+            assert_eq!(keyrings(&[&relays[0], &relays[1]]).len(), 1, "nothing is certain so far");
+            relays[1].up();
+            tokio::time::sleep(A_WHILE).await;
+            assert_eq!(keyrings(&[&relays[0], &relays[1]]), BTreeSet::from([event.id]));
+            let key = keyring.key(Profile::Routstr).public();
+            assert_eq!(engine.status().account.write_key, Some(key));
+            assert_eq!(texts(&engine, "groceries").await, written);
+        });
     });
 }

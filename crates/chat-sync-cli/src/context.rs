@@ -63,7 +63,8 @@ impl Context {
     pub(crate) fn account(&self) -> Result<Account, Failure> {
         let mut account = self.own_account()?;
         if !self.relays.is_empty() {
-            account.relays.clone_from(&self.relays);
+            // A key that one of the saved ones holds is not to be made a second time.
+            account.asked_for_keys = std::mem::replace(&mut account.relays, self.relays.clone());
             // These and no others were asked for.
             account.follows_list = false;
         }

@@ -23,6 +23,9 @@ pub struct Config {
     /// The relays to keep level with, at first; see [`Handle::set_relays`](crate::Handle::set_relays). None: everything
     /// works on this device, and nothing leaves it.
     pub relays: Vec<RelayUrl>,
+    /// Relays that are not kept level with, and are asked whether the account has a history key before a first one is
+    /// made. They are dialled only when the engine starts without a key.
+    pub asked_for_keys: Vec<RelayUrl>,
     /// What it may do when it starts; [`Handle::set_switches`](crate::Handle::set_switches) turns them while it runs.
     pub switches: Switches,
     /// Whether the account's relay list (NIP-65) is read from its relays and kept, as far as the switches let it. What a
@@ -53,6 +56,7 @@ impl Config {
             profile: Profile::Routstr,
             store,
             relays,
+            asked_for_keys: Vec::new(),
             switches: Switches::ON,
             reads_relay_list: false,
             online: true,

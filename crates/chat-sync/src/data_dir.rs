@@ -62,6 +62,9 @@ pub struct Account {
     pub store: Arc<Store>,
     /// The relays it is kept level with: the saved ones, then those that its relay list (NIP-65) adds.
     pub relays: Vec<RelayUrl>,
+    /// Relays that are not used in this run, and are asked all the same whether the account has a history key before a
+    /// first one is made.
+    pub asked_for_keys: Vec<RelayUrl>,
     /// Whether that list is read and followed. Not in a run whose relays were given for that run only.
     pub follows_list: bool,
     /// What its engines may do when they start. See [`Account::switch`].
@@ -371,6 +374,7 @@ impl DataDir {
             remote,
             store: Arc::new(store),
             relays,
+            asked_for_keys: Vec::new(),
             follows_list,
             switches: Switches::ON,
         })
@@ -430,6 +434,7 @@ impl Account {
             profile: self.profile,
             store: Arc::clone(&self.store),
             relays: self.relays.clone(),
+            asked_for_keys: self.asked_for_keys.clone(),
             switches: self.switches,
             // Where a person emptied the list of relays, nobody is to be asked.
             reads_relay_list: self.follows_list && !self.relays.is_empty(),

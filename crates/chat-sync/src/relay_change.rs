@@ -97,6 +97,7 @@ impl Wiring {
         if self.dials {
             // Waits for the connection that was closed last, if there was one.
             link.reopen().await;
+            self.no_longer_ask(link.url()).await;
             self.guard_link(link).await;
         }
     }

@@ -1,6 +1,6 @@
 //! The only file that knows everybody: who is told what, and how each part is started again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -35,6 +35,8 @@ pub(crate) struct Wiring {
     pub(crate) roster: Roster,
     /// Whether they are dialled.
     pub(crate) dials: bool,
+    /// Relays that are only asked for history keys, while there is none.
+    key_links: Vec<RelayLink>,
     /// Links that were in use; held while that is changed.
     pub(crate) spare: Mutex<BTreeMap<RelayUrl, RelayLink>>,
     /// What a link needs.
@@ -64,6 +66,7 @@ impl Wiring {
             .iter()
             .flat_map(|remote| remote.uri.relays().iter().cloned().map(RelayLink::new))
             .collect();
+        let key_links: Vec<RelayLink> = key_relays(config).into_iter().map(RelayLink::new).collect();
         let keeper = Keeper::new(roster.urls().into_iter().collect());
         let (reconciler, uploader, realtime) = (Reconciler::new(), Uploader::new(), Realtime::new());
         let (index, desk) = (EventIndex::new(config.store.clone()), StatusDesk::new());
@@ -94,6 +97,7 @@ impl Wiring {
             lists: config.reads_relay_list.then(ListReader::new),
             roster,
             dials: config.online,
+            key_links,
             spare: Mutex::default(),
             env: env.clone(),
             identity,
@@ -112,6 +116,9 @@ impl Wiring {
         wiring.guard_keeper(config, env).await;
         wiring.guard_lists(config, env).await;
         if config.online {
+            for link in wiring.key_links.clone() {
+                wiring.guard_key_link(link).await;
+            }
             for link in wiring.roster.links() {
                 wiring.guard_link(link).await;
             }
@@ -171,6 +178,7 @@ impl Wiring {
             },
             profile: config.profile,
             switches: self.switches.clone(),
+            witnesses: self.key_links.iter().map(|link| link.url().clone()).collect(),
             index: self.index.clone(),
             // The live subscription goes out before the comparison, so realtime is told first.
             facts: vec![
@@ -330,14 +338,43 @@ impl Wiring {
 
     /// Dials a relay of the account, and keeps it connected.
     pub(crate) async fn guard_link(&self, link: RelayLink) {
+        self.guard_link_for(link, self.watchers(), self.identity.clone()).await;
+    }
+
+    /// Dials a relay that is asked for history keys. That is nobody's business but the keeper's.
+    async fn guard_key_link(&self, link: RelayLink) {
+        let identity = Identity {
+            told: Outlet::empty(),
+            ..self.identity.clone()
+        };
+        self.guard_link_for(link, vec![self.keeper.links.clone()], identity)
+            .await;
+    }
+
+    /// Lets go of a relay that was only asked for history keys: from now on it is used like any other.
+    pub(crate) async fn no_longer_ask(&self, url: &RelayUrl) {
+        for link in self.key_links.iter().filter(|link| link.url() == url) {
+            let _ = self
+                .guardian
+                .send(supervision::Release(Role::Link(url.to_string())))
+                .await;
+            let _ = link.close();
+            let fact = LinkChanged {
+                link: link.clone(),
+                state: LinkState::Stopped,
+            };
+            let _ = self.keeper.links.send(fact).await;
+        }
+    }
+
+    async fn guard_link_for(&self, link: RelayLink, watchers: Vec<Outlet<LinkChanged>>, identity: Identity) {
         let role = Role::Link(link.url().to_string());
         let told = Inform {
             role: role.clone(),
             outlet: link.restarted(),
         };
         let _ = self.guardian.send(told).await;
-        let (env, identity, watchers) = (self.env.clone(), self.identity.clone(), self.watchers());
-        let switches = self.switches.clone();
+        let (env, switches) = (self.env.clone(), self.switches.clone());
         let constructor = move |lifeline| {
             RelayLinkActor::new(
                 env.runtime.clone(),
@@ -364,12 +401,25 @@ impl Wiring {
         }
         // Nothing is being changed any more.
         let _changes = self.spare.lock().await;
-        for link in self.roster.links() {
+        for link in self.roster.links().iter().chain(&self.key_links) {
             let role = Role::Link(link.url().to_string());
             let _ = self.guardian.send(supervision::Release(role)).await;
             let _ = link.close();
         }
     }
+}
+
+/// The relays that are asked for history keys and for nothing else: those that this run leaves out, when no key is known
+/// and one may be made.
+fn key_relays(config: &Config) -> BTreeSet<RelayUrl> {
+    let mut relays: BTreeSet<RelayUrl> = config.asked_for_keys.iter().cloned().collect();
+    relays.retain(|url| !config.relays.contains(url));
+    // Unreadable, it may hold no key: then asking costs a connection, and not asking a second key.
+    let keyless = config.store.keyrings().map_or(true, |known| known.is_empty());
+    if !config.online || config.relays.is_empty() || !keyless {
+        relays.clear();
+    }
+    relays
 }
 
 /// A board that has heard nothing yet. Links are dialled as soon as they start: until they say how they are, nobody

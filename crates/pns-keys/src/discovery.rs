@@ -7,8 +7,10 @@
 //! - A relay's answer has three values: it holds a keyring, it holds none, and no answer. Only a clean EOSE says
 //!   *none*, and only the second one, asked for at least [`ASK_AGAIN_AFTER`] after the first, makes it count.
 //! - [`SearchOutput::Create`] comes only when every configured relay has answered so, or at least two have and
-//!   [`TWO_RELAYS_WAIT`] has passed, or one has [`ALONE_ANSWERS`] times over ten minutes; never while a relay that was
-//!   asked for the first time may still be looking, and never for an empty set of relays.
+//!   [`TWO_RELAYS_WAIT`] has passed, or one has [`ALONE_ANSWERS`] times over ten minutes and the others were dialled once
+//!   more; never while a relay that was asked for the first time may still be looking, and never for an empty set of relays.
+//! - *Witnesses* are relays that are asked as well and count for nothing but what they hold: nothing is created before each
+//!   has said that it holds no keyring, could not be reached or asked, or had [`WITNESS_WAIT`].
 //! - It comes once. Until [`Discovery::resume`] there is no second one, and after [`Discovery::found`] there is none at
 //!   all.
 //! - A relay is asked again, after a growing pause, until it has answered; also when nothing is searched for any more,
@@ -28,6 +30,10 @@ pub const TWO_RELAYS_WAIT: Duration = Duration::from_secs(10);
 pub const ALONE_ANSWERS: usize = 3;
 /// A single relay's answers count when they are this far apart: three of them span ten minutes.
 const ALONE_APART: Duration = Duration::from_secs(5 * 60);
+/// How long a creation waits for a witness: a connection, and an answer as slow as that of F42.
+pub const WITNESS_WAIT: Duration = Duration::from_secs(20);
+/// How long a relay that was dialled once more may take: a connection (field guide 7) and an answer.
+const DIAL_WAIT: Duration = Duration::from_secs(30);
 /// A question with no reply for this long is *no answer*: twice what the slow relay of F42 takes.
 const SILENCE: Duration = Duration::from_secs(15);
 /// The pause before a relay that gave no answer is asked again doubles from the first to the second of these.
@@ -52,6 +58,8 @@ pub enum SearchAnswer {
 pub enum SearchOutput<R> {
     /// Ask this relay with a fresh subscription, in place of the one before.
     Ask(R),
+    /// Dial this relay now, whenever its next try would be: another one's word alone is about to count.
+    Dial(R),
     /// Create the account's first keyring, then call [`Discovery::found`], or [`Discovery::creation_failed`].
     Create,
 }
@@ -105,15 +113,27 @@ enum Phase {
 pub struct Discovery<R> {
     phase: Phase,
     relays: BTreeMap<R, Asked>,
+    /// When this search was begun.
+    since: Instant,
     /// When the first question of this search went out.
     began: Option<Instant>,
     /// The latest time anybody told.
     now: Instant,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact about a relay, independent of the others"
+)]
 #[derive(Debug, Default)]
 struct Asked {
+    /// Counts for nothing but what it holds.
+    witness: bool,
     connected: bool,
+    /// It was dialled, in vain.
+    unreachable: bool,
+    /// When it was dialled once more.
+    dialled: Option<Instant>,
     /// The last question was answered, so its subscription is live.
     open: bool,
     /// When to ask next; absent while a question is open or nothing more is to be asked.
@@ -140,18 +160,31 @@ impl<R: Ord + Clone> Discovery<R> {
         Self {
             phase: Phase::Searching,
             relays,
+            since: now,
             began: None,
             now,
         }
     }
 
+    /// Has these relays asked as well. Configured ones among them stay what they are.
+    pub fn with_witnesses(mut self, witnesses: impl IntoIterator<Item = R>) -> Self {
+        for relay in witnesses {
+            self.relays.entry(relay).or_insert_with(|| Asked {
+                witness: true,
+                ..Asked::default()
+            });
+        }
+        self
+    }
+
     /// The relays configured from now on. What the ones that stay have answered stays; a new one counts as
-    /// unconnected until [`Self::connected`].
+    /// unconnected until [`Self::connected`]. Witnesses stay, except those that are configured now.
     pub fn set_relays(&mut self, relays: BTreeSet<R>, now: Instant) {
         self.now = now;
-        self.relays.retain(|relay, _| relays.contains(relay));
+        self.relays
+            .retain(|relay, asked| asked.witness || relays.contains(relay));
         for relay in relays {
-            self.relays.entry(relay).or_default();
+            self.relays.entry(relay).or_default().witness = false;
         }
     }
 
@@ -160,9 +193,18 @@ impl<R: Ord + Clone> Discovery<R> {
         self.now = now;
         if let Some(asked) = self.relays.get_mut(relay) {
             asked.connected = true;
+            asked.unreachable = false;
             asked.open = false;
             asked.silent_at = None;
             asked.due = Some(now);
+        }
+    }
+
+    /// `relay` was dialled, and there is no connection.
+    pub fn unreachable(&mut self, relay: &R, now: Instant) {
+        self.now = now;
+        if let Some(asked) = self.relays.get_mut(relay) {
+            asked.unreachable = true;
         }
     }
 
@@ -234,10 +276,12 @@ impl<R: Ord + Clone> Discovery<R> {
             return;
         }
         self.phase = Phase::Searching;
-        self.began = None;
+        (self.since, self.began) = (now, None);
         for asked in self.relays.values_mut() {
             *asked = Asked {
+                witness: asked.witness,
                 connected: asked.connected,
+                unreachable: asked.unreachable,
                 due: asked.connected.then_some(now),
                 ..Asked::default()
             };
@@ -257,14 +301,18 @@ impl<R: Ord + Clone> Discovery<R> {
     /// How far the search is.
     pub fn progress(&self) -> SearchProgress {
         SearchProgress {
-            configured: self.relays.len(),
-            connected: self.relays.values().filter(|asked| asked.connected).count(),
-            empty: self
-                .relays
-                .values()
-                .filter(|asked| !asked.empty.is_empty())
-                .count(),
+            configured: self.configured().count(),
+            connected: self.configured().filter(|asked| asked.connected).count(),
+            empty: self.configured().filter(|asked| !asked.empty.is_empty()).count(),
         }
+    }
+
+    fn configured(&self) -> impl Iterator<Item = &Asked> {
+        self.relays.values().filter(|asked| !asked.witness)
+    }
+
+    fn witnesses(&self) -> impl Iterator<Item = &Asked> {
+        self.relays.values().filter(|asked| asked.witness)
     }
 
     /// Gives up on questions that were open too long, and notes the time.
@@ -290,6 +338,16 @@ impl<R: Ord + Clone> Discovery<R> {
             self.began.get_or_insert(now);
             return Some(SearchOutput::Ask(relay.clone()));
         }
+        if self.phase == Phase::Searching
+            && self.is_one_enough()
+            && let Some((relay, asked)) = self
+                .relays
+                .iter_mut()
+                .find(|(_, asked)| !asked.witness && !asked.connected && asked.dialled.is_none())
+        {
+            (asked.dialled, asked.unreachable) = (Some(now), false);
+            return Some(SearchOutput::Dial(relay.clone()));
+        }
         if self.phase == Phase::Searching && self.is_certain() {
             self.phase = Phase::Creating;
             return Some(SearchOutput::Create);
@@ -299,32 +357,68 @@ impl<R: Ord + Clone> Discovery<R> {
 
     /// When to call [`Self::handle_timeout`] next.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let searching = self.phase == Phase::Searching;
         let others = self.began.map(|began| began + TWO_RELAYS_WAIT);
-        let others = others.filter(|at| self.phase == Phase::Searching && *at > self.now);
+        let witnesses = self.witnesses().any(|asked| !asked.has_spoken());
+        let witnesses = witnesses.then_some(self.since + WITNESS_WAIT);
+        let dialled = self.relays.values().filter_map(|asked| asked.dialled);
+        let waits = others.into_iter().chain(witnesses);
+        let waits = waits.chain(dialled.map(|at| at + DIAL_WAIT));
         self.relays
             .values()
             .flat_map(|asked| [asked.due, asked.silent_at])
             .flatten()
-            .chain(others)
+            .chain(waits.filter(|at| searching && *at > self.now))
             .min()
     }
 
     fn is_certain(&self) -> bool {
-        let relays = || self.relays.values();
-        if relays().any(|asked| asked.silent_at.is_some() && !asked.heard) {
+        if self
+            .relays
+            .values()
+            .any(|asked| asked.silent_at.is_some() && !asked.heard)
+        {
             return false;
         }
-        let empty = relays().filter(|asked| !asked.empty.is_empty()).count();
+        if self.now < self.since + WITNESS_WAIT && self.witnesses().any(|asked| !asked.has_spoken()) {
+            return false;
+        }
+        let empty = self.empty();
         let waited = self
             .began
             .is_some_and(|began| self.now >= began + TWO_RELAYS_WAIT);
-        (empty > 0 && empty == self.relays.len())
+        (empty > 0 && empty == self.configured().count())
             || (empty >= 2 && waited)
-            || relays().any(|asked| asked.empty.len() >= ALONE_ANSWERS)
+            || (self.is_one_enough() && self.configured().all(|asked| asked.is_heard_out(self.now)))
+    }
+
+    /// How many relays are known to hold none.
+    fn empty(&self) -> usize {
+        self.configured().filter(|asked| !asked.empty.is_empty()).count()
+    }
+
+    /// One relay has said so often that it holds none that its word counts alone.
+    fn is_one_enough(&self) -> bool {
+        self.empty() < self.configured().count()
+            && self.configured().any(|asked| asked.empty.len() >= ALONE_ANSWERS)
     }
 }
 
 impl Asked {
+    /// A witness has said that it holds none, or can't be asked.
+    fn has_spoken(&self) -> bool {
+        !self.empty.is_empty() || self.failures > 0 || (self.unreachable && !self.connected)
+    }
+
+    /// It is not saying anything just now, and was dialled once more if it was away.
+    fn is_heard_out(&self, now: Instant) -> bool {
+        if self.connected {
+            self.silent_at.is_none() && self.half.is_none()
+        } else {
+            self.unreachable || self.dialled.is_some_and(|at| now >= at + DIAL_WAIT)
+        }
+    }
+
     fn answer(&mut self, ask_next: Option<Instant>) {
         self.heard = true;
         self.open = true;

@@ -5,6 +5,7 @@ struct Search {
     core: Discovery<&'static str>,
     start: Instant,
     asked: BTreeMap<&'static str, Vec<u64>>,
+    dialled: Vec<(&'static str, u64)>,
     created_at: Option<u64>,
     second: u64,
 }
@@ -18,6 +19,7 @@ impl Search {
             core,
             start,
             asked: BTreeMap::new(),
+            dialled: Vec::new(),
             created_at: None,
             second: 0,
         }
@@ -58,6 +60,7 @@ impl Search {
             while let Some(output) = self.core.poll_output() {
                 match output {
                     SearchOutput::Ask(relay) => self.asked.entry(relay).or_default().push(self.second),
+                    SearchOutput::Dial(relay) => self.dialled.push((relay, self.second)),
                     SearchOutput::Create => {
                         assert_eq!(self.created_at, None, "one creation at a time");
                         self.created_at = Some(self.second);
@@ -160,11 +163,86 @@ fn a_silent_relay_alone_never_leads_to_a_keyring() {
 }
 
 #[test]
-fn one_relay_of_two_takes_three_answers_over_ten_minutes() {
+fn one_relay_of_two_takes_three_answers_over_ten_minutes_and_a_last_dial_of_the_other() {
+    let third = 4 + 304 + 304;
     let mut search = Search::among(&["a", "away"]).connect(&["a"]);
-    let created = search.run(4 + 304 + 304, |_, since, _| quickly(since));
-    assert_eq!(created, Some(4 + 304 + 304));
+    assert_eq!(search.run(third, |_, since, _| quickly(since)), None);
     assert_eq!(search.asked["a"].len(), 6);
+    assert_eq!(search.dialled, [("away", third)], "it waited for its next try");
+    assert_eq!(search.run(third + 60, |_, since, _| quickly(since)), Some(third + 30));
+
+    let mut search = Search::among(&["a", "away"]).connect(&["a"]);
+    search.run(third, |_, since, _| quickly(since));
+    search.core.unreachable(&"away", search.now());
+    let created = search.run(third + 60, |_, since, _| quickly(since));
+    assert_eq!(created, Some(third + 1), "it is known sooner that there is nobody");
+}
+
+#[test]
+fn a_relay_that_answers_the_last_dial_is_heard_out() {
+    let third = 4 + 304 + 304;
+    for holds in [false, true] {
+        let mut search = Search::among(&["a", "back"]).connect(&["a"]);
+        search.run(third, |_, since, _| quickly(since));
+        search.run(third + 8, |_, since, _| quickly(since));
+        let mut search = search.connect(&["back"]);
+        let created = search.run(third + 600, |relay, since, _| match relay {
+            "back" if holds => (since == 8).then_some(SearchAnswer::Found),
+            "back" => (since == 8).then_some(SearchAnswer::Empty),
+            _ => quickly(since),
+        });
+        assert_eq!(created, (!holds).then_some(third + 9 + 18), "both have answered twice");
+    }
+}
+
+#[test]
+fn a_witness_that_holds_the_keyring_is_waited_for() {
+    let mut search = Search::among(&["other"]);
+    search.core = search.core.with_witnesses(["saved"]);
+    let mut search = search.connect(&["other"]);
+    assert_eq!(search.run(14, |_, since, _| quickly(since)), None, "it may be slow to connect");
+    let mut search = search.connect(&["saved"]);
+    let created = search.run(3_600, |relay, since, _| match relay {
+        "saved" => (since == 4).then_some(SearchAnswer::Found),
+        _ => quickly(since),
+    });
+    assert_eq!(created, None);
+    assert!(search.core.is_settled());
+}
+
+#[test]
+fn a_witness_that_holds_none_counts_for_nothing_else() {
+    let mut search = Search::among(&["other", "away"]);
+    search.core = search.core.with_witnesses(["saved", "other"]);
+    let mut search = search.connect(&["other", "saved"]);
+    assert_eq!(search.core.progress().configured, 2);
+    assert_eq!(
+        search.run(300, |_, since, _| quickly(since)),
+        None,
+        "one of two relays has answered"
+    );
+    let mut search = search.connect(&["away"]);
+    assert_eq!(search.run(600, |_, since, _| quickly(since)), Some(305));
+}
+
+#[test]
+fn a_witness_that_is_away_or_says_nothing_is_not_waited_for_for_ever() {
+    let among = || {
+        let mut search = Search::among(&["other"]);
+        search.core = search.core.with_witnesses(["saved"]);
+        search.connect(&["other"])
+    };
+    assert_eq!(among().run(60, |_, since, _| quickly(since)), Some(20), "nothing is heard of it");
+    let mut search = among();
+    search.run(6, |_, since, _| quickly(since));
+    search.core.unreachable(&"saved", search.now());
+    assert_eq!(search.run(60, |_, since, _| quickly(since)), Some(7), "nobody is there");
+    let mut search = among().connect(&["saved"]);
+    let created = search.run(60, |relay, since, _| match relay {
+        "saved" => (since == 1).then_some(SearchAnswer::NoAnswer),
+        _ => quickly(since),
+    });
+    assert_eq!(created, Some(4), "it does not say");
 }
 
 #[test]

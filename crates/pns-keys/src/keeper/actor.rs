@@ -1,6 +1,6 @@
 //! The actor: carries out what the cores decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use event_index::IndexError;
 use futures_util::lock::Mutex;
 use nostr::event::EventId;
 use nostr::key::PublicKey;
-use relay_link::{ClientFrame, RelayUrl, SubId};
+use relay_link::{ClientFrame, RelayLink, RelayUrl, SubId};
 use supervision::{Env, Lifeline, Turned};
 use zeroize::Zeroizing;
 
@@ -55,6 +55,10 @@ pub(super) struct KeeperActor {
     pub(super) publisher: Publisher<RelayUrl>,
     pub(super) places: Places,
     pub(super) relays: BTreeMap<RelayUrl, Connected>,
+    /// Every link that was heard of.
+    pub(super) links: BTreeMap<RelayUrl, RelayLink>,
+    /// Relays that were dialled in vain.
+    pub(super) unreachable: BTreeSet<RelayUrl>,
     /// Absent until the saved keyrings were read: nothing may be searched for before.
     pub(super) discovery: Option<Discovery<RelayUrl>>,
     /// Why the store could not be read, or no keyring could be created.
@@ -88,6 +92,8 @@ impl KeeperActor {
             publisher: Publisher::new(),
             places: Places::default(),
             relays: BTreeMap::new(),
+            links: BTreeMap::new(),
+            unreachable: BTreeSet::new(),
             discovery: None,
             trouble: None,
             create_at: None,
@@ -143,12 +149,16 @@ impl KeeperActor {
 
     fn loaded(&mut self, saved: Shelf, keys: KeySet, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
-        let mut discovery = Discovery::new(self.outlets.relays(), now);
+        let mut discovery =
+            Discovery::new(self.outlets.relays(), now).with_witnesses(self.parts.witnesses.iter().cloned());
         if !saved.is_empty() {
             discovery.found();
         }
         for relay in self.relays.keys() {
             discovery.connected(relay, now);
+        }
+        for relay in &self.unreachable {
+            discovery.unreachable(relay, now);
         }
         (self.shelf, self.keys, self.discovery) = (saved, Arc::new(keys), Some(discovery));
         self.trouble = None;
@@ -176,6 +186,12 @@ impl KeeperActor {
         while let Some(output) = self.discovery.as_mut().and_then(Discovery::poll_output) {
             match output {
                 SearchOutput::Ask(relay) => self.ask(&relay, now),
+                SearchOutput::Dial(relay) => {
+                    if let Some(link) = self.links.get(&relay) {
+                        // One that is being started again dials by itself.
+                        let _ = link.redial();
+                    }
+                }
                 SearchOutput::Create => self.create(ctx),
             }
         }

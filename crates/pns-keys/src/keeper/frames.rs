@@ -18,11 +18,13 @@ impl Handler<LinkChanged> for KeeperActor {
         let relay = link.url().clone();
         let now = self.env.clock.now();
         let known = self.relays.get(&relay).map(|connected| connected.connection);
+        self.links.entry(relay.clone()).or_insert_with(|| link.clone());
         match state {
             // The same snapshot again.
             LinkState::Connected { connection } if known == Some(connection) => return,
             LinkState::Connected { connection } => {
                 self.disconnected(&relay, now);
+                self.unreachable.remove(&relay);
                 self.relays
                     .insert(relay.clone(), Connected::new(link, connection));
                 self.publisher.connected(&relay);
@@ -30,8 +32,13 @@ impl Handler<LinkChanged> for KeeperActor {
                     discovery.connected(&relay, now);
                 }
             }
-            LinkState::Connecting | LinkState::Waiting { .. } | LinkState::Resting | LinkState::Stopped => {
+            LinkState::Connecting | LinkState::Resting => self.disconnected(&relay, now),
+            LinkState::Waiting { .. } | LinkState::Stopped => {
                 self.disconnected(&relay, now);
+                self.unreachable.insert(relay.clone());
+                if let Some(discovery) = &mut self.discovery {
+                    discovery.unreachable(&relay, now);
+                }
             }
         }
         self.drive(ctx);

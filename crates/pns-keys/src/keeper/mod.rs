@@ -81,6 +81,9 @@ pub struct KeeperParts {
     /// Whether keyrings are sent to relays, and a first one may be created. While not, the account is locked until
     /// somebody else made one.
     pub switches: Switchboard,
+    /// Relays that are not configured and are asked all the same before a first keyring is created. Their links are
+    /// heard of like the others; they are sent keyrings too.
+    pub witnesses: BTreeSet<RelayUrl>,
     /// Where keyrings are saved and read.
     pub index: EventIndex,
     /// Who is told about keys.

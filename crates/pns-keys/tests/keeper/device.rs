@@ -98,6 +98,7 @@ impl Device {
         let parts = KeeperParts {
             profile: pns_keys::Profile::Routstr,
             switches: supervision::Switchboard::default(),
+            witnesses: BTreeSet::new(),
             signer: Arc::<TestSigner>::clone(&signer),
             index: index.clone(),
             facts: vec![outlet],
