@@ -56,6 +56,16 @@ impl Device {
         self.disk.clone()
     }
 
+    /// A second device that begins with everything that is on the disk of this one, drafts and keys among it: a restored
+    /// backup, or a copied data directory.
+    pub(crate) fn cloned(&self) -> Self {
+        Self {
+            disk: self.disk.after_power_cut(|_| true),
+            key: self.key.clone(),
+            relays: self.relays.clone(),
+        }
+    }
+
     /// The device as it starts after a power cut that took everything its disk had not promised.
     pub(crate) fn after_power_cut(self) -> Self {
         let disk = self.disk.after_power_cut(|_| false);

@@ -4,6 +4,7 @@
 mod at_rest;
 mod auth;
 mod bench;
+mod clones;
 mod closed_keyrings;
 mod converges;
 mod deaths;

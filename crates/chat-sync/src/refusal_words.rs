@@ -159,7 +159,8 @@ mod tests {
     ];
 
     /// What the program finds out by itself.
-    const FOUND: [&str; 5] = [
+    const FOUND: [&str; 6] = [
+        "too large for this relay: 65973 bytes, and it takes less than 65536; not sent",
         FORGOT_ONCE,
         FORGETS,
         "the relay closed the connection twice when this event of 65973 bytes was sent",
@@ -180,13 +181,46 @@ mod tests {
         assert_eq!(rows, said);
     }
 
+    /// The place of a class in `SAID`. A class that is added has none, and does not compile until it is on the page.
+    fn place(class: OkClass, names_size: bool) -> usize {
+        match class {
+            OkClass::Stored => 0,
+            OkClass::Pause => 1,
+            OkClass::NeedsAuth => 2,
+            OkClass::Temporary => 3,
+            OkClass::Clock(ClockRefusal::Late) => 4,
+            OkClass::Clock(ClockRefusal::Early) => 5,
+            OkClass::OurBug => 6,
+            OkClass::PermanentHere if names_size => 7,
+            OkClass::PermanentHere => 8,
+            OkClass::Settled => 9,
+        }
+    }
+
+    /// The same for what the program finds out, in `FOUND` behind the first, which is said like the relay's own words.
+    fn own_place(own: Own) -> usize {
+        match own {
+            Own::ForgotOnce => 1,
+            Own::Forgets => 2,
+            Own::ClosedTwice => 3,
+            Own::NoAnswer => 4,
+            Own::GivenUp => 5,
+        }
+    }
+
     #[test]
-    fn every_class_has_a_sentence_of_its_own() {
-        let sentences: std::collections::BTreeSet<String> = SAID
-            .iter()
-            .chain(&FOUND)
-            .map(|reason| refusal_words("nos.lol", reason))
-            .collect();
-        assert_eq!(sentences.len(), SAID.len() + FOUND.len());
+    fn every_class_is_on_the_page_with_a_sentence_of_its_own() {
+        for (at, reason) in SAID.iter().enumerate() {
+            let class = OkClass::classify(false, reason);
+            assert_eq!(place(class, OkClass::names_size(reason)), at, "{reason}");
+        }
+        for (at, reason) in FOUND.iter().enumerate() {
+            assert_eq!(Own::of(reason).map_or(0, own_place), at, "{reason}");
+        }
+        let all = || SAID.iter().chain(&FOUND);
+        let sentences: std::collections::BTreeSet<String> =
+            all().map(|reason| refusal_words("nos.lol", reason)).collect();
+        assert_eq!(sentences.len(), SAID.len() + FOUND.len() - 1, "not sent is as good as refused");
+        assert!(all().all(|reason| !refusal_brief(reason).is_empty()));
     }
 }

@@ -167,6 +167,7 @@ impl<R: Ord + Clone> Discovery<R> {
     }
 
     /// Has these relays asked as well. Configured ones among them stay what they are.
+    #[must_use]
     pub fn with_witnesses(mut self, witnesses: impl IntoIterator<Item = R>) -> Self {
         for relay in witnesses {
             self.relays.entry(relay).or_insert_with(|| Asked {

@@ -156,7 +156,7 @@ impl UploaderActor {
     /// What waited while nothing was sent goes out.
     fn turned(&mut self, turned: Turned, ctx: &mut Context<Self>) {
         if turned.any(|on| on.uploads) && turned.now.uploads {
-            self.seal(0, ctx);
+            self.seal(ctx);
             self.sign(ctx);
             self.settle_all(ctx);
         }

@@ -1,6 +1,6 @@
 //! `chats delete`: preview, confirmation, exit codes, and who still serves what.
 
-use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
+use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig, Fault, Proxy, Taking};
 use serde_json::{Value, json};
 
 use crate::program::Home;
@@ -124,6 +124,44 @@ fn a_relay_that_is_not_reached_is_named_and_told_later() {
         (&json!(NOBODY), &json!(1)),
         "the deletion waits for it: {queue}"
     );
+}
+
+#[test]
+fn a_relay_that_goes_on_serving_what_was_deleted_is_named_in_words_and_in_json() {
+    let (honest, stubborn) = (relay(), relay());
+    let doors = [&stubborn, &stubborn].map(|relay| Proxy::start(&relay.url(), Fault::None).unwrap());
+    // One says yes to the deletion and forgets it, the other refuses it; both go on serving.
+    let urls = [honest.url(), doors[0].url(), doors[1].url()];
+    let home = device(&[&urls[0], &urls[1], &urls[2]]);
+    home.run(&["sync"]).succeeded();
+    doors[0].set_taking(Taking::Forgets);
+    doors[1].set_taking(Taking::RefusesKind(5));
+
+    let ended = home.run(&["chats", "delete", "talk", "--yes", "--json"]);
+    ended.refused(3, "still serves 3");
+    let deleted = ended.json();
+    assert_eq!(
+        (&deleted["complete"], &deleted["messages"]),
+        (&json!(false), &json!(3)),
+        "{deleted}"
+    );
+    let relays = deleted["relays"].as_array().unwrap();
+    let of = |url: &str| relays.iter().find(|relay| relay["url"] == url).unwrap();
+    for (url, told, serves) in [
+        (&urls[0], "accepted", 0),
+        (&urls[1], "accepted", 3),
+        (&urls[2], "refused", 3),
+    ] {
+        let one = of(url);
+        assert_eq!((&one["deletions"], &one["serves"]), (&json!(told), &json!(serves)), "{one}");
+    }
+    assert_eq!(of(&urls[2])["reason"], "blocked: event kind is blocked by relay");
+    assert_eq!(conversations(&home), ["other"]);
+    // Nothing comes back, however often it is compared with those that serve it.
+    for _ in 0..2 {
+        home.run(&["sync"]);
+        assert_eq!(conversations(&home), ["other"]);
+    }
 }
 
 #[test]
