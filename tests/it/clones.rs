@@ -60,7 +60,10 @@ fn a_cloned_device_that_sends_the_same_drafts_makes_no_message_twice() {
             for device in [&copy, &original, &copy] {
                 assert!(device.sync().await.unwrap().complete);
             }
-            assert!((8..=16).contains(&envelopes(&relay)), "both sent theirs, or one was quicker");
+            assert!(
+                (8..=16).contains(&envelopes(&relay)),
+                "both sent theirs, or one was quicker"
+            );
             // Importing the same file again adds nothing, whoever sealed it first.
             let again = copy.import(export(), |_| ()).await.unwrap();
             assert_eq!(again.added, 0, "{again:?}");

@@ -17,7 +17,8 @@ use supervision::{Entropy, SeededEntropy};
 
 use crate::bench::{Device, NOW, assert_level, over_seeds, simulate, write};
 use crate::keyring_lab::{
-    A_WHILE, ONE, Slow, TWO, keyrings, made_elsewhere, network, start, start_as, texts, until, written_elsewhere,
+    A_WHILE, ONE, Slow, TWO, keyrings, made_elsewhere, network, start, start_as, texts, until,
+    written_elsewhere,
 };
 use crate::signers::{Asked, Handheld, Mood, PATIENCE_OF_SIGNERS, local, raw};
 
@@ -300,9 +301,21 @@ fn relays_that_a_run_leaves_out_are_asked_before_a_first_keyring_is_made() {
             assert!(engine.sync().await.unwrap().complete);
             tokio::time::sleep(A_WHILE).await;
 
-            assert_eq!(keyrings(&[&saved, &other]), BTreeSet::from([event.id]), "no second one");
-            assert_eq!(keyrings(&[&other]).len(), 1, "where messages are their keyring is");
-            assert_eq!((other.len(), saved.len()), (3, 2), "nothing else went to the saved one");
+            assert_eq!(
+                keyrings(&[&saved, &other]),
+                BTreeSet::from([event.id]),
+                "no second one"
+            );
+            assert_eq!(
+                keyrings(&[&other]).len(),
+                1,
+                "where messages are their keyring is"
+            );
+            assert_eq!(
+                (other.len(), saved.len()),
+                (3, 2),
+                "nothing else went to the saved one"
+            );
             assert_eq!(texts(&engine, "groceries").await, written);
             assert_eq!(engine.status().relays.len(), 1);
         });
@@ -334,7 +347,11 @@ fn a_relay_that_comes_back_while_its_next_try_is_far_off_is_dialled_before_anoth
             let engine = start(Device::new(&[ONE, TWO]).config(), seed, 0, both).await;
             let written = write(&engine, "groceries", 2).await;
             tokio::time::sleep(Duration::from_secs(540 + 3 * seed)).await;
-            assert_eq!(keyrings(&[&relays[0], &relays[1]]).len(), 1, "nothing is certain so far");
+            assert_eq!(
+                keyrings(&[&relays[0], &relays[1]]).len(),
+                1,
+                "nothing is certain so far"
+            );
             relays[1].up();
             tokio::time::sleep(A_WHILE).await;
             assert_eq!(keyrings(&[&relays[0], &relays[1]]), BTreeSet::from([event.id]));

@@ -220,7 +220,11 @@ mod tests {
         let all = || SAID.iter().chain(&FOUND);
         let sentences: std::collections::BTreeSet<String> =
             all().map(|reason| refusal_words("nos.lol", reason)).collect();
-        assert_eq!(sentences.len(), SAID.len() + FOUND.len() - 1, "not sent is as good as refused");
+        assert_eq!(
+            sentences.len(),
+            SAID.len() + FOUND.len() - 1,
+            "not sent is as good as refused"
+        );
         assert!(all().all(|reason| !refusal_brief(reason).is_empty()));
     }
 }

@@ -338,7 +338,8 @@ impl Wiring {
 
     /// Dials a relay of the account, and keeps it connected.
     pub(crate) async fn guard_link(&self, link: RelayLink) {
-        self.guard_link_for(link, self.watchers(), self.identity.clone()).await;
+        self.guard_link_for(link, self.watchers(), self.identity.clone())
+            .await;
     }
 
     /// Dials a relay that is asked for history keys. That is nobody's business but the keeper's.

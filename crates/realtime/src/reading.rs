@@ -197,7 +197,15 @@ mod tests {
         let content = String::from_utf8(rumor).unwrap();
         let (at, kind) = (Timestamp::from(1_789_000_000), Kind::Custom(1080));
         let id = nostr::event::EventId::compute(author, &at, &kind, &Tags::new(), &content);
-        Event::new(id, *author, at, kind, [], content, Signature::from_byte_array([1; 64]))
+        Event::new(
+            id,
+            *author,
+            at,
+            kind,
+            [],
+            content,
+            Signature::from_byte_array([1; 64]),
+        )
     }
 
     #[test]
@@ -231,7 +239,9 @@ mod tests {
                 let mut sealed = Some(SealedDraft { local, event });
                 let mut seal = |step| {
                     if step == sealed_after {
-                        store.commit_sealed(sealed.take().into_iter().collect(), &[]).unwrap();
+                        store
+                            .commit_sealed(sealed.take().into_iter().collect(), &[])
+                            .unwrap();
                     }
                 };
 
@@ -245,7 +255,10 @@ mod tests {
                 let mut library = reading.library;
                 assert_eq!(library.message_count(), 1, "sealed after step {sealed_after}");
                 // What the uploader says about it comes later.
-                assert_eq!(library.rename(MessageId::Local(*local.as_bytes()), id, 1_789_000_000), Some(id));
+                assert_eq!(
+                    library.rename(MessageId::Local(*local.as_bytes()), id, 1_789_000_000),
+                    Some(id)
+                );
                 assert_eq!(library.message_count(), 1);
             }
         });

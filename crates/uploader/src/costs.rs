@@ -233,9 +233,15 @@ fn sealing_a_draft_costs_the_same_however_many_wait() {
         let sealed = seal_all(&store, UNIX);
         assert_eq!(sealed.len() as u32, waiting);
         assert!(sealed.is_sorted(), "in their order");
-        assert_eq!((sealed[0], sealed[sealed.len() - 1]), (UNIX - u64::from(waiting) / 100, UNIX - 1));
+        assert_eq!(
+            (sealed[0], sealed[sealed.len() - 1]),
+            (UNIX - u64::from(waiting) / 100, UNIX - 1)
+        );
         let rows = store.rows_scanned() - before;
-        assert!(rows <= 2 * u64::from(waiting), "{rows} rows read for {waiting} drafts");
+        assert!(
+            rows <= 2 * u64::from(waiting),
+            "{rows} rows read for {waiting} drafts"
+        );
     }
 }
 
@@ -251,7 +257,10 @@ fn what_fills_the_window_again_and_again_is_not_counted_again() {
     let before = store.rows_scanned();
     let sealed = seal_all(&store, UNIX);
     let seconds: std::collections::BTreeSet<u64> = sealed.iter().copied().collect();
-    assert!(sealed.is_sorted() && seconds.len() == 10, "a hundred in each second: {seconds:?}");
+    assert!(
+        sealed.is_sorted() && seconds.len() == 10,
+        "a hundred in each second: {seconds:?}"
+    );
     let rows = store.rows_scanned() - before;
     // The window once, and for each second that passes a batch that is read and what that second holds.
     assert!(rows <= 30_100 + 1_000 + 11 * 500, "{rows} rows read");
@@ -274,7 +283,9 @@ fn writing_by_hand_does_not_count_the_window_for_every_message() {
         let (local, _, second) = pending.take_level(&mut times).ready.remove(0);
         assert_eq!(second, UNIX);
         let event = event_at(u64::from(number), second);
-        store.commit_sealed(vec![SealedDraft { local, event }], &[]).unwrap();
+        store
+            .commit_sealed(vec![SealedDraft { local, event }], &[])
+            .unwrap();
     }
     let rows = store.rows_scanned() - before;
     assert!(rows <= 50 * 60, "{rows} rows read for 50 messages");

@@ -284,7 +284,11 @@ impl Pending {
                 _ => None,
             };
             match parent.filter(|parent| here.contains(parent) && !self.known.contains_key(parent)) {
-                Some(parent) => self.blocked.entry(parent).or_default().push((place, local, message)),
+                Some(parent) => self
+                    .blocked
+                    .entry(parent)
+                    .or_default()
+                    .push((place, local, message)),
                 None => self.free.push((place, local, message)),
             }
         }
@@ -325,7 +329,10 @@ impl Pending {
         }
         if now.is_empty() {
             // Parents in a circle cannot come from a person; cut it rather than wait for ever.
-            now = std::mem::take(&mut self.blocked).into_values().flatten().collect();
+            now = std::mem::take(&mut self.blocked)
+                .into_values()
+                .flatten()
+                .collect();
         }
         now.sort_by_key(|(place, ..)| *place);
         self.taken = now.iter().map(|(_, local, _)| *local).collect();

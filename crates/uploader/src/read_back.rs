@@ -299,7 +299,10 @@ mod tests {
         let answer = reading.ended(later);
         assert_eq!((answer.present, answer.absent), (vec![row(2)], vec![]));
         let again = reading.next(later + Duration::from_secs(60), sub);
-        assert!(matches!(again, Some(Ok((_, ids))) if ids == [row(1).id]), "it is asked again");
+        assert!(
+            matches!(again, Some(Ok((_, ids))) if ids == [row(1).id]),
+            "it is asked again"
+        );
     }
 
     #[test]

@@ -153,7 +153,11 @@ fn a_relay_that_goes_on_serving_what_was_deleted_is_named_in_words_and_in_json()
         (&urls[2], "refused", 3),
     ] {
         let one = of(url);
-        assert_eq!((&one["deletions"], &one["serves"]), (&json!(told), &json!(serves)), "{one}");
+        assert_eq!(
+            (&one["deletions"], &one["serves"]),
+            (&json!(told), &json!(serves)),
+            "{one}"
+        );
     }
     assert_eq!(of(&urls[2])["reason"], "blocked: event kind is blocked by relay");
     assert_eq!(conversations(&home), ["other"]);

@@ -169,13 +169,20 @@ fn one_relay_of_two_takes_three_answers_over_ten_minutes_and_a_last_dial_of_the_
     assert_eq!(search.run(third, |_, since, _| quickly(since)), None);
     assert_eq!(search.asked["a"].len(), 6);
     assert_eq!(search.dialled, [("away", third)], "it waited for its next try");
-    assert_eq!(search.run(third + 60, |_, since, _| quickly(since)), Some(third + 30));
+    assert_eq!(
+        search.run(third + 60, |_, since, _| quickly(since)),
+        Some(third + 30)
+    );
 
     let mut search = Search::among(&["a", "away"]).connect(&["a"]);
     search.run(third, |_, since, _| quickly(since));
     search.core.unreachable(&"away", search.now());
     let created = search.run(third + 60, |_, since, _| quickly(since));
-    assert_eq!(created, Some(third + 1), "it is known sooner that there is nobody");
+    assert_eq!(
+        created,
+        Some(third + 1),
+        "it is known sooner that there is nobody"
+    );
 }
 
 #[test]
@@ -191,7 +198,11 @@ fn a_relay_that_answers_the_last_dial_is_heard_out() {
             "back" => (since == 8).then_some(SearchAnswer::Empty),
             _ => quickly(since),
         });
-        assert_eq!(created, (!holds).then_some(third + 9 + 18), "both have answered twice");
+        assert_eq!(
+            created,
+            (!holds).then_some(third + 9 + 18),
+            "both have answered twice"
+        );
     }
 }
 
@@ -200,7 +211,11 @@ fn a_witness_that_holds_the_keyring_is_waited_for() {
     let mut search = Search::among(&["other"]);
     search.core = search.core.with_witnesses(["saved"]);
     let mut search = search.connect(&["other"]);
-    assert_eq!(search.run(14, |_, since, _| quickly(since)), None, "it may be slow to connect");
+    assert_eq!(
+        search.run(14, |_, since, _| quickly(since)),
+        None,
+        "it may be slow to connect"
+    );
     let mut search = search.connect(&["saved"]);
     let created = search.run(3_600, |relay, since, _| match relay {
         "saved" => (since == 4).then_some(SearchAnswer::Found),
@@ -232,11 +247,19 @@ fn a_witness_that_is_away_or_says_nothing_is_not_waited_for_for_ever() {
         search.core = search.core.with_witnesses(["saved"]);
         search.connect(&["other"])
     };
-    assert_eq!(among().run(60, |_, since, _| quickly(since)), Some(20), "nothing is heard of it");
+    assert_eq!(
+        among().run(60, |_, since, _| quickly(since)),
+        Some(20),
+        "nothing is heard of it"
+    );
     let mut search = among();
     search.run(6, |_, since, _| quickly(since));
     search.core.unreachable(&"saved", search.now());
-    assert_eq!(search.run(60, |_, since, _| quickly(since)), Some(7), "nobody is there");
+    assert_eq!(
+        search.run(60, |_, since, _| quickly(since)),
+        Some(7),
+        "nobody is there"
+    );
     let mut search = among().connect(&["saved"]);
     let created = search.run(60, |relay, since, _| match relay {
         "saved" => (since == 1).then_some(SearchAnswer::NoAnswer),
