@@ -160,11 +160,14 @@ pub(crate) struct Login {
     /// Show a QR code for a remote signer to scan
     #[arg(long, group = "means")]
     pub(crate) qr: bool,
+    /// Log in on the page, with an extension of the browser that holds the key (NIP-07)
+    #[arg(long, group = "means")]
+    pub(crate) extension: bool,
     /// Where the signer that scans the QR code is met
     #[arg(long, value_name = "URL", requires = "qr", action = ArgAction::Append)]
     pub(crate) signer_relay: Vec<RelayUrl>,
     /// Read the passphrase of an encrypted key from this file
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["new", "bunker", "qr"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["new", "bunker", "qr", "extension"])]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// How history keys are derived [default: routstr, or what was chosen before]; `nip-pns` shares the history with
     /// other clients of that draft

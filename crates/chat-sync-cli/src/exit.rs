@@ -33,6 +33,9 @@ pub(crate) enum Failure {
     /// A passphrase or an account that does not belong here.
     #[error("{0}")]
     WrongKey(String),
+    /// What was named is not there, any more.
+    #[error("{0}")]
+    Gone(String),
     /// Another process holds the store.
     #[error("{0}")]
     InUse(String),
@@ -72,7 +75,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::ReaderGone => 0,
-            Self::Failed(_) | Self::Import(_) | Self::Lab(_) => 1,
+            Self::Failed(_) | Self::Gone(_) | Self::Import(_) | Self::Lab(_) => 1,
             Self::Usage(_) => 2,
             Self::Partly(_) => 3,
             Self::InUse(_) => 11,

@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, RemoteLogin};
 use crate::key_home::{KeyHome, KeyHomeError, NoVault, Vault};
-use crate::login::{Login, LoginMethod};
+use crate::extension::Extension;
+use crate::login::{Login, LoginMethod, Reached};
 use crate::relay_list::RelayList;
 use crate::relays;
 
@@ -58,6 +59,8 @@ pub struct Account {
     pub signer: Arc<dyn Signer>,
     /// Where `signer` is, when it is not here.
     pub remote: Option<RemoteLogin>,
+    /// Where `signer` is, when it is in a browser.
+    pub extension: Option<Extension>,
     /// Everything that is kept of it.
     pub store: Arc<Store>,
     /// The relays it is kept level with: the saved ones, then those that its relay list (NIP-65) adds.
@@ -360,7 +363,11 @@ impl DataDir {
             .map(Zeroizing::new)
             .ok_or(DataDirError::BadLogin)?;
         let login = Login::from_record(public_key, &record).ok_or(DataDirError::BadLogin)?;
-        let (signer, remote) = login.signer(entropy);
+        let Reached {
+            signer,
+            remote,
+            extension,
+        } = login.signer(entropy);
         let relays = relays::in_use(&store)?;
         let texts: Vec<String> = relays.iter().map(ToString::to_string).collect();
         // A relay that is no longer used, or was used for one run only, keeps nothing waiting.
@@ -372,6 +379,7 @@ impl DataDir {
             profile: login.profile.unwrap_or(Profile::Routstr),
             signer,
             remote,
+            extension,
             store: Arc::new(store),
             relays,
             asked_for_keys: Vec::new(),

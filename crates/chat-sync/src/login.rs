@@ -11,6 +11,7 @@ use supervision::Entropy;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::RemoteLogin;
+use crate::extension::Extension;
 
 /// How the account's key is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub enum LoginMethod {
     Mnemonic,
     /// The key is at a remote signer (NIP-46).
     RemoteSigner,
+    /// The key is in an extension of a browser (NIP-07), reached through the page.
+    Extension,
     /// There is no account key here: a key card gave the history keys.
     HistoryKeys,
 }
@@ -36,6 +39,7 @@ impl LoginMethod {
             Self::EncryptedKey => "encrypted-key",
             Self::Mnemonic => "mnemonic",
             Self::RemoteSigner => "remote-signer",
+            Self::Extension => "extension",
             Self::HistoryKeys => "history-keys",
         }
     }
@@ -56,6 +60,7 @@ pub struct Login {
 enum Means {
     Key(DeviceSecret),
     Remote { uri: BunkerUri, client: ClientKey },
+    Extension,
     Nothing,
 }
 
@@ -84,6 +89,16 @@ impl Login {
         }
     }
 
+    /// With an extension of a browser that holds the key of `account`.
+    pub fn with_extension(account: PublicKey) -> Self {
+        Self {
+            account,
+            method: LoginMethod::Extension,
+            profile: None,
+            means: Means::Extension,
+        }
+    }
+
     /// Without any key of the account: history keys are all there is.
     pub fn without_key(account: PublicKey) -> Self {
         Self {
@@ -104,13 +119,21 @@ impl Login {
         self.method
     }
 
-    /// The signer, and where it is when it is not here.
-    pub(crate) fn signer(&self, entropy: &Arc<dyn Entropy>) -> (Arc<dyn Signer>, Option<RemoteLogin>) {
-        match &self.means {
+    /// The signer, and how it is reached.
+    pub(crate) fn signer(&self, entropy: &Arc<dyn Entropy>) -> Reached {
+        let (signer, remote): (Arc<dyn Signer>, _) = match &self.means {
             Means::Key(secret) => {
                 let entropy = Arc::clone(entropy);
                 let signer = LocalSigner::with_secret(secret.clone(), move || entropy.draw_32());
                 (Arc::new(signer), None)
+            }
+            Means::Extension => {
+                let extension = Extension::new(self.account, Arc::clone(entropy));
+                return Reached {
+                    signer: Arc::new(extension.signer()),
+                    remote: None,
+                    extension: Some(extension),
+                };
             }
             Means::Remote { uri, client } => {
                 let bunker = Bunker::new(true);
@@ -123,6 +146,11 @@ impl Login {
                 (Arc::new(signer), Some(remote))
             }
             Means::Nothing => (Arc::new(NoSigner::history_keys_only(self.account)), None),
+        };
+        Reached {
+            signer,
+            remote,
+            extension: None,
         }
     }
 
@@ -134,7 +162,7 @@ impl Login {
                 let (uri, client) = (uri.to_text().to_string(), client.to_hex().to_string());
                 (None, Some(uri), Some(client))
             }
-            Means::Nothing => (None, None, None),
+            Means::Extension | Means::Nothing => (None, None, None),
         };
         let record = Record {
             method: self.method,
@@ -158,6 +186,7 @@ impl Login {
                 uri: record.bunker.as_deref()?.parse().ok()?,
                 client: ClientKey::from_hex(record.client.as_deref()?).ok()?,
             },
+            LoginMethod::Extension => Means::Extension,
             LoginMethod::HistoryKeys => Means::Nothing,
         };
         Some(Self {
@@ -167,6 +196,13 @@ impl Login {
             means,
         })
     }
+}
+
+/// A signer, and how it is reached when it is not here.
+pub(crate) struct Reached {
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) remote: Option<RemoteLogin>,
+    pub(crate) extension: Option<Extension>,
 }
 
 impl fmt::Debug for Login {
@@ -227,6 +263,7 @@ mod tests {
             Login::with_key(secret(), LoginMethod::RawKey),
             nip_pns,
             Login::with_remote(account, &uri, client),
+            Login::with_extension(account),
             Login::without_key(account),
         ] {
             let record = login.to_record(login.profile);
@@ -234,7 +271,7 @@ mod tests {
             assert_eq!(read.to_record(read.profile), record);
             assert_eq!((read.method(), read.profile), (login.method(), login.profile));
             let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-            assert_eq!(read.signer(&entropy).0.public_key(), account);
+            assert_eq!(read.signer(&entropy).signer.public_key(), account);
             assert!(
                 !String::from_utf8_lossy(&record).contains("once"),
                 "a used secret is not kept"

@@ -55,6 +55,7 @@ mod profile;
 mod seal;
 mod secret_text;
 mod signer;
+mod signer_words;
 mod signing;
 
 #[cfg(feature = "actor")]
@@ -83,6 +84,7 @@ pub use profile::{Profile, UnknownProfile};
 pub use seal::{DELETED_IDS_MAX, RUMOR_BYTES_MAX, SealError, seal, sign_deletion};
 pub use secret_text::SecretTextError;
 pub use signer::{Signer, SignerError, SignerFuture, SignerNextStep};
+pub use signer_words::shown_reason;
 
 use nostr::event::Kind;
 

@@ -12,7 +12,7 @@ use crate::exit::Failure;
 use crate::output::{Output, utc};
 use crate::service::Daemon;
 
-pub(crate) use opening::ui;
+pub(crate) use opening::{show_page, ui};
 
 pub(crate) async fn run(context: &Context, command: cli::Daemon) -> Result<(), Failure> {
     match command {
@@ -21,6 +21,11 @@ pub(crate) async fn run(context: &Context, command: cli::Daemon) -> Result<(), F
         cli::Daemon::Stop => background::stop(context).await,
         cli::Daemon::Status => status(context).await,
     }
+}
+
+/// A daemon that answers, started for that if need be.
+pub(crate) async fn running(context: &Context, port: Option<u16>) -> Result<Daemon, Failure> {
+    Ok(background::running(context, port).await?.0)
 }
 
 /// Serves from this process.

@@ -15,6 +15,8 @@ mod store;
 mod sync;
 mod whoami;
 
+pub(crate) use login::meeting_points;
+
 use crate::cli::Command;
 use crate::context::Context;
 use crate::exit::Failure;

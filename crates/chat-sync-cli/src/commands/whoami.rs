@@ -18,7 +18,7 @@ pub(crate) async fn show(context: &Context, account: Account) -> Result<(), Fail
     print(context, &identity)
 }
 
-fn print(context: &Context, identity: &Identity) -> Result<(), Failure> {
+pub(crate) fn print(context: &Context, identity: &Identity) -> Result<(), Failure> {
     let output = context.output;
     if output.is_json() {
         return output.json(identity);

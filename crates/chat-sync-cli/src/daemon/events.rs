@@ -7,11 +7,12 @@ use std::time::Duration;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use chat_sync::{ChatUpdate, MessageView};
+use chat_sync::{ChatUpdate, Extension, MessageView, Question};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use super::hub::Event;
 use super::state::State;
@@ -36,6 +37,12 @@ pub(super) struct Wanted {
     whole: bool,
 }
 
+/// A page, and the extension that it reaches.
+struct PageOf {
+    of: Extension,
+    _page: chat_sync::Page,
+}
+
 /// One reader.
 struct Reader {
     state: Data<State>,
@@ -45,7 +52,8 @@ struct Reader {
     /// The last event that was looked at.
     at: u64,
     ready: VecDeque<Bytes>,
-    _counted: super::state::Listening,
+    /// A page can have things signed.
+    page: Option<PageOf>,
 }
 
 pub(super) async fn events(state: Data<State>, wanted: Query<Wanted>, request: HttpRequest) -> HttpResponse {
@@ -59,13 +67,15 @@ pub(super) async fn events(state: Data<State>, wanted: Query<Wanted>, request: H
         stopping: state.stopping(),
         at: resumed.unwrap_or_else(|| state.hub.last()),
         ready: VecDeque::new(),
-        _counted: state.listen(),
+        page: None,
         state,
     };
     if resumed.is_none() {
         reader.say_id("reload", "{}", reader.at);
     }
-    reader.say_status().await;
+    reader.take_part();
+    reader.say_status();
+    reader.say_question();
     let stream = stream::unfold(reader, |mut reader| async move {
         let bytes = reader.next().await?;
         Some((Ok::<_, actix_web::Error>(bytes), reader))
@@ -90,7 +100,7 @@ impl Reader {
                 None => {
                     self.at = self.state.hub.last();
                     self.say_id("reload", "{}", self.at);
-                    self.say_status().await;
+                    self.say_status();
                     continue;
                 }
                 Some(events) if !events.is_empty() => {
@@ -117,17 +127,22 @@ impl Reader {
     async fn show(&mut self, event: &Event) {
         let shown = match event {
             Event::Status => {
-                self.say_status().await;
+                self.say_status();
                 Ok(())
             }
             Event::Chats(update) => self.show_update(update).await,
-            Event::Page(name, line) => {
-                self.say(name, line);
+            Event::Login(line) => {
+                self.say("login", line);
+                Ok(())
+            }
+            Event::Signer => {
+                self.say_question();
                 Ok(())
             }
             Event::Reload => {
                 self.say("reload", "{}");
-                self.say_status().await;
+                self.take_part();
+                self.say_status();
                 Ok(())
             }
         };
@@ -195,7 +210,7 @@ impl Reader {
         Ok(())
     }
 
-    async fn say_status(&mut self) {
+    fn say_status(&mut self) {
         let Some(here) = self.state.account() else {
             return;
         };
@@ -208,6 +223,39 @@ impl Reader {
         } else {
             self.say_json("status", &known.shape())
         };
+    }
+
+    /// A page counts as one that can have things signed; programs that want everything whole are none.
+    fn take_part(&mut self) {
+        let extension = self.state.extension();
+        let same = match (&self.page, &extension) {
+            (Some(page), Some(extension)) => page.of.is(extension),
+            (None, None) => true,
+            _ => false,
+        };
+        if self.wanted.whole || same {
+            return;
+        }
+        self.page = extension.map(|of| PageOf {
+            _page: of.open_page(),
+            of,
+        });
+        if self.page.is_some() {
+            self.state.signer_is_back();
+        }
+    }
+
+    /// What the extension is to do now.
+    fn say_question(&mut self) {
+        self.take_part();
+        let question = self.page.as_ref().and_then(|page| page.of.question());
+        if let Some(Question { id, method, params }) = question {
+            let line = Zeroizing::new(format!(
+                "{{\"id\":\"{id}\",\"method\":\"{method}\",\"params\":{}}}",
+                params.as_str()
+            ));
+            self.say("signer", &line);
+        }
     }
 
     fn say_json(&mut self, name: &str, value: &impl Serialize) -> Result<(), Failure> {

@@ -25,9 +25,10 @@ pub(super) enum Event {
     Status,
     /// Conversations changed.
     Chats(ChatUpdate),
-    /// For the page alone, ready to send: a name and one line of JSON.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the login over the page says it"))]
-    Page(&'static str, String),
+    /// How a login goes: one line of JSON.
+    Login(String),
+    /// The signer in the browser is asked. What it is asked is not kept here: there are secrets in it.
+    Signer,
     /// Another account: nothing that was shown holds.
     Reload,
 }
@@ -35,8 +36,8 @@ pub(super) enum Event {
 impl Event {
     fn bytes(&self) -> usize {
         match self {
-            Self::Status | Self::Reload => MESSAGE_BYTES,
-            Self::Page(_, line) => MESSAGE_BYTES + line.len(),
+            Self::Status | Self::Reload | Self::Signer => MESSAGE_BYTES,
+            Self::Login(line) => MESSAGE_BYTES + line.len(),
             Self::Chats(ChatUpdate::Landed(messages)) => messages
                 .iter()
                 .map(|message| MESSAGE_BYTES + message.content.len())
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     fn page(n: usize) -> Event {
-        Event::Page("login", n.to_string())
+        Event::Login(n.to_string())
     }
 
     fn numbers(kept: &Kept, after: u64) -> Option<Vec<u64>> {
@@ -182,7 +183,7 @@ mod tests {
     fn long_messages_do_not_fill_the_memory() {
         let mut kept = Kept::new(0);
         for _ in 0..20 {
-            kept.push(Event::Page("landed", "x".repeat(BYTES_MAX / 4)));
+            kept.push(Event::Login("x".repeat(BYTES_MAX / 4)));
         }
         assert!(kept.events.len() < 4 && kept.bytes <= BYTES_MAX);
         let bytes: usize = kept.events.iter().map(|(_, event)| event.bytes()).sum();

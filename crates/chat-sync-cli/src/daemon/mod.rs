@@ -3,6 +3,7 @@
 mod events;
 mod gate;
 mod hub;
+mod login;
 mod page;
 mod pump;
 mod record;

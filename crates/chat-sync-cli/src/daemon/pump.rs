@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_sync::Handle;
+use chat_sync::{Extension, Handle};
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
@@ -12,7 +12,7 @@ use super::hub::{Event, Hub};
 /// As often as anybody can follow; the last one always comes through.
 const STATUS_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) fn start(engine: &Handle, hub: &Arc<Hub>) -> Vec<JoinHandle<()>> {
+pub(super) fn start(engine: &Handle, extension: Option<&Extension>, hub: &Arc<Hub>) -> Vec<JoinHandle<()>> {
     let (updates, to) = (engine.updates(), Arc::clone(hub));
     let updates = async move {
         let mut updates = std::pin::pin!(updates);
@@ -28,5 +28,17 @@ pub(super) fn start(engine: &Handle, hub: &Arc<Hub>) -> Vec<JoinHandle<()>> {
             tokio::time::sleep(STATUS_PAUSE).await;
         }
     };
-    vec![tokio::spawn(updates), tokio::spawn(statuses)]
+    let mut pumps = vec![tokio::spawn(updates), tokio::spawn(statuses)];
+    pumps.extend(extension.map(|extension| questions(extension, hub)));
+    pumps
+}
+
+/// Tells when the extension is asked for something.
+pub(super) fn questions(extension: &Extension, hub: &Arc<Hub>) -> JoinHandle<()> {
+    let (mut told, to) = (extension.told(), Arc::clone(hub));
+    tokio::spawn(async move {
+        while told.changed().await.is_ok() {
+            to.push(Event::Signer);
+        }
+    })
 }

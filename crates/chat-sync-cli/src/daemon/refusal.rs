@@ -51,6 +51,7 @@ fn kind(failure: &Failure) -> (StatusCode, &'static str) {
         }
         Failure::Engine(EngineError::NoSuchParent(_)) => (StatusCode::NOT_FOUND, "not-found"),
         Failure::Engine(EngineError::TooLong(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-long"),
+        Failure::Gone(_) => (StatusCode::NOT_FOUND, "not-found"),
         Failure::Account(DataDirError::NotLoggedIn) => (StatusCode::NOT_FOUND, "not-logged-in"),
         _ => match failure.code() {
             2 => (StatusCode::BAD_REQUEST, "usage"),

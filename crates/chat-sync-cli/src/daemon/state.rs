@@ -1,14 +1,14 @@
 //! What every request of the daemon is answered from.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chat_sync::{Account, DataDir, DataDirError, Env};
+use chat_sync::{Account, AccountState, DataDir, DataDirError, Env, Extension};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::hub::{Event, Hub};
+use super::login::Pending;
 use super::pump;
 use super::record::Record;
 use crate::exit::Failure;
@@ -32,18 +32,9 @@ pub(super) struct State {
     pub(super) env: Env,
     pub(super) hub: Arc<Hub>,
     open: Mutex<Option<Open>>,
-    /// How many read events.
-    listeners: Arc<AtomicUsize>,
+    /// A login that is under way.
+    pub(super) login: Mutex<Pending>,
     stopping: watch::Sender<bool>,
-}
-
-/// Counts one reader of events while it lives.
-pub(super) struct Listening(Arc<AtomicUsize>);
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl State {
@@ -55,7 +46,7 @@ impl State {
             env,
             hub: Arc::new(Hub::new(micros)),
             open: Mutex::new(None),
-            listeners: Arc::default(),
+            login: Mutex::default(),
             stopping: watch::Sender::new(false),
         }
     }
@@ -109,7 +100,7 @@ impl State {
             Slot::clone(&engine),
         ));
         let handle = here.engine()?;
-        let pumps = pump::start(&handle, &self.hub);
+        let pumps = pump::start(&handle, here.account.extension.as_ref(), &self.hub);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         *open = Some(Open { here, engine, pumps });
         self.hub.push(Event::Reload);
@@ -118,6 +109,7 @@ impl State {
 
     /// Stops the engine and lets go of the store.
     pub(super) async fn close(&self) {
+        self.login.lock().unwrap_or_else(PoisonError::into_inner).end();
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(open) = open else { return };
         for pump in open.pumps {
@@ -130,9 +122,25 @@ impl State {
         }
     }
 
-    pub(super) fn listen(&self) -> Listening {
-        self.listeners.fetch_add(1, Ordering::Relaxed);
-        Listening(Arc::clone(&self.listeners))
+    /// The extension that signs: the account's, or that of a login that is under way.
+    pub(super) fn extension(&self) -> Option<Extension> {
+        let pending = self.login.lock().unwrap_or_else(PoisonError::into_inner);
+        let logging_in = pending.extension.clone();
+        logging_in.or_else(|| self.account()?.account.extension.clone())
+    }
+
+    /// What waits for the signer is asked for again, now that a page can reach it.
+    pub(super) fn signer_is_back(&self) {
+        let Some(here) = self.account() else { return };
+        tokio::spawn(async move {
+            let locked = here
+                .known_now()
+                .is_ok_and(|known| matches!(known.status.account.state, AccountState::Locked(_)));
+            if locked {
+                // What comes of it shows in the status.
+                let _ = here.sync().await;
+            }
+        });
     }
 
     /// Asks the daemon to stop.

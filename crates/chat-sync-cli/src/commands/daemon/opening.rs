@@ -33,12 +33,23 @@ fn show(context: &Context, args: &Ui, record: &Record) -> Result<(), Failure> {
     } else {
         context.output.line(&address)?;
     }
-    if !args.no_open && !opened(context, record) {
+    open(context, record, !args.no_open);
+    Ok(())
+}
+
+/// The same beside another command, whose data this is not.
+pub(crate) fn show_page(context: &Context, record: &Record, opens: bool) -> Result<(), Failure> {
+    context.output.insist(&record.address_with_token())?;
+    open(context, record, opens);
+    Ok(())
+}
+
+fn open(context: &Context, record: &Record, wanted: bool) {
+    if wanted && !opened(context, record) {
         context
             .output
             .talk("no browser could be started; open the address in one");
     }
-    Ok(())
 }
 
 /// Hands the address to the desktop.

@@ -1,7 +1,10 @@
 //! `login`: whose history it is.
 
 mod key;
+mod page;
 mod signer;
+
+pub(crate) use signer::meeting_points;
 
 use chat_sync::{Login, npub};
 use pns_keys::{AccountKey, KEY_CARD_PREFIX};
@@ -19,6 +22,9 @@ pub(crate) async fn run(context: &Context, args: cli::Login) -> Result<(), Failu
              paste it, or pipe it in"
                 .to_owned(),
         ));
+    }
+    if args.extension {
+        return page::by_extension(context).await;
     }
     // Nothing is opened or made before there is something to log in with.
     let (mut login, made) = if let Some(address) = &args.bunker {

@@ -107,7 +107,8 @@ fn at_login(error: SignerLoginError) -> Failure {
     }
 }
 
-fn meeting_points() -> Vec<RelayUrl> {
+/// Where a signer is met when nobody named a relay.
+pub(crate) fn meeting_points() -> Vec<RelayUrl> {
     MEETING_POINTS.iter().filter_map(|url| url.parse().ok()).collect()
 }
 

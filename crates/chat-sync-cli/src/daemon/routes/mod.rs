@@ -2,6 +2,7 @@
 
 mod account;
 mod conversations;
+mod login;
 mod machine;
 mod queue;
 
@@ -32,6 +33,9 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("GET", "/keyrings", web::get().to(account::keyrings)),
         ("GET", "/account", web::get().to(account::account)),
         ("POST", "/account", web::post().to(account::open)),
+        ("POST", "/login/qr", web::post().to(login::qr)),
+        ("POST", "/login/extension", web::post().to(login::extension)),
+        ("POST", "/signer/{request}", web::post().to(login::answer)),
         ("GET", "/conversations", web::get().to(conversations::list)),
         (
             "GET",
