@@ -20,8 +20,8 @@ use supervision::{Entropy, Side, Switches, crash_point};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, RemoteLogin};
-use crate::key_home::{KeyHome, KeyHomeError, NoVault, Vault};
 use crate::extension::Extension;
+use crate::key_home::{KeyHome, KeyHomeError, NoVault, Vault};
 use crate::login::{Login, LoginMethod, Reached};
 use crate::relay_list::RelayList;
 use crate::relays;

@@ -300,7 +300,13 @@ mod tests {
     }
 
     fn unsigned(content: &str) -> UnsignedEvent {
-        let mut event = UnsignedEvent::new(keys(1).public_key(), Timestamp::from_secs(9), Kind::from(1081), [], content);
+        let mut event = UnsignedEvent::new(
+            keys(1).public_key(),
+            Timestamp::from_secs(9),
+            Kind::from(1081),
+            [],
+            content,
+        );
         event.ensure_id();
         event
     }
@@ -331,7 +337,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_page_nobody_is_asked() {
-        let error = extension().signer().nip44_decrypt_from_self("x").await.unwrap_err();
+        let error = extension()
+            .signer()
+            .nip44_decrypt_from_self("x")
+            .await
+            .unwrap_err();
         assert!(matches!(error, SignerError::Absent { .. }) && error.to_string().contains("chat-sync ui"));
     }
 
@@ -348,7 +358,9 @@ mod tests {
         assert_eq!(text.await.unwrap(), "open");
         assert!(extension.question().is_none());
 
-        let event = answered(&extension, signer.sign(unsigned("a")), |_| Ok(json!(signed(1, "a"))));
+        let event = answered(&extension, signer.sign(unsigned("a")), |_| {
+            Ok(json!(signed(1, "a")))
+        });
         assert_eq!(event.await.unwrap().content, "a");
     }
 
@@ -356,9 +368,13 @@ mod tests {
     async fn an_event_that_was_not_asked_for_is_not_taken() {
         let extension = extension();
         let signer = extension.signer();
-        let other = answered(&extension, signer.sign(unsigned("a")), |_| Ok(json!(signed(2, "a"))));
+        let other = answered(&extension, signer.sign(unsigned("a")), |_| {
+            Ok(json!(signed(2, "a")))
+        });
         assert!(matches!(other.await, Err(SignerError::WrongAccount { .. })));
-        let changed = answered(&extension, signer.sign(unsigned("a")), |_| Ok(json!(signed(1, "b"))));
+        let changed = answered(&extension, signer.sign(unsigned("a")), |_| {
+            Ok(json!(signed(1, "b")))
+        });
         assert!(matches!(changed.await, Err(SignerError::BadAnswer { .. })));
         let mut forged = signed(1, "a");
         forged.sig = signed(1, "b").sig;
@@ -392,7 +408,9 @@ mod tests {
         assert_eq!(before.elapsed(), PATIENCE * TELLS);
         assert_eq!(*told.borrow(), 2, "told twice");
         assert!(extension.question().is_none(), "it is withdrawn");
-        let text = answered(&extension, signer.nip44_decrypt_from_self("y"), |_| Ok(json!("open")));
+        let text = answered(&extension, signer.nip44_decrypt_from_self("y"), |_| {
+            Ok(json!("open"))
+        });
         assert_eq!(text.await.unwrap(), "open");
     }
 

@@ -54,6 +54,8 @@ struct Reader {
     ready: VecDeque<Bytes>,
     /// A page can have things signed.
     page: Option<PageOf>,
+    /// The question that it was told last: once is enough.
+    told: Option<String>,
 }
 
 pub(super) async fn events(state: Data<State>, wanted: Query<Wanted>, request: HttpRequest) -> HttpResponse {
@@ -68,6 +70,7 @@ pub(super) async fn events(state: Data<State>, wanted: Query<Wanted>, request: H
         at: resumed.unwrap_or_else(|| state.hub.last()),
         ready: VecDeque::new(),
         page: None,
+        told: None,
         state,
     };
     if resumed.is_none() {
@@ -249,12 +252,14 @@ impl Reader {
     fn say_question(&mut self) {
         self.take_part();
         let question = self.page.as_ref().and_then(|page| page.of.question());
+        let question = question.filter(|question| self.told.as_ref() != Some(&question.id));
         if let Some(Question { id, method, params }) = question {
             let line = Zeroizing::new(format!(
                 "{{\"id\":\"{id}\",\"method\":\"{method}\",\"params\":{}}}",
                 params.as_str()
             ));
             self.say("signer", &line);
+            self.told = Some(id);
         }
     }
 

@@ -3,9 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use actix_web::web::Data;
-use chat_sync::{
-    ConnectOffer, Extension, Login, Patience, RelayUrl, SignerLoginError, log_in_with_offer,
-};
+use chat_sync::{ConnectOffer, Extension, Login, Patience, RelayUrl, SignerLoginError, log_in_with_offer};
 use nostr::key::PublicKey;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -84,7 +82,9 @@ fn begin(
     pending.extension.clone_from(&extension);
     let (carried, told) = (state.clone(), extension);
     let login = async move {
-        let questions = told.as_ref().map(|extension| pump::questions(extension, &carried.hub));
+        let questions = told
+            .as_ref()
+            .map(|extension| pump::questions(extension, &carried.hub));
         // Pages that listen already learn that there is something to sign with.
         let pages = told.as_ref().map(Extension::open_page);
         carried.hub.push(Event::Signer);
@@ -114,9 +114,7 @@ fn begin(
 }
 
 fn keep(state: &State, login: &Login, relays: &[RelayUrl]) -> Result<(), Failure> {
-    let account = state
-        .data_dir
-        .login(login, relays, &state.env.runtime.entropy)?;
+    let account = state.data_dir.login(login, relays, &state.env.runtime.entropy)?;
     state.open(account)
 }
 

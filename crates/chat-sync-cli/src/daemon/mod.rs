@@ -4,6 +4,7 @@ mod events;
 mod gate;
 mod hub;
 mod login;
+mod openapi;
 mod page;
 mod pump;
 mod record;

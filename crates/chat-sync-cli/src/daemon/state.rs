@@ -1,7 +1,7 @@
 //! What every request of the daemon is answered from.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chat_sync::{Account, AccountState, DataDir, DataDirError, Env, Extension};
 use tokio::sync::watch;
@@ -39,7 +39,12 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(record: Record, data_dir: DataDir, env: Env) -> Self {
-        let micros = record.started_at.saturating_mul(1_000_000);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the engine's clock counts whole seconds, and two daemons may start within one"
+        )]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = u64::try_from(since.as_micros()).unwrap_or(u64::MAX / 2);
         Self {
             record,
             data_dir,

@@ -12,6 +12,7 @@ use actix_web::{HttpResponse, Route, web};
 
 use super::API;
 use super::events::events;
+use super::openapi::describe;
 use super::refusal::{Refused, refusal};
 use crate::exit::Failure;
 
@@ -24,6 +25,7 @@ type Answer = Result<HttpResponse, Refused>;
 /// Method, path under [`API`], and who answers.
 fn table() -> Vec<(&'static str, &'static str, Route)> {
     vec![
+        ("GET", "/openapi.json", web::get().to(describe)),
         ("GET", "/daemon", web::get().to(machine::daemon)),
         ("POST", "/shutdown", web::post().to(machine::shutdown)),
         ("GET", "/status", web::get().to(machine::status)),
@@ -61,6 +63,12 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("POST", "/queue/retry", web::post().to(queue::retry)),
         ("POST", "/queue/drop", web::post().to(queue::give_up)),
     ]
+}
+
+/// Method and path of everything that is served.
+#[cfg(test)]
+pub(super) fn served() -> impl Iterator<Item = (&'static str, &'static str)> {
+    table().into_iter().map(|(method, path, _)| (method, path))
 }
 
 pub(super) fn serve_api(config: &mut ServiceConfig) {

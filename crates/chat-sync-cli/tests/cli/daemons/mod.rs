@@ -1,0 +1,10 @@
+//! The daemon: its API, the commands beside it, how it begins and ends.
+
+mod api;
+mod schema;
+
+mod browser_login;
+mod commands;
+mod ending;
+mod events;
+mod strangers;
