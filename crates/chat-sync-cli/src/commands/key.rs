@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, plural, qr, short_id, utc};
 use crate::secret_prompt;
-use crate::shapes::keys::Key;
+use crate::shapes::keys::KeyLine;
 
 pub(crate) async fn run(context: &Context, command: cli::Key) -> Result<(), Failure> {
     match command {
@@ -48,7 +48,7 @@ async fn list(context: &Context) -> Result<(), Failure> {
     output.line(&format!("the key of this device's store is {}", known.store_key))
 }
 
-fn use_of(key: &Key) -> &'static str {
+fn use_of(key: &KeyLine) -> &'static str {
     match (&key.public_key, key.writes) {
         (None, _) => "closed: only the signer can open it",
         (Some(_), true) => "reads and writes",

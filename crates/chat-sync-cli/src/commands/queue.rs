@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, one_line, plural, utc};
 use crate::service::Chosen;
-use crate::shapes::queue::{Group, Waiting};
+use crate::shapes::queue::{Group, QueueShape};
 
 pub(crate) async fn run(context: &Context, queue: Queue) -> Result<(), Failure> {
     match queue {
@@ -23,9 +23,9 @@ async fn list(context: &Context, args: &QueueList) -> Result<(), Failure> {
     text(context, &waiting)
 }
 
-fn text(context: &Context, waiting: &Waiting) -> Result<(), Failure> {
+fn text(context: &Context, waiting: &QueueShape) -> Result<(), Failure> {
     let output = context.output;
-    let Waiting { groups, drafts, .. } = waiting;
+    let QueueShape { groups, drafts, .. } = waiting;
     if groups.is_empty() && *drafts == 0 {
         return output.line("nothing waits");
     }

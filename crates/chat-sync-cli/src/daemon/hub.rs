@@ -36,13 +36,12 @@ pub(super) enum Event {
 impl Event {
     fn bytes(&self) -> usize {
         match self {
-            Self::Status | Self::Reload | Self::Signer => MESSAGE_BYTES,
             Self::Login(line) => MESSAGE_BYTES + line.len(),
             Self::Chats(ChatUpdate::Landed(messages)) => messages
                 .iter()
                 .map(|message| MESSAGE_BYTES + message.content.len())
                 .sum(),
-            Self::Chats(_) => MESSAGE_BYTES,
+            Self::Chats(_) | Self::Status | Self::Reload | Self::Signer => MESSAGE_BYTES,
         }
     }
 }

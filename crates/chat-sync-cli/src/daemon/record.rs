@@ -4,7 +4,6 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -134,14 +133,14 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// `None` when another daemon holds it.
-    pub(crate) fn take(root: &Path) -> Result<Option<Self>, Failure> {
+    pub(crate) async fn take(root: &Path) -> Result<Option<Self>, Failure> {
         let path = root.join(LOCK);
         let file = private(&path, OpenOptions::new().write(true).create(true))
             .map_err(|error| unusable(&path, &error))?;
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Some(Self { _file: file })),
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
                 Err(TryLockError::Error(error)) => return Err(unusable(&path, &error)),
             }
         }
@@ -215,13 +214,13 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_lock_is_held_by_one_until_it_is_gone() {
+    #[tokio::test]
+    async fn a_lock_is_held_by_one_until_it_is_gone() {
         let root = tempfile::tempdir().unwrap();
         assert!(!Lock::is_held(root.path()));
-        let lock = Lock::take(root.path()).unwrap().unwrap();
+        let lock = Lock::take(root.path()).await.unwrap().unwrap();
         assert!(Lock::is_held(root.path()));
-        assert!(Lock::take(root.path()).unwrap().is_none());
+        assert!(Lock::take(root.path()).await.unwrap().is_none());
         drop(lock);
         assert!(!Lock::is_held(root.path()));
     }

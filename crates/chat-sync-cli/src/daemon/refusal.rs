@@ -45,13 +45,14 @@ pub(super) fn refusal(status: StatusCode, code: &str, exit: u8, text: &str) -> H
 /// The HTTP status, and the word.
 fn kind(failure: &Failure) -> (StatusCode, &'static str) {
     match failure {
-        Failure::Engine(EngineError::Find(FindError::NotFound)) => (StatusCode::NOT_FOUND, "not-found"),
+        Failure::Gone(_)
+        | Failure::Engine(EngineError::Find(FindError::NotFound) | EngineError::NoSuchParent(_)) => {
+            (StatusCode::NOT_FOUND, "not-found")
+        }
         Failure::Engine(EngineError::Find(FindError::Ambiguous { .. })) => {
             (StatusCode::CONFLICT, "ambiguous")
         }
-        Failure::Engine(EngineError::NoSuchParent(_)) => (StatusCode::NOT_FOUND, "not-found"),
         Failure::Engine(EngineError::TooLong(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-long"),
-        Failure::Gone(_) => (StatusCode::NOT_FOUND, "not-found"),
         Failure::Account(DataDirError::NotLoggedIn) => (StatusCode::NOT_FOUND, "not-logged-in"),
         _ => match failure.code() {
             2 => (StatusCode::BAD_REQUEST, "usage"),

@@ -35,7 +35,7 @@ pub(crate) async fn serve(
 ) -> Result<(), Failure> {
     let root = data_dir.root().to_owned();
     data_dir.create()?;
-    let Some(_lock) = Lock::take(&root)? else {
+    let Some(_lock) = Lock::take(&root).await? else {
         let other = Record::read(&root)?.map_or_else(String::new, |record| {
             format!(" (process {}, {})", record.pid, record.address())
         });
@@ -51,10 +51,10 @@ pub(crate) async fn serve(
     let state = Data::new(State::new(record, data_dir, env));
     // Before anybody is told where we are: whoever asks finds the account.
     state.open_current()?;
-    let (served, connections) = (state.clone(), CONNECTIONS_MAX);
+    let shared = state.clone();
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(served.clone())
+            .app_data(shared.clone())
             .configure(routes::limits)
             .configure(routes::serve_api)
             .configure(page::serve_files)
@@ -62,8 +62,8 @@ pub(crate) async fn serve(
             .wrap(middleware::from_fn(gate))
     })
     .workers(WORKERS)
-    .max_connections(connections / WORKERS)
-    .backlog(u32::try_from(connections).unwrap_or(u32::MAX))
+    .max_connections(CONNECTIONS_MAX / WORKERS)
+    .backlog(u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX))
     .client_request_timeout(HEAD_PATIENCE)
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
     .shutdown_timeout(FINISH_SECONDS)

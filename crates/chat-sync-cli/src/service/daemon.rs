@@ -20,7 +20,7 @@ use crate::daemon::{API, Record, encoded};
 use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
 use crate::shapes::keys::Keys;
-use crate::shapes::queue::{Dropped, Retried, Waiting};
+use crate::shapes::queue::{Dropped, QueueShape, Retried};
 use crate::shapes::{Conversation, Conversations, Identity, MessageShape, Sent};
 
 /// Longer than a daemon takes for anything that moves nothing over the network.
@@ -109,14 +109,13 @@ impl Daemon {
     }
 
     pub(crate) async fn conversation(&self, selector: &str, part: Part) -> Result<Conversation, Failure> {
-        let mut path = format!("/conversations/{}?receipts={}", encoded(selector), part.receipts);
-        match part.limit {
-            Some(limit) => path.push_str(&format!("&limit={limit}")),
-            None => path.push_str("&limit=all"),
-        }
-        if let Some(before) = part.before {
-            path.push_str(&format!("&before={before}"));
-        }
+        let limit = part.limit.map_or("all".to_owned(), |limit| limit.to_string());
+        let before = part.before.map_or(String::new(), |id| format!("&before={id}"));
+        let path = format!(
+            "/conversations/{}?receipts={}&limit={limit}{before}",
+            encoded(selector),
+            part.receipts
+        );
         self.get(&path).await
     }
 
@@ -149,7 +148,7 @@ impl Daemon {
         read(&self.call(Method::DELETE, &path, None, LONG_PATIENCE).await?)
     }
 
-    pub(crate) async fn queue(&self, all: bool) -> Result<Waiting, Failure> {
+    pub(crate) async fn queue(&self, all: bool) -> Result<QueueShape, Failure> {
         self.get(&format!("/queue?all={all}")).await
     }
 

@@ -20,7 +20,7 @@ use futures_util::StreamExt;
 use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
 use crate::shapes::keys::Keys;
-use crate::shapes::queue::{Dropped, Retried, Waiting};
+use crate::shapes::queue::{Dropped, QueueShape, Retried};
 use crate::shapes::{Conversation, Conversations, Identity, Sent};
 
 pub(crate) use daemon::Daemon;
@@ -103,7 +103,7 @@ impl Service {
         }
     }
 
-    pub(crate) async fn queue(&self, all: bool) -> Result<Waiting, Failure> {
+    pub(crate) async fn queue(&self, all: bool) -> Result<QueueShape, Failure> {
         match self {
             Self::Here(here) => here.queue(all),
             Self::Daemon(daemon) => daemon.queue(all).await,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::here::Here;
 use crate::exit::Failure;
 use crate::output::one_line;
-use crate::shapes::queue::{Dropped, Group, Retried, Waiting};
+use crate::shapes::queue::{Dropped, Group, QueueShape, Retried};
 
 /// Groups that are shown without `--all`: a screen. Relays that put numbers into their answers make many.
 const GROUPS_SHOWN: usize = 20;
@@ -30,7 +30,7 @@ pub(crate) struct Chosen {
 }
 
 impl Here {
-    pub(crate) fn queue(&self, all: bool) -> Result<Waiting, Failure> {
+    pub(crate) fn queue(&self, all: bool) -> Result<QueueShape, Failure> {
         let account = &self.account;
         let drafts = account.store.counts()?.drafts;
         let ids_max = if all { usize::MAX } else { IDS_SHOWN };
@@ -66,7 +66,7 @@ impl Here {
         };
         let more_groups = groups.len() - shown;
         groups.truncate(shown);
-        Ok(Waiting {
+        Ok(QueueShape {
             drafts,
             waiting,
             parked,

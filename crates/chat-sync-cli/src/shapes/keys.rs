@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Keys {
-    pub(crate) keys: Vec<Key>,
+    pub(crate) keys: Vec<KeyLine>,
     /// Where the key of the store is.
     pub(crate) store_key: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Key {
+pub(crate) struct KeyLine {
     pub(crate) keyring: String,
     pub(crate) created_at: u64,
     pub(crate) public_key: Option<String>,
@@ -22,7 +22,7 @@ pub(crate) struct Key {
 
 impl Keys {
     pub(crate) fn new(keys: &[HistoryKey], store_key: String) -> Self {
-        let one = |key: &HistoryKey| Key {
+        let one = |key: &HistoryKey| KeyLine {
             keyring: key.keyring.to_hex(),
             created_at: key.created_at,
             public_key: key.public.map(|public| public.to_hex()),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `queue list`.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Waiting {
+pub(crate) struct QueueShape {
     pub(crate) drafts: u64,
     pub(crate) waiting: u64,
     pub(crate) parked: u64,

@@ -140,14 +140,16 @@ impl Api {
 }
 
 fn head(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    use std::fmt::Write;
     let mut text = format!("{method} {path} HTTP/1.1\r\n");
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(text, "{name}: {value}\r\n");
     }
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
-    ));
+    );
     text
 }
 
