@@ -97,15 +97,26 @@ pub(crate) fn simulated(seed: u64, dial: Arc<dyn relay_link::Dial>) -> Env {
     Env { runtime, dial }
 }
 
+/// A number below `below`.
+pub(crate) fn draw_below(entropy: &SeededEntropy, below: usize) -> usize {
+    let drawn = u128::from_be_bytes(entropy.draw_16());
+    usize::try_from(drawn % below as u128).unwrap_or(0)
+}
+
 /// Runs a test in real time, with a deadline.
 pub(crate) fn live<F: Future<Output = ()>>(test: F) {
+    live_within(PATIENCE, test);
+}
+
+/// The same, for one that has much to do.
+pub(crate) fn live_within<F: Future<Output = ()>>(patience: Duration, test: F) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(PATIENCE, test)
+        tokio::time::timeout(patience, test)
             .await
             .expect("the test ends in time");
     });

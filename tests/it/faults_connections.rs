@@ -1,17 +1,18 @@
 //! Connections that fail, hang or lie, F36 to F38, and a long time without any: what was written on either side
 //! meanwhile arrives by itself, once, and in order.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use chat_sync::{Engine, Handle, NewMessage, RelayState};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use nostr::prelude::Kind;
 use relay_lab::{MemoryRelay, Quirk};
 use relay_link::{Connection, Dial, DialError, RelayUrl};
-use supervision::SimulatedClock;
+use supervision::{SeededEntropy, SimulatedClock};
 
-use crate::bench::{Device, NOW, assert_level, everything, simulate, simulated, write};
+use crate::bench::{Device, NOW, assert_level, draw_below, everything, simulate, simulated, write};
 use crate::fault_lab::seconds;
 use crate::keyring_lab::{ONE, TWO, network, start, until};
 
@@ -162,9 +163,15 @@ struct Portal {
     error: DialError,
     open: Arc<AtomicBool>,
     relay: MemoryRelay,
+    /// The last number of this machine's address.
+    address: Arc<AtomicU8>,
 }
 
 impl Dial for Portal {
+    fn local_addresses(&self) -> Vec<IpAddr> {
+        vec![[192, 168, 1, self.address.load(Ordering::Relaxed)].into()]
+    }
+
     fn dial(&self, url: &RelayUrl) -> BoxFuture<'static, Result<Connection, DialError>> {
         if self.open.load(Ordering::Relaxed) {
             return self.relay.dial(url);
@@ -194,6 +201,7 @@ fn f38_behind_a_portal_everything_waits_and_a_person_who_signed_in_there_need_no
                 error: error.clone(),
                 open: Arc::clone(&open),
                 relay: relay.clone(),
+                address: Arc::default(),
             };
             let laptop = start(Device::new(&[ONE]).config(), 380, 0, portal).await;
             write(&laptop, "in the train", 5).await;
@@ -216,6 +224,31 @@ fn f38_behind_a_portal_everything_waits_and_a_person_who_signed_in_there_need_no
             assert_level(&laptop, &phone, 5).await;
         });
     }
+}
+
+#[test]
+fn f38_in_another_network_relays_are_dialled_at_once() {
+    simulate(async {
+        let (relay, open) = (MemoryRelay::default(), Arc::new(AtomicBool::new(false)));
+        let address = Arc::new(AtomicU8::new(1));
+        // A wrong name waits for minutes, because trying soon cannot help: unless the network is another one.
+        let portal = Portal {
+            error: DialError::NoAddress {
+                host: "one.example".to_owned(),
+            },
+            open: Arc::clone(&open),
+            relay: relay.clone(),
+            address: Arc::clone(&address),
+        };
+        let laptop = start(Device::new(&[ONE]).config(), 382, 0, portal).await;
+        write(&laptop, "in the train", 5).await;
+        seconds(1_810).await;
+        open.store(true, Ordering::Relaxed);
+        address.store(2, Ordering::Relaxed);
+        seconds(8).await;
+        assert!(is_live(&laptop), "{:?}", laptop.status().relays);
+        assert_eq!(laptop.status().counts.drafts, 0, "everything is on its way");
+    });
 }
 
 #[test]
@@ -242,29 +275,58 @@ fn a_live_subscription_that_died_on_an_open_connection_is_found_and_replaced() {
 
 #[test]
 fn ten_hours_without_a_network_are_made_up_for_within_two_passes() {
-    simulate(async {
-        let relay = MemoryRelay::default();
-        let laptop = started(&Device::new(&[ONE]), 401, &[(ONE, &relay)]).await;
-        let phone = started(&Device::new(&[ONE]), 402, &[(ONE, &relay)]).await;
-        write(&laptop, "before", 3).await;
-        seconds(STABLE).await;
-        assert_level(&laptop, &phone, 3).await;
-        relay.down();
-        for hour in 0..10 {
-            write(&laptop, &format!("laptop, hour {hour}"), 4).await;
-            write(&phone, &format!("phone, hour {hour}"), 3).await;
-            seconds(3600).await;
-        }
-        relay.up();
-        for device in [&laptop, &phone] {
-            device.sync().await.unwrap();
-        }
-        for device in [&laptop, &phone] {
-            let report = device.sync().await.unwrap();
-            assert!(report.complete, "{report:?}");
-        }
-        assert_level(&laptop, &phone, 73).await;
-        seconds(10).await;
-        assert!(laptop.status().complete && phone.status().complete);
-    });
+    for seed in 401..=406 {
+        simulate(async move {
+            let relay = MemoryRelay::default();
+            let laptop = started(&Device::new(&[ONE]), seed, &[(ONE, &relay)]).await;
+            let phone = started(&Device::new(&[ONE]), seed + 10, &[(ONE, &relay)]).await;
+            write(&laptop, "before", 3).await;
+            seconds(STABLE).await;
+            assert_level(&laptop, &phone, 3).await;
+            relay.down();
+            let entropy = SeededEntropy::new(seed);
+            let draw = |below| draw_below(&entropy, below);
+            let (mut written, mut offline) = (3, 0);
+            while offline < 10 * 3600 {
+                // Both add to what they have in common as well.
+                let talks = ["before".to_owned(), format!("second {offline}")];
+                for device in [&laptop, &phone] {
+                    let (talk, count) = (&talks[draw(2)], draw(5));
+                    for n in 0..count {
+                        let text = format!("{written} {n}");
+                        device.send(NewMessage::user(talk, &text)).await.unwrap();
+                    }
+                    written += count;
+                }
+                let pause = 60 + draw(3_000) as u64;
+                offline += pause;
+                seconds(pause).await;
+            }
+            relay.up();
+            for device in [&laptop, &phone] {
+                device.sync().await.unwrap();
+            }
+            for device in [&laptop, &phone] {
+                let report = device.sync().await.unwrap();
+                assert!(report.complete, "seed {seed}: {report:?}");
+            }
+            assert_same(&laptop, &phone, written).await;
+            seconds(10).await;
+            assert!(laptop.status().complete && phone.status().complete, "seed {seed}");
+        });
+    }
+}
+
+/// Both show the same conversations, with branches where both wrote, and hold as many messages.
+async fn assert_same(one: &Handle, two: &Handle, messages: usize) {
+    let conversations = one.conversations().await.unwrap();
+    assert_eq!(conversations, two.conversations().await.unwrap());
+    for conversation in &conversations {
+        let views = [one, two].map(|device| device.conversation(&conversation.id));
+        let [left, right] = futures_util::future::join_all(views).await.try_into().unwrap();
+        assert_eq!(left.unwrap(), right.unwrap());
+    }
+    for device in [one, two] {
+        assert_eq!(device.status().counts.messages, messages as u64);
+    }
 }

@@ -1,6 +1,7 @@
 //! Whole-flow tests: devices and relays through public doors, real stores, real sockets; simulated time where time
 //! matters.
 
+mod arrivals;
 mod at_rest;
 mod auth;
 mod bench;
@@ -14,9 +15,11 @@ mod deliveries;
 mod fault_lab;
 mod faults_connections;
 mod faults_events;
+mod faults_frames;
 mod faults_negentropy;
 mod faults_paging;
 mod faults_size;
+mod faults_slow_disk;
 mod first_keyring;
 mod keyring_lab;
 mod keyrings;

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// What measures against `nostr-sdk` is a package of its own, so that the others are built without it.
-const PACKAGES: [(&str, &str); 1] = [("download", "bench-download")];
+/// What needs a whole engine or another client is a package of its own, so that the others are built without it.
+const PACKAGES: [(&str, &str); 2] = [("download", "bench-download"), ("live", "bench-live")];
 
 /// Runs a benchmark with these arguments, optimised, and ends as it ends.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {

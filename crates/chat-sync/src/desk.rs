@@ -89,7 +89,11 @@ impl Desk {
     ) -> Option<oneshot::Sender<()>> {
         let desk = Arc::new(self);
         actix::spawn(Arc::clone(&desk).keep_proven());
-        let doubts = actix::spawn(doubt_connections(desk.env.clone(), desk.roster.clone()));
+        let doubts = actix::spawn(doubt_connections(
+            desk.env.clone(),
+            Arc::clone(&desk.wiring.env.dial),
+            desk.roster.clone(),
+        ));
         let following = actix::spawn(Arc::clone(&desk).follow_list(list));
         let mut shutdown = None;
         while let Some(request) = requests.recv().await {

@@ -1,4 +1,5 @@
-//! The actor that reads the account's relay list from each relay it is connected to, and keeps the newest.
+//! The actor that reads the account's relay list from each relay it is connected to, hears of newer ones, and keeps the
+//! newest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +9,9 @@ use event_index::EventIndex;
 use nostr::event::Event;
 use nostr::filter::Filter;
 use nostr::key::PublicKey;
-use relay_link::{ClientFrame, FrameArrived, LinkChanged, LinkState, RelayFrame, RelayLink, RelayUrl, SubId};
+use relay_link::{
+    ClientFrame, FrameArrived, LinkChanged, LinkState, Refusal, RelayFrame, RelayLink, RelayUrl, SubId,
+};
 use supervision::{Env, Lifeline, Outlet, Switchboard, Turned};
 use tokio::sync::watch;
 
@@ -85,6 +88,8 @@ struct Asked {
     connection: u64,
     sub: SubId,
     open: bool,
+    /// All that is stored was told; from then on there are newer ones only.
+    live: bool,
 }
 
 impl ListReaderActor {
@@ -118,12 +123,17 @@ impl ListReaderActor {
         // A link that takes nothing now is asked when it is connected again.
         let open = link.try_send(request, self.frames.clone()).is_ok();
         let (url, overdue) = (link.url().clone(), sub.clone());
-        ctx.run_later(SILENCE, move |reader, _| reader.close(&url, &overdue));
+        ctx.run_later(SILENCE, move |reader, _| {
+            if reader.asked.get(&url).is_some_and(|asked| !asked.live) {
+                reader.close(&url, &overdue);
+            }
+        });
         let asked = Asked {
             link,
             connection,
             sub,
             open,
+            live: false,
         };
         self.asked.insert(asked.link.url().clone(), asked);
     }
@@ -202,7 +212,19 @@ impl Handler<FrameArrived> for ListReaderActor {
             {
                 self.take(*event, ctx);
             }
-            RelayFrame::Eose { sub, .. } => self.close(&relay, &sub),
+            RelayFrame::Eose { sub, .. } => {
+                if let Some(asked) = self.asked.get_mut(&relay).filter(|asked| asked.sub == sub) {
+                    asked.live = true;
+                }
+            }
+            // The relay carries too many subscriptions (P-19): what others ask for matters more.
+            RelayFrame::Notice { message }
+                if Refusal::classify(&message, None) == Refusal::RateLimited =>
+            {
+                if let Some(sub) = self.asked.get(&relay).map(|asked| asked.sub.clone()) {
+                    self.close(&relay, &sub);
+                }
+            }
             // A refusal says nothing about the list.
             RelayFrame::Closed { sub, .. } => {
                 if let Some(asked) = self.asked.get_mut(&relay).filter(|asked| asked.sub == sub) {

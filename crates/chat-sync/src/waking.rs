@@ -1,7 +1,10 @@
-//! Whether the machine slept, and what follows from it.
+//! Whether the machine slept or its network changed, and what follows from it.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use relay_link::Dial;
 use supervision::Env;
 
 use crate::roster::Roster;
@@ -33,16 +36,32 @@ impl Looks {
     }
 }
 
+/// Which addresses the machine speaks from, from one look to the next.
+#[derive(Debug)]
+struct Addresses(Vec<IpAddr>);
+
+impl Addresses {
+    /// Whether there is a network, and another one than at the last look. One that is gone changes nothing yet: nobody
+    /// could be dialled.
+    fn changed(&mut self, now: Vec<IpAddr>) -> bool {
+        let before = std::mem::replace(&mut self.0, now);
+        !self.0.is_empty() && self.0 != before
+    }
+}
+
 /// Has every connection prove that it is alive, and every relay that is waited for dialled, whenever the machine wakes
-/// up. Never ends.
-pub(crate) async fn doubt_connections(env: Env, roster: Roster) {
+/// up and whenever its network changed (C-7). Never ends.
+pub(crate) async fn doubt_connections(env: Env, dial: Arc<dyn Dial>, roster: Roster) {
     let mut looks = Looks::since(env.clock.now(), env.clock.unix());
+    let mut addresses = Addresses(dial.local_addresses());
     loop {
         actix::clock::sleep(LOOK_EVERY).await;
-        let Some(seconds) = looks.slept(env.clock.now(), env.clock.unix()) else {
+        let slept = looks.slept(env.clock.now(), env.clock.unix());
+        let moved = addresses.changed(dial.local_addresses());
+        if slept.is_none() && !moved {
             continue;
-        };
-        tracing::info!(seconds, "awake again: connections are doubted");
+        }
+        tracing::info!(?slept, moved, "awake again, or in another network: connections are doubted");
         for link in roster.links() {
             // A link that is being restarted dials by itself.
             let _ = link.redial();
@@ -53,6 +72,17 @@ pub(crate) async fn doubt_connections(env: Env, roster: Roster) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_network_is_one_with_other_addresses_and_none_is_none() {
+        let home: Vec<IpAddr> = vec!["192.168.1.7".parse().unwrap()];
+        let train: Vec<IpAddr> = vec!["10.0.0.9".parse().unwrap()];
+        let mut addresses = Addresses(home.clone());
+        assert!(!addresses.changed(home.clone()));
+        assert!(!addresses.changed(Vec::new()), "nobody to dial");
+        assert!(addresses.changed(home), "the cable is back");
+        assert!(addresses.changed(train.clone()) && !addresses.changed(train));
+    }
 
     #[test]
     fn sleep_is_time_that_only_the_wall_clock_counted() {

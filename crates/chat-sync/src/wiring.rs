@@ -40,7 +40,7 @@ pub(crate) struct Wiring {
     /// Links that were in use; held while that is changed.
     pub(crate) spare: Mutex<BTreeMap<RelayUrl, RelayLink>>,
     /// What a link needs.
-    env: Env,
+    pub(crate) env: Env,
     identity: Identity,
     /// What the parts may do.
     pub(crate) switches: Switchboard,
@@ -322,17 +322,17 @@ impl Wiring {
         self.guard(Role::RelayList, Box::new(constructor)).await;
     }
 
-    /// Everybody who is told how the links to the account's relays stand. Status first, so that it never knows less;
-    /// realtime before the reconciler, so that the live subscription is open when the comparison begins.
+    /// Everybody who is told how the links to the account's relays stand. Status first, so that it never knows less; the
+    /// reconciler last, so that every live subscription is open when the comparison begins.
     pub(crate) fn watchers(&self) -> Vec<Outlet<LinkChanged>> {
         let mut watchers = vec![
             self.desk.link_changed.clone(),
             self.keeper.links.clone(),
             self.uploader.link_changed.clone(),
             self.realtime.link_changed.clone(),
-            self.reconciler.links.clone(),
         ];
         watchers.extend(self.lists.iter().map(|lists| lists.links.clone()));
+        watchers.push(self.reconciler.links.clone());
         watchers
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redb::{BackendError, StorageBackend};
 
@@ -28,6 +29,7 @@ struct Platter {
     syncs: u64,
     cut_at: Option<u64>,
     dark: bool,
+    sync_takes: Duration,
 }
 
 #[derive(Clone)]
@@ -92,6 +94,11 @@ impl MemoryDisk {
     /// How many syncs there were.
     pub fn syncs(&self) -> u64 {
         self.platter().syncs
+    }
+
+    /// Lets every sync from now on take this long, as on a slow disk. It is waited for in real time.
+    pub fn slow_down(&self, sync: Duration) {
+        self.platter().sync_takes = sync;
     }
 
     /// Lets the `n`-th sync from the disk's beginning (counting from 1), and everything after it, fail.
@@ -165,7 +172,12 @@ impl StorageBackend for Head {
         Ok(())
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the slow disk is what is simulated")]
     fn sync_data(&self) -> io::Result<()> {
+        let takes = self.disk.powered()?.sync_takes;
+        if !takes.is_zero() {
+            std::thread::sleep(takes);
+        }
         let mut platter = self.disk.powered()?;
         platter.syncs += 1;
         if platter.cut_at.is_some_and(|n| platter.syncs >= n) {

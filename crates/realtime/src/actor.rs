@@ -305,15 +305,17 @@ impl RealtimeActor {
         mut place: OwnedSemaphorePermit,
         ctx: &mut Context<Self>,
     ) {
+        let now = self.now();
         for event in events {
             // A page larger than the whole room enters an empty one.
             let place = place.split(places(&event) as usize).or_else(|| place.split(0));
             let Some(place) = place else { break };
-            self.intake.push(Arrived {
+            let arrived = Arrived {
                 relay: url.clone(),
                 event,
                 place,
-            });
+            };
+            self.intake.push(arrived, now);
         }
         self.store_when_ripe(ctx);
     }
@@ -335,9 +337,10 @@ impl RealtimeActor {
         if pause.is_zero() {
             self.store(ctx);
         } else {
+            // More may have come by then.
             self.intake_timer = Some(ctx.run_later(pause, |actor, ctx| {
                 actor.intake_timer = None;
-                actor.store(ctx);
+                actor.store_when_ripe(ctx);
             }));
         }
     }

@@ -14,6 +14,17 @@ use relay_link::SubId;
 pub(crate) const BATCH: usize = 100;
 /// REQs open at once for fetching: of the six a relay should carry, one is live, one is the keyrings' (P-19).
 pub(crate) const REQUESTS_MAX: usize = 4;
+/// Bytes of events that may be on their way: a relay gives up a reader that lets 8 MiB pile up, or 32 (field guide C-9), and
+/// other answers travel beside these.
+pub(crate) const BYTES_MAX: usize = 4 << 20;
+/// Ids in a REQ where a message of 40,000 bytes is an event of 60 KB.
+const BATCH_MIN: usize = 5;
+/// Ids in the only REQ that is open after the relay hung up amid a download, until it is known how large its events are.
+const BATCH_CAUTIOUS: usize = 20;
+/// How often the bytes on their way are halved, at most: to 128 KiB.
+const HALVED_MAX: u32 = 5;
+/// Answers after which they are doubled again.
+const ANSWERS_TRUSTED: u32 = 16;
 /// Silence after which a REQ is given up (field guide 7, "page silence").
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 const TRIES_MAX: u32 = 3;
@@ -28,6 +39,13 @@ pub struct Fetches {
     total: u64,
     done: u64,
     lost: u64,
+    /// How large the last events were, in bytes of content.
+    mean: Option<usize>,
+    /// How often the connection ended amid a download: it may have been too much at once. A relay with less patience than
+    /// most must not cut off the same download for ever.
+    halved: u32,
+    /// Answers since that last changed.
+    trusted: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,10 +87,20 @@ impl Fetches {
 
     /// The ids of the next REQ under the subscription id `sub`, or `None` when nothing waits or no slot is free.
     pub fn next(&mut self, sub: SubId, now: Instant) -> Option<Vec<EventId>> {
-        if self.queue.is_empty() || self.open.len() >= REQUESTS_MAX {
+        let (requests, batch) = match self.mean {
+            Some(mean) => {
+                let ids = (BYTES_MAX >> self.halved) / mean.max(1);
+                // Fewer requests rather than ones that are hardly worth a round trip.
+                let requests = (ids / BATCH_MIN).clamp(1, REQUESTS_MAX);
+                (requests, (ids / requests).clamp(1, BATCH))
+            }
+            None if self.halved > 0 => (1, BATCH_CAUTIOUS >> (self.halved - 1).min(4)),
+            None => (REQUESTS_MAX, BATCH),
+        };
+        if self.queue.is_empty() || self.open.len() >= requests {
             return None;
         }
-        let mut wanted: Vec<Wanted> = self.queue.drain(..self.queue.len().min(BATCH)).collect();
+        let mut wanted: Vec<Wanted> = self.queue.drain(..self.queue.len().min(batch)).collect();
         wanted.sort_unstable_by_key(|wanted| wanted.id);
         let ids = wanted.iter().map(|wanted| wanted.id).collect();
         self.open.insert(
@@ -100,6 +128,11 @@ impl Fetches {
             request.deadline = now + SILENCE;
         }
         asked
+    }
+
+    /// An event that was fetched has this much content: how many are asked for at once follows from it.
+    pub fn weigh(&mut self, bytes: usize) {
+        self.mean = Some(self.mean.map_or(bytes, |mean| (7 * mean + bytes) / 8));
     }
 
     /// The relay says that it sent all it has (EOSE). Returns whether the subscription was ours.
@@ -146,7 +179,11 @@ impl Fetches {
 
     /// The connection ended: nothing is on the wire, and the comparison after the next one names the ids anew.
     pub fn disconnected(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            halved: (self.halved + u32::from(!self.open.is_empty())).min(HALVED_MAX),
+            mean: self.mean,
+            ..Self::default()
+        };
     }
 
     /// When [`Self::expire`] has something to do.
@@ -180,6 +217,10 @@ impl Fetches {
         let Some(request) = self.open.remove(sub) else {
             return false;
         };
+        self.trusted += u32::from(answered);
+        if self.halved > 0 && self.trusted >= ANSWERS_TRUSTED {
+            (self.halved, self.trusted) = (self.halved - 1, 0);
+        }
         for mut wanted in request.wanted {
             if request.arrived.contains(&wanted.id) {
                 self.queued.remove(&wanted.id);
@@ -289,6 +330,70 @@ mod tests {
         assert_eq!(fetches.deadline(), Some(begin + SILENCE));
         assert_eq!(fetches.expire(begin + SILENCE).len(), 4);
         assert!(fetches.next(sub(10), begin + SILENCE).is_some());
+    }
+
+    #[test]
+    fn large_events_are_asked_for_in_smaller_numbers() {
+        let mut fetches = Fetches::default();
+        fetches.want(ids(0..1_000));
+        assert_eq!(fetches.next(sub(0), now()).unwrap().len(), BATCH);
+        for _ in 0..50 {
+            fetches.weigh(60_000);
+        }
+        let asked: usize = (1..REQUESTS_MAX as u32)
+            .map(|n| fetches.next(sub(n), now()).unwrap().len())
+            .sum();
+        assert!(asked * 60_000 <= BYTES_MAX, "{asked}");
+        for _ in 0..50 {
+            fetches.weigh(1_000);
+        }
+        fetches.answered(&sub(1));
+        assert_eq!(fetches.next(sub(9), now()).unwrap().len(), BATCH);
+    }
+
+    #[test]
+    fn a_relay_that_hung_up_amid_a_download_is_asked_for_little_at_first() {
+        let mut fetches = Fetches::default();
+        fetches.disconnected();
+        fetches.want(ids(0..1_000));
+        assert_eq!(fetches.next(sub(0), now()).unwrap().len(), BATCH, "it was idle then");
+        fetches.disconnected();
+        fetches.want(ids(0..1_000));
+        assert_eq!(fetches.next(sub(1), now()).unwrap().len(), BATCH_CAUTIOUS);
+        assert_eq!(fetches.next(sub(2), now()), None);
+        fetches.weigh(1_000);
+        assert_eq!(fetches.next(sub(3), now()).unwrap().len(), BATCH);
+    }
+
+    #[test]
+    fn a_relay_of_any_patience_is_emptied_in_the_end() {
+        for patience in [40_000_000, 8_000_000, 2_000_000, 300_000, 61_000] {
+            let mut fetches = Fetches::default();
+            let (mut left, mut cuts, mut requests) = (500_u32, 0, 0);
+            while left > 0 {
+                fetches.want(ids(0..left));
+                let mut open = Vec::new();
+                while let Some(asked) = fetches.next(sub(requests), now()) {
+                    open.push((sub(requests), asked));
+                    requests += 1;
+                }
+                let under_way: usize = open.iter().map(|(_, asked)| 60_000 * asked.len()).sum();
+                if under_way > patience {
+                    cuts += 1;
+                    fetches.disconnected();
+                    assert!(cuts < 30, "{patience}: cut off for ever");
+                    continue;
+                }
+                for (sub, asked) in open {
+                    for id in &asked {
+                        fetches.arrived(&sub, *id, now());
+                        fetches.weigh(60_000);
+                    }
+                    fetches.answered(&sub);
+                    left -= asked.len() as u32;
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 use nostr::prelude::Event;
 use relay_link::RelayUrl;
 
-/// Events within this long of the batch before them are one batch (DESIGN 7). The first one after a pause goes at once:
-/// a message that is written by hand is shown without a wait.
+/// Events within this long of the batch before them are one batch (DESIGN 7), as long as they come one after the other. The
+/// first one after a pause goes at once: a message that is written by hand is shown without a wait.
 pub(crate) const GATHER: Duration = Duration::from_millis(50);
+/// A burst in which nothing came for this long is over: two messages that happen to be written within [`GATHER`] of each
+/// other need not wait for a third. A relay sends a burst with far less than this between two frames.
+pub(crate) const QUIET: Duration = Duration::from_millis(10);
 /// A bulk commit holds this many or more: the cost of a commit no longer shows beside the signature checks.
 pub(crate) const BATCH: usize = 1000;
 /// And at most a third of the room, so that two batches can be under way while a third one gathers.
@@ -37,6 +40,7 @@ pub struct Arrived<T> {
 pub struct Intake<T> {
     waiting: Vec<Arrived<T>>,
     taken: Option<Instant>,
+    pushed: Option<Instant>,
 }
 
 impl<T> Default for Intake<T> {
@@ -44,14 +48,16 @@ impl<T> Default for Intake<T> {
         Self {
             waiting: Vec::new(),
             taken: None,
+            pushed: None,
         }
     }
 }
 
 impl<T> Intake<T> {
     /// Adds an arrival.
-    pub fn push(&mut self, arrived: Arrived<T>) {
+    pub fn push(&mut self, arrived: Arrived<T>, now: Instant) {
         self.waiting.push(arrived);
+        self.pushed = Some(now);
     }
 
     /// When the batch is ripe; `None` when nothing waits.
@@ -60,6 +66,8 @@ impl<T> Intake<T> {
             return None;
         }
         let gathered = self.taken.map_or(now, |taken| taken + GATHER);
+        let over = self.pushed.map_or(now, |pushed| pushed + QUIET);
+        let gathered = gathered.min(over);
         Some(if self.full() { now } else { gathered.max(now) })
     }
 

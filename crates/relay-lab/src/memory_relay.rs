@@ -35,6 +35,8 @@ pub struct MemoryRelayConfig {
     pub neg_frame_bytes: u64,
     /// Items in a NEG session before it is refused as too big (N-6); without a bound by default.
     pub neg_items_max: Option<usize>,
+    /// Bytes that a client has not read at which the relay hangs up (C-9); strfry's 32 MiB by default.
+    pub unread_bytes_max: usize,
 }
 
 impl Default for MemoryRelayConfig {
@@ -43,6 +45,7 @@ impl Default for MemoryRelayConfig {
             page_max: 500,
             neg_frame_bytes: 60_000,
             neg_items_max: None,
+            unread_bytes_max: 32 << 20,
         }
     }
 }
@@ -357,7 +360,9 @@ impl Inner {
         {
             for frame in client.session.announce(held) {
                 self.tally.got(&frame);
-                client.outbox.push(Incoming::Text(frame));
+                client
+                    .outbox
+                    .push(Incoming::Text(frame), self.config.unread_bytes_max);
             }
         }
     }
@@ -369,6 +374,6 @@ impl Inner {
         if let Incoming::Text(frame) = &message {
             self.tally.got(frame);
         }
-        client.outbox.push(message);
+        client.outbox.push(message, self.config.unread_bytes_max);
     }
 }

@@ -1,5 +1,6 @@
 //! How a connection comes to be: a trait, so that tests dial memory and production dials websockets.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -18,6 +19,12 @@ pub trait Dial: Send + Sync + 'static {
     fn info(&self, relay: &RelayUrl) -> BoxFuture<'static, Result<RelayInfo, InfoError>> {
         let _ = relay;
         Box::pin(std::future::ready(Err(InfoError::NotOffered)))
+    }
+
+    /// The addresses that connections leave this machine from: others after the network changed, none without one. Asks
+    /// nobody and does not block. Nothing is known of it unless overridden, which is the same as no network.
+    fn local_addresses(&self) -> Vec<IpAddr> {
+        Vec::new()
     }
 }
 

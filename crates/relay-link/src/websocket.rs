@@ -1,7 +1,7 @@
 //! Websockets to real relays.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Once;
 use std::time::Duration;
 
@@ -44,6 +44,25 @@ impl Dial for WebSocketDialer {
     fn info(&self, relay: &RelayUrl) -> BoxFuture<'static, Result<RelayInfo, InfoError>> {
         let relay = relay.clone();
         Box::pin(async move { info_fetch::fetch(&relay).await })
+    }
+
+    fn local_addresses(&self) -> Vec<IpAddr> {
+        // Connecting a datagram socket sends nothing: the system only chooses the way, and with it the address. The
+        // targets are reserved for documentation, and lie beyond every router.
+        let way = |own: IpAddr, target: IpAddr| {
+            let socket = UdpSocket::bind((own, 0)).ok()?;
+            socket.connect((target, 9)).ok()?;
+            socket.local_addr().ok().map(|address| address.ip())
+        };
+        let four = way(
+            Ipv4Addr::UNSPECIFIED.into(),
+            Ipv4Addr::new(198, 51, 100, 1).into(),
+        );
+        let six = way(
+            Ipv6Addr::UNSPECIFIED.into(),
+            Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+        );
+        four.into_iter().chain(six).collect()
     }
 }
 

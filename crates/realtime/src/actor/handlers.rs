@@ -78,9 +78,12 @@ impl Handler<FrameArrived> for RealtimeActor {
         };
         match frame {
             RelayFrame::Event { sub, event } => {
-                let asked = line.live.heard(&sub, now)
-                    || line.fetches.arrived(&sub, event.id, now)
-                    || line.showed(&sub, event.id, now);
+                let fetched = line.fetches.arrived(&sub, event.id, now);
+                if fetched {
+                    line.fetches.weigh(event.content.len());
+                }
+                let asked =
+                    fetched || line.live.heard(&sub, now) || line.showed(&sub, event.id, now);
                 let read = self
                     .keys
                     .as_ref()

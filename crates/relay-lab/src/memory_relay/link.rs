@@ -22,17 +22,19 @@ const UNREAD_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     unread: VecDeque<Incoming>,
+    unread_bytes: usize,
     closed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, message: Incoming) {
-        if self.unread.len() >= UNREAD_MAX {
+    pub(super) fn push(&mut self, message: Incoming, bytes_max: usize) {
+        if self.unread.len() >= UNREAD_MAX || self.unread_bytes + bytes(&message) > bytes_max {
             return self.close();
         }
         if !self.closed {
+            self.unread_bytes += bytes(&message);
             self.unread.push_back(message);
             self.reader.take().into_iter().for_each(Waker::wake);
         }
@@ -42,6 +44,7 @@ impl Outbox {
     pub(super) fn close(&mut self) {
         self.closed = true;
         self.unread.clear();
+        self.unread_bytes = 0;
         self.reader.take().into_iter().for_each(Waker::wake);
         self.writer.take().into_iter().for_each(Waker::wake);
     }
@@ -52,6 +55,7 @@ impl Outbox {
 
     fn poll_read(&mut self, cx: &Context<'_>) -> Poll<Option<Incoming>> {
         if let Some(message) = self.unread.pop_front() {
+            self.unread_bytes -= bytes(&message);
             self.writer.take().into_iter().for_each(Waker::wake);
             return Poll::Ready(Some(message));
         }
@@ -71,6 +75,13 @@ impl Outbox {
         }
         self.writer = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+fn bytes(message: &Incoming) -> usize {
+    match message {
+        Incoming::Text(text) => text.len(),
+        Incoming::Pong => 0,
     }
 }
 
