@@ -107,6 +107,14 @@ impl ListReaderActor {
     }
 
     fn turned(&mut self, _: Turned, ctx: &mut Context<Self>) {
+        if !self.switches.now().nip65_relays {
+            // What comes meanwhile is not taken: it is asked for again when lists are read again.
+            let open: Vec<_> = self.asked.iter().map(|(url, asked)| (url.clone(), asked.sub.clone())).collect();
+            for (url, sub) in open {
+                self.close(&url, &sub);
+            }
+            self.asked.clear();
+        }
         self.ask_connected(ctx);
     }
 
