@@ -65,7 +65,12 @@ async fn everything(seed: u64) -> Vec<Event> {
     let mut parent = None;
     let mut chain = Vec::new();
     for n in 0..8 {
-        let event = first.write("chain", parent, &format!("chain {n}"), (NOW - 5_000 + n, sealed()));
+        let event = first.write(
+            "chain",
+            parent,
+            &format!("chain {n}"),
+            (NOW - 5_000 + n, sealed()),
+        );
         parent = Some(event.id);
         chain.push(event);
     }
@@ -73,7 +78,12 @@ async fn everything(seed: u64) -> Vec<Event> {
     for version in 0..3 {
         let at = (NOW - 4_000 + version, sealed());
         let event = first.write("chain", Some(chain[2].id), &format!("version {version}"), at);
-        let below = first.write("chain", Some(event.id), &format!("below {version}"), (at.0 + 10, sealed()));
+        let below = first.write(
+            "chain",
+            Some(event.id),
+            &format!("below {version}"),
+            (at.0 + 10, sealed()),
+        );
         chain.extend([event, below]);
     }
     // One in the middle of the chain is deleted; one was sealed by two devices.
@@ -86,7 +96,12 @@ async fn everything(seed: u64) -> Vec<Event> {
     let second = writer(&new, 2);
     let mut parent = None;
     for n in 0..5 {
-        let event = second.write("second", parent, &format!("second {n}"), (NOW - 900, NOW - 800 + n % 2));
+        let event = second.write(
+            "second",
+            parent,
+            &format!("second {n}"),
+            (NOW - 900, NOW - 800 + n % 2),
+        );
         parent = Some(event.id);
         all.push(event);
     }
@@ -164,7 +179,11 @@ fn whatever_the_order_and_the_way_of_arrival_the_conversations_are_the_same() {
                 }
                 if !live {
                     // Found by a comparison, or by the pages of one.
-                    let fault = if seed.is_multiple_of(2) { Fault::RefusesNeg } else { Fault::None };
+                    let fault = if seed.is_multiple_of(2) {
+                        Fault::RefusesNeg
+                    } else {
+                        Fault::None
+                    };
                     relay.heal();
                     relay.set_fault(fault);
                     engine.sync().await.unwrap();
@@ -212,7 +231,12 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         };
         let disk = device.disk();
         let put = |n: u64| {
-            assert!(relay.put(written_elsewhere(&keyring, "talk", &format!("{n}"), NOW + 100 + n)));
+            assert!(relay.put(written_elsewhere(
+                &keyring,
+                "talk",
+                &format!("{n}"),
+                NOW + 100 + n
+            )));
         };
         let before = disk.syncs();
         put(0);
@@ -245,10 +269,19 @@ fn messages_that_happen_to_come_close_to_each_other_do_not_wait_for_a_burst_to_e
         let (engine, keyring) = live_device(&device, &relay).await;
         let mut updates = Box::pin(engine.updates());
         for n in 0..20 {
-            relay.put(written_elsewhere(&keyring, "talk", &format!("{n}"), NOW + 100 + n));
+            relay.put(written_elsewhere(
+                &keyring,
+                "talk",
+                &format!("{n}"),
+                NOW + 100 + n,
+            ));
             let waited = tokio::time::Instant::now();
             while !matches!(updates.next().await, Some(ChatUpdate::Landed(_))) {}
-            assert!(waited.elapsed() <= Duration::from_millis(11), "{n}: {:?}", waited.elapsed());
+            assert!(
+                waited.elapsed() <= Duration::from_millis(11),
+                "{n}: {:?}",
+                waited.elapsed()
+            );
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
     });
@@ -288,15 +321,20 @@ fn live_subscriptions_are_open_before_a_comparison_begins_and_stay_open() {
             .collect();
         let wanted = ["[1081]", "[10002]", "[1080,5]"].map(|kinds| {
             let found = kinds_before_comparison.iter().any(|seen| {
-                let (mut seen, mut kinds): (Vec<u16>, Vec<u16>) =
-                    (serde_json::from_str(seen).unwrap(), serde_json::from_str(kinds).unwrap());
+                let (mut seen, mut kinds): (Vec<u16>, Vec<u16>) = (
+                    serde_json::from_str(seen).unwrap(),
+                    serde_json::from_str(kinds).unwrap(),
+                );
                 seen.sort_unstable();
                 kinds.sort_unstable();
                 seen == kinds
             });
             (kinds, found)
         });
-        assert!(wanted.iter().all(|(_, found)| *found), "{wanted:?} of {kinds_before_comparison:?}");
+        assert!(
+            wanted.iter().all(|(_, found)| *found),
+            "{wanted:?} of {kinds_before_comparison:?}"
+        );
         let closed: BTreeSet<&str> = frames[second..]
             .iter()
             .filter(|frame| frame[0] == "CLOSE")

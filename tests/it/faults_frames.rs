@@ -15,7 +15,11 @@ const TAKEN_MAX: u64 = (4 + 6 + 4) << 20;
 async fn waits_because(device: &Handle, url: &str) -> String {
     loop {
         let status = device.status();
-        let relay = status.relays.iter().find(|relay| relay.url.as_str() == url).unwrap();
+        let relay = status
+            .relays
+            .iter()
+            .find(|relay| relay.url.as_str() == url)
+            .unwrap();
         if let RelayState::Waiting { why, .. } = &relay.state {
             return why.clone();
         }
@@ -37,7 +41,10 @@ fn costs_a_connection_and_nothing_else(hostility: Hostility, taken_max: u64, sai
 
         let laptop = laptop_disk.start();
         let report = laptop.sync().await.unwrap();
-        let good_report = report.relays.iter().find(|relay| relay.url.as_str() == good.url());
+        let good_report = report
+            .relays
+            .iter()
+            .find(|relay| relay.url.as_str() == good.url());
         assert!(good_report.unwrap().complete, "{report:?}");
         assert!(!report.complete, "one relay was not compared with");
         write(&laptop, "laptop", 10).await;
@@ -62,7 +69,11 @@ fn costs_a_connection_and_nothing_else(hostility: Hostility, taken_max: u64, sai
 #[test]
 fn f39_a_frame_of_a_hundred_megabytes_is_not_read() {
     // Its length is known from its first bytes.
-    costs_a_connection_and_nothing_else(Hostility::LongFrame(100_000_000), TAKEN_MAX - (4 << 20), "over 4 MiB");
+    costs_a_connection_and_nothing_else(
+        Hostility::LongFrame(100_000_000),
+        TAKEN_MAX - (4 << 20),
+        "over 4 MiB",
+    );
 }
 
 #[test]

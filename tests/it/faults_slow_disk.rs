@@ -82,7 +82,10 @@ impl Scene {
         self.disk.slow_down(Duration::ZERO);
         assert_eq!(report.counts.messages, COUNT as u64);
         let conversations = engine.conversations().await.unwrap();
-        let shown: usize = conversations.iter().map(|conversation| conversation.messages).sum();
+        let shown: usize = conversations
+            .iter()
+            .map(|conversation| conversation.messages)
+            .sum();
         assert_eq!(shown, COUNT);
     }
 }

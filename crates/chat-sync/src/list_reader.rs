@@ -109,7 +109,11 @@ impl ListReaderActor {
     fn turned(&mut self, _: Turned, ctx: &mut Context<Self>) {
         if !self.switches.now().nip65_relays {
             // What comes meanwhile is not taken: it is asked for again when lists are read again.
-            let open: Vec<_> = self.asked.iter().map(|(url, asked)| (url.clone(), asked.sub.clone())).collect();
+            let open: Vec<_> = self
+                .asked
+                .iter()
+                .map(|(url, asked)| (url.clone(), asked.sub.clone()))
+                .collect();
             for (url, sub) in open {
                 self.close(&url, &sub);
             }
@@ -226,9 +230,7 @@ impl Handler<FrameArrived> for ListReaderActor {
                 }
             }
             // The relay carries too many subscriptions (P-19): what others ask for matters more.
-            RelayFrame::Notice { message }
-                if Refusal::classify(&message, None) == Refusal::RateLimited =>
-            {
+            RelayFrame::Notice { message } if Refusal::classify(&message, None) == Refusal::RateLimited => {
                 if let Some(sub) = self.asked.get(&relay).map(|asked| asked.sub.clone()) {
                     self.close(&relay, &sub);
                 }

@@ -61,7 +61,11 @@ pub(crate) async fn doubt_connections(env: Env, dial: Arc<dyn Dial>, roster: Ros
         if slept.is_none() && !moved {
             continue;
         }
-        tracing::info!(?slept, moved, "awake again, or in another network: connections are doubted");
+        tracing::info!(
+            ?slept,
+            moved,
+            "awake again, or in another network: connections are doubted"
+        );
         for link in roster.links() {
             // A link that is being restarted dials by itself.
             let _ = link.redial();

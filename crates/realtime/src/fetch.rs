@@ -356,7 +356,11 @@ mod tests {
         let mut fetches = Fetches::default();
         fetches.disconnected();
         fetches.want(ids(0..1_000));
-        assert_eq!(fetches.next(sub(0), now()).unwrap().len(), BATCH, "it was idle then");
+        assert_eq!(
+            fetches.next(sub(0), now()).unwrap().len(),
+            BATCH,
+            "it was idle then"
+        );
         fetches.disconnected();
         fetches.want(ids(0..1_000));
         assert_eq!(fetches.next(sub(1), now()).unwrap().len(), BATCH_CAUTIOUS);

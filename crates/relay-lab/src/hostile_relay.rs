@@ -172,7 +172,8 @@ async fn asked(socket: &mut TcpStream) -> std::io::Result<String> {
     let request = String::from_utf8_lossy(&request);
     let key = request.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim())
+        name.eq_ignore_ascii_case("sec-websocket-key")
+            .then(|| value.trim())
     });
     Ok(key.unwrap_or_default().to_owned())
 }

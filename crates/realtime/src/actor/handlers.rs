@@ -82,8 +82,7 @@ impl Handler<FrameArrived> for RealtimeActor {
                 if fetched {
                     line.fetches.weigh(event.content.len());
                 }
-                let asked =
-                    fetched || line.live.heard(&sub, now) || line.showed(&sub, event.id, now);
+                let asked = fetched || line.live.heard(&sub, now) || line.showed(&sub, event.id, now);
                 let read = self
                     .keys
                     .as_ref()
