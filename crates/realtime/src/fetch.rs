@@ -21,8 +21,8 @@ pub(crate) const BYTES_MAX: usize = 4 << 20;
 const BATCH_MIN: usize = 5;
 /// Ids in the only REQ that is open after the relay hung up amid a download, until it is known how large its events are.
 const BATCH_CAUTIOUS: usize = 20;
-/// How often the bytes on their way are halved, at most: to 128 KiB.
-const HALVED_MAX: u32 = 5;
+/// How often the bytes on their way are halved, at most: to one long message.
+const HALVED_MAX: u32 = 7;
 /// Answers after which they are doubled again.
 const ANSWERS_TRUSTED: u32 = 16;
 /// Silence after which a REQ is given up (field guide 7, "page silence").
