@@ -24,7 +24,7 @@ const BATCH_CAUTIOUS: usize = 20;
 /// How often the bytes on their way are halved, at most: to one long message.
 const HALVED_MAX: u32 = 7;
 /// Answers after which they are doubled again.
-const ANSWERS_TRUSTED: u32 = 16;
+const ANSWERS_TRUSTED: u32 = 64;
 /// Silence after which a REQ is given up (field guide 7, "page silence").
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 const TRIES_MAX: u32 = 3;
