@@ -49,7 +49,11 @@ impl Dial for LastFrames {
             move || signer.asked().sign > 0 && left.load(Ordering::SeqCst) == 0
         };
         async move {
-            let Connection { outgoing, incoming } = dialled.await?;
+            let Connection {
+                outgoing,
+                incoming,
+                date,
+            } = dialled.await?;
             let leaves = move |frame| {
                 let left = match signer.asked().sign {
                     0 => Ok(0),
@@ -61,6 +65,7 @@ impl Dial for LastFrames {
             Ok(Connection {
                 outgoing: Box::pin(outgoing.with_flat_map(leaves)),
                 incoming: Box::pin(incoming),
+                date,
             })
         }
         .boxed()

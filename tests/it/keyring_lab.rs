@@ -144,14 +144,22 @@ impl Dial for Slow {
         let (dial, answer) = (self.dial, self.answer);
         async move {
             tokio::time::sleep(dial).await;
-            let Connection { outgoing, incoming } = dialled.await?;
+            let Connection {
+                outgoing,
+                incoming,
+                date,
+            } = dialled.await?;
             // All of them travel at once, and arrive in the order in which they left.
             let late = incoming.map(move |message| async move {
                 tokio::time::sleep(answer).await;
                 message
             });
             let incoming = Box::pin(late.buffered(10_000));
-            Ok(Connection { outgoing, incoming })
+            Ok(Connection {
+                outgoing,
+                incoming,
+                date,
+            })
         }
         .boxed()
     }

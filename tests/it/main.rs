@@ -5,6 +5,7 @@ mod arrivals;
 mod at_rest;
 mod auth;
 mod bench;
+mod clocks;
 mod clones;
 mod closed_keyrings;
 mod converges;

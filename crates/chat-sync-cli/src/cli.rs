@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use pns_keys::Profile;
 
 use crate::exit::{self, Failure};
+use crate::settings::{Flags, LogFormat, switch_flag};
 
 /// Keeps a private AI-chat history the same on every device, through Nostr relays that can't read it.
 #[derive(Debug, Parser)]
@@ -46,6 +47,12 @@ pub(crate) struct Global {
     /// Use this relay instead of the saved ones; may be given several times
     #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]
     pub(crate) relays: Vec<RelayUrl>,
+    /// Turn a switch for this run, as `live=off`; may be given several times. `config show` lists them
+    #[arg(long = "switch", global = true, value_name = "NAME=on|off", action = ArgAction::Append, value_parser = switch_flag)]
+    pub(crate) switches: Vec<(&'static str, bool)>,
+    /// How log lines look [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
     /// Print one JSON object as the last line of stdout
     #[arg(long, global = true, overrides_with = "json")]
     pub(crate) json: bool,
@@ -55,6 +62,16 @@ pub(crate) struct Global {
     /// Log to stderr; -vv logs more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+impl Global {
+    /// What of it is a setting.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags {
+            switches: self.switches.clone(),
+            log_format: self.log_format,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +110,9 @@ pub(crate) enum Command {
     Daemon(Daemon),
     /// Open the page in a browser; starts the daemon when none runs
     Ui(Ui),
+    /// Show where the configuration file is, and what is configured and by whom
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Run a relay on this machine
     Relay(Relay),
 }
@@ -224,6 +244,9 @@ pub(crate) struct StatusArgs {
     /// Go online, and show every change
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Dial every relay and compare with it first; moves nothing
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) probe: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -327,6 +350,14 @@ pub(crate) struct Restore {
     /// Read the passphrase of the card from this file
     #[arg(long, value_name = "PATH")]
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Where the configuration file is, or would be
+    Path,
+    /// Every setting, and where its value comes from
+    Show,
 }
 
 #[derive(Debug, Subcommand)]
@@ -505,7 +536,7 @@ fn command_of(args: &[OsString]) -> String {
     while let Some(word) = words.next() {
         match word {
             // What follows one of these is its value.
-            "--data-dir" | "--relay" | "--account" => drop(words.next()),
+            "--data-dir" | "--relay" | "--account" | "--switch" | "--log-format" => drop(words.next()),
             flag if flag.starts_with('-') => {}
             name => match command.find_subcommand(name).cloned() {
                 Some(found) => {

@@ -15,6 +15,7 @@ use crate::daemon::Lock;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::service::{Daemon, Here, Service, Slot};
+use crate::settings::{self, Settings, SettingsError};
 
 /// How long an engine may take to stop. What it has taken is on disk already.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -25,12 +26,14 @@ pub(crate) struct Context {
     pub(crate) data_dir: DataDir,
     /// The relays of this run, when they were given.
     pub(crate) relays: Vec<RelayUrl>,
+    /// What is configured.
+    pub(crate) settings: Settings,
     env: Env,
     engine: Slot,
 }
 
 impl Context {
-    pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
+    pub(crate) fn new(global: &Global, settings: Settings) -> Result<Self, Failure> {
         let root = global.data_dir.clone().or_else(default_data_dir);
         let root =
             root.ok_or_else(|| Failure::Usage("there is no home directory; give --data-dir".to_owned()))?;
@@ -42,6 +45,7 @@ impl Context {
             output: Output::new(global.json, global.quiet),
             data_dir,
             relays: global.relays.clone(),
+            settings,
             env: Env::production(),
             engine: Slot::default(),
         })
@@ -59,7 +63,7 @@ impl Context {
         &self.env.runtime.entropy
     }
 
-    /// Opens the current account, with the relays of this run.
+    /// Opens the current account, with the relays and the switches of this run.
     pub(crate) fn account(&self) -> Result<Account, Failure> {
         let mut account = self.own_account()?;
         if !self.relays.is_empty() {
@@ -71,11 +75,14 @@ impl Context {
         Ok(account)
     }
 
-    /// Opens the current account with its own relays.
+    /// Opens the current account with its own relays, and the switches of this run.
     pub(crate) fn own_account(&self) -> Result<Account, Failure> {
-        self.data_dir
+        let mut account = self
+            .data_dir
             .open(self.entropy())
-            .map_err(|error| self.explained(error))
+            .map_err(|error| self.explained(error))?;
+        account.switch(self.settings.switches)?;
+        Ok(account)
     }
 
     /// What an error of the data directory is to a person: who holds the store, and how it is let go of.
@@ -143,6 +150,11 @@ impl Context {
     /// Answers from this process; its engine starts when it is needed.
     pub(crate) fn here(&self, account: Account, online: bool) -> Here {
         let config = account.config(online);
+        self.here_with(account, config)
+    }
+
+    /// The same, with an engine made as `config` says.
+    pub(crate) fn here_with(&self, account: Account, config: Config) -> Here {
         let key_home = self.data_dir.key_home(&account.public_key);
         Here::new(
             account,
@@ -173,6 +185,13 @@ impl Context {
             let _ = tokio::time::timeout(STOP_PATIENCE, engine.shutdown()).await;
         }
     }
+}
+
+/// What is configured for a run with these flags.
+pub(crate) fn settings(global: &Global) -> Result<Settings, SettingsError> {
+    let variables = |name: &str| std::env::var_os(name);
+    let file = settings::file(global.data_dir.as_deref(), &variables);
+    Settings::read(file, &variables, &global.flags())
 }
 
 /// `$XDG_DATA_HOME/chat-sync`, or `~/.local/share/chat-sync` (XDG Base Directory Specification: a path that is not

@@ -16,6 +16,7 @@ mod progress;
 mod reader;
 mod secret_prompt;
 mod service;
+mod settings;
 mod shapes;
 mod signer_notice;
 
@@ -25,13 +26,18 @@ use cli::Cli;
 use context::Context;
 use exit::Failure;
 use interrupt::Interrupt;
+use settings::Settings;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    output::log(cli.global.verbose);
+    let settings = match context::settings(&cli.global) {
+        Ok(settings) => settings,
+        Err(error) => return exit::report(Err(Failure::Usage(error.to_string()))),
+    };
+    output::log(cli.global.verbose, settings.log_format);
     #[cfg(debug_assertions)]
     if let Err(failure) = crash::arm() {
         return exit::report(Err(failure));
@@ -44,15 +50,15 @@ fn main() -> ExitCode {
             ))));
         }
     };
-    let result = runtime.block_on(run(cli));
+    let result = runtime.block_on(run(cli, settings));
     // A read from a terminal or a pipe cannot be called back; the process ends without it.
     runtime.shutdown_background();
     exit::report(result)
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
+async fn run(cli: Cli, settings: Settings) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen()?;
-    let context = Context::new(&cli.global)?;
+    let context = Context::new(&cli.global, settings)?;
     let ends_itself = cli.command.ends_itself();
     let result = tokio::select! {
         biased;

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chat_sync::{RelayState, RelayUrl, Status};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use status::Speed;
 
-use crate::output::{one_line, plural};
+use crate::exit::Failure;
+use crate::output::{Output, one_line, plural};
+use crate::service::{Seen, Service};
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
@@ -58,7 +61,10 @@ impl RelayBars {
                 bar.set_length(total);
                 bar.set_position(done);
             }
-            bar.set_message(state_words(&relay.state));
+            bar.set_message(match &relay.speed {
+                Some(speed) => format!("{}, {}", state_words(&relay.state), speed_words(speed)),
+                None => state_words(&relay.state),
+            });
         }
     }
 
@@ -89,6 +95,34 @@ impl Drop for RelayBars {
     }
 }
 
+/// Shows where relays are until `work` is done, where somebody looks at a terminal.
+pub(crate) async fn with_bars<T>(output: Output, service: &Service, work: impl Future<Output = T>) -> T {
+    if !output.moves() {
+        return work.await;
+    }
+    let mut bars = None;
+    let mut work = std::pin::pin!(work);
+    let watch = async {
+        let mut following = service.follow(None).await?;
+        loop {
+            if let Seen::Status(known) = following.next().await? {
+                let relays = known.status.relays.iter().map(|relay| relay.url.clone());
+                bars.get_or_insert_with(|| RelayBars::new(&relays.collect::<Vec<_>>()))
+                    .show(&known.status);
+            }
+        }
+        #[expect(unreachable_code, reason = "names the type of the error")]
+        Ok::<(), Failure>(())
+    };
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        // Nobody misses bars that cannot be drawn.
+        _ = watch => {}
+    }
+    work.await
+}
+
 /// A bar over something that is counted.
 pub(crate) fn counter(total: usize, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(total as u64)
@@ -107,6 +141,16 @@ fn turning(style: ProgressStyle) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_style(style);
     bar.enable_steady_tick(TICK);
     bar
+}
+
+/// `120 a second, 1.2 MiB/s, 3 s left`.
+pub(crate) fn speed_words(speed: &Speed) -> String {
+    format!(
+        "{:.1} a second, {}/s, {} left",
+        speed.events_per_second,
+        HumanBytes(speed.bytes_per_second),
+        HumanDuration(Duration::from_secs(speed.seconds_left))
+    )
 }
 
 /// The state of a relay in words.

@@ -7,7 +7,7 @@ pub(crate) mod relays;
 
 use chat_sync::{
     ConversationSummary, MessageReceipt, MessageState, MessageView, Refusal, RelayReceipt, RelayReport,
-    Status, SyncReport, npub,
+    Status, Switches, SyncReport, npub,
 };
 use nostr::key::PublicKey;
 use reconciler::Method;
@@ -114,6 +114,12 @@ pub(crate) struct StatusShape<'a> {
     safe: u64,
     parked: u64,
     full_download_bytes: u64,
+    /// Seconds too full for a page of a relay: what is in them is not proven.
+    unproven: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    /// How far the clocks of relays are ahead of this machine's, in seconds; null while none is known.
+    clock_skew: Option<i64>,
     held: Option<&'a str>,
     failed: &'a [String],
     relays: &'a [RelayStatus],
@@ -121,6 +127,7 @@ pub(crate) struct StatusShape<'a> {
     /// The first line that people see.
     summary: String,
     refused: Vec<Refused<'a>>,
+    switches: Switches,
 }
 
 /// Messages that one relay does not take, for one reason.
@@ -164,6 +171,10 @@ impl<'a> StatusShape<'a> {
             safe: status.safe,
             parked: counts.parked,
             full_download_bytes: counts.full_download_bytes(),
+            unproven: status.unproven,
+            bytes_in: status.relays.iter().map(|relay| relay.traffic.bytes_in).sum(),
+            bytes_out: status.relays.iter().map(|relay| relay.traffic.bytes_out).sum(),
+            clock_skew: status.clock_skew,
             held: status.held.as_deref(),
             failed: &status.failed,
             relays: &status.relays,
@@ -180,6 +191,7 @@ impl<'a> StatusShape<'a> {
                     next_try: refusal.next_try,
                 })
                 .collect(),
+            switches: status.switches,
         }
     }
 }

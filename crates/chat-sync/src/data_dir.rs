@@ -427,7 +427,8 @@ impl Account {
     /// are left out.
     pub fn switch(&mut self, switches: Switches) -> Result<(), DataDirError> {
         self.switches = switches;
-        if !switches.nip65_relays {
+        // Relays that were given for one run are wanted whoever names them.
+        if !switches.nip65_relays && self.follows_list {
             let added = RelayList::load(&self.store)?.added(&relays::saved(&self.store)?);
             self.relays.retain(|url| !added.contains(url));
         }

@@ -301,7 +301,9 @@ impl Desk {
             }
             // Anything that changes is progress; a status that stays the same is not.
             if !self
-                .until(PROGRESS_PATIENCE, |status| over(status) || *status != seen)
+                .until(PROGRESS_PATIENCE, |status| {
+                    over(status) || status.moved_since(&seen)
+                })
                 .await
             {
                 break;

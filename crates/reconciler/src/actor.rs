@@ -267,6 +267,10 @@ impl ReconcilerActor {
         let pause = relay.cadence.after(agreed, live);
         let connected = relay.connection().is_some();
         self.forget(url, ctx);
+        if report.error.is_none() {
+            let unproven = Lesson::Unproven(report.unproven_seconds.len() as u64);
+            self.learn(url, unproven, ctx);
+        }
         self.tell(url, number, Phase::Done(report), ctx);
         if connected {
             let next = url.clone();

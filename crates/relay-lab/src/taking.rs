@@ -325,6 +325,7 @@ impl TakingRelay {
         Connection {
             outgoing: Box::pin(outgoing) as OutgoingHalf,
             incoming: Box::pin(both) as IncomingHalf,
+            date: None,
         }
     }
 }

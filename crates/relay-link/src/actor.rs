@@ -19,8 +19,8 @@ use crate::router::Router;
 use crate::websocket::CONNECT_DEADLINE;
 use crate::writer::{self, GOODBYE_DEADLINE, Pen};
 use crate::{
-    AuthChanged, AuthDeclined, Connection, ConnectionError, Dial, DialError, FrameArrived, Identity,
-    Incoming, InfoError, LinkChanged, LinkState, RelayFrame, RelayInfo, RelayLink, SignAuth, Steer,
+    AuthChanged, AuthDeclined, ClockReading, Connection, ConnectionError, Dial, DialError, FrameArrived,
+    Identity, Incoming, InfoError, LinkChanged, LinkState, RelayFrame, RelayInfo, RelayLink, SignAuth, Steer,
 };
 
 /// Frames that wait are bounded by the queue, which [`RelayLink::try_send`] keeps at [`QUEUE_FRAMES_MAX`]; beside
@@ -143,9 +143,21 @@ impl RelayLinkActor {
         self.state.send_replace(LinkState::Connecting);
     }
 
+    /// The relay said what its clock shows.
+    fn dated(&self, date: Option<u64>) {
+        if let Some(relay) = date {
+            self.link.shared().dated(ClockReading {
+                relay,
+                at: self.env.clock.now(),
+                unix: self.env.clock.unix(),
+            });
+        }
+    }
+
     fn opened(&mut self, connection: Connection, ctx: &mut Context<Self>) {
         let now = self.env.clock.now();
         self.backoff.opened(now);
+        self.dated(connection.date);
         let number = self.link.shared().opened();
         let (pen, paper) = writer::pair();
         let writing = writer::write(paper, connection.outgoing, Arc::clone(self.link.shared()));
@@ -600,11 +612,15 @@ impl Handler<SendFrame> for RelayLinkActor {
 }
 
 impl Handler<InfoAsked> for RelayLinkActor {
-    type Result = ResponseFuture<Result<RelayInfo, InfoError>>;
+    type Result = ResponseActFuture<Self, Result<RelayInfo, InfoError>>;
 
     fn handle(&mut self, InfoAsked: InfoAsked, _: &mut Self::Context) -> Self::Result {
         self.env.tripwire.step(self.lifeline.role());
-        self.dial.info(self.link.url())
+        let asking = self.dial.info(self.link.url());
+        Box::pin(asking.into_actor(self).map(|mut answer, actor, _| {
+            actor.dated(answer.as_mut().ok().and_then(|info| info.date.take()));
+            answer
+        }))
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Connection {
     pub outgoing: OutgoingHalf,
     /// Gives frames; ends when the relay said goodbye.
     pub incoming: IncomingHalf,
+    /// What the relay's clock showed when it opened, Unix seconds, if it said so.
+    pub date: Option<u64>,
 }
 
 impl std::fmt::Debug for Connection {

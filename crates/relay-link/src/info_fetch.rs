@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, DATE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::websocket::{install_crypto, reach};
-use crate::{DialError, NotRelayInfo, RelayInfo, RelayUrl};
+use crate::{DialError, NotRelayInfo, RelayInfo, RelayUrl, retry_after};
 
 /// From the name to the end of the document. Nobody waits for it, so it may take long; a connection that hangs must end.
 const FETCH_DEADLINE: Duration = Duration::from_secs(10);
@@ -55,13 +55,17 @@ pub enum InfoError {
 
 /// Fetches the document of `relay` within [`FETCH_DEADLINE`].
 pub(crate) async fn fetch(relay: &RelayUrl) -> Result<RelayInfo, InfoError> {
-    let document = timeout(FETCH_DEADLINE, download(relay))
+    let (document, date) = timeout(FETCH_DEADLINE, download(relay))
         .await
         .map_err(|_| InfoError::TimedOut)??;
-    Ok(RelayInfo::from_document(&document)?)
+    Ok(RelayInfo {
+        date,
+        ..RelayInfo::from_document(&document)?
+    })
 }
 
-async fn download(relay: &RelayUrl) -> Result<Bytes, InfoError> {
+/// The document, and when the answer says it was sent.
+async fn download(relay: &RelayUrl) -> Result<(Bytes, Option<u64>), InfoError> {
     let (host, port) = relay.host_and_port();
     let socket = reach(&host, port).await?;
     if !relay.is_encrypted() {
@@ -93,7 +97,7 @@ fn tls_config() -> ClientConfig {
 async fn request(
     socket: impl AsyncRead + AsyncWrite + Unpin + Send,
     relay: &RelayUrl,
-) -> Result<Bytes, InfoError> {
+) -> Result<(Bytes, Option<u64>), InfoError> {
     let not_http = |error: hyper::Error| InfoError::NotHttp {
         reason: error.to_string(),
     };
@@ -120,9 +124,11 @@ async fn request(
                 status: answer.status().as_u16(),
             });
         }
+        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(retry_after::unix_of);
         let body = Limited::new(answer.into_body(), DOCUMENT_BYTES_MAX);
         let body = body.collect().await.map_err(|_| InfoError::Body)?;
-        Ok(body.to_bytes())
+        Ok((body.to_bytes(), date))
     };
     // The connection moves the bytes, and fails where the answer fails: the answer tells.
     let mut answer = std::pin::pin!(answer);

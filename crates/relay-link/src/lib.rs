@@ -87,6 +87,7 @@ mod actor;
 mod auth;
 mod backoff;
 mod client_frame;
+mod clock;
 mod dial;
 mod elements;
 mod hex;
@@ -111,6 +112,7 @@ mod writer;
 pub use actor::RelayLinkActor;
 pub use auth::{AuthChanged, AuthDeclined, Identity, Reserved, SignAuth};
 pub use client_frame::ClientFrame;
+pub use clock::{CLOCK_SKEW_MAX, ClockReading, clock_skew, clock_words};
 pub use dial::{
     Connection, ConnectionError, Dial, DialError, Incoming, IncomingHalf, Outgoing, OutgoingHalf,
 };

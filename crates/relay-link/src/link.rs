@@ -1,15 +1,15 @@
 //! The handle other crates hold.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Message;
 use supervision::{Outlet, Restarted, Undelivered};
 use tokio::sync::watch;
 
 use crate::traffic::Counters;
-use crate::{ClientFrame, FrameArrived, InfoError, RelayInfo, RelayUrl, Steer, Traffic};
+use crate::{ClientFrame, ClockReading, FrameArrived, InfoError, RelayInfo, RelayUrl, Steer, Traffic};
 
 /// Text that waits to be written, per link (field guide 7): a relay that reads slowly must not fill memory.
 pub(crate) const QUEUE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) served: watch::Sender<bool>,
     queued_bytes: AtomicUsize,
     queued_frames: AtomicUsize,
+    /// What the relay's clock showed last.
+    clock: Mutex<Option<ClockReading>>,
 }
 
 /// Command: fetch what the relay says about itself. Sent with [`RelayLink::info`].
@@ -92,6 +94,7 @@ impl RelayLink {
                 served: watch::Sender::new(false),
                 queued_bytes: AtomicUsize::new(0),
                 queued_frames: AtomicUsize::new(0),
+                clock: Mutex::new(None),
             }),
         }
     }
@@ -104,6 +107,11 @@ impl RelayLink {
     /// What went over the link so far.
     pub fn traffic(&self) -> Traffic {
         self.shared.counters.read()
+    }
+
+    /// What the relay's clock showed last, if it ever said so.
+    pub fn clock(&self) -> Option<ClockReading> {
+        *self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues a frame without waiting. Answers come to `reply_to`: for a REQ or NEG-OPEN until it is closed, for an
@@ -174,6 +182,11 @@ impl Shared {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         self.open.store(connection, Ordering::Release);
         connection
+    }
+
+    /// The relay's clock showed this.
+    pub(crate) fn dated(&self, reading: ClockReading) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
     }
 
     /// Takes no more frames.

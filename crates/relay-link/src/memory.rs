@@ -33,6 +33,7 @@ pub fn memory_pair() -> (Connection, MemoryEnd) {
         incoming: Box::pin(stream::unfold(to_client, |mut to_client| async move {
             to_client.recv().await.map(|message| (message, to_client))
         })),
+        date: None,
     };
     (connection, MemoryEnd { incoming, outgoing })
 }

@@ -92,6 +92,9 @@ pub enum Lesson {
     EventsPerHour(u64),
     /// It refused an event whose frame has this many bytes, for its size (U-5).
     TooLargeFrom(usize),
+    /// When it was compared last, this many seconds held more events than it shows on a page, and nothing else shows them
+    /// (P-10).
+    Unproven(u64),
     /// It said this about itself (NIP-11).
     Info(RelayInfo),
 }
@@ -114,6 +117,8 @@ pub struct RelayProfile {
     events_per_hour: Option<Learned<u64>>,
     #[serde(deserialize_with = "if_it_can_be_read")]
     too_large_from: Option<Learned<usize>>,
+    #[serde(deserialize_with = "if_it_can_be_read")]
+    unproven: Option<Learned<u64>>,
     #[serde(deserialize_with = "if_it_can_be_read")]
     info: Option<Learned<RelayInfo>>,
 }
@@ -141,8 +146,17 @@ impl RelayProfile {
             Lesson::SubsMax(max) => renew(&mut self.subs_max, max, now),
             Lesson::EventsPerHour(rate) => renew(&mut self.events_per_hour, rate, now),
             Lesson::TooLargeFrom(bytes) => renew(&mut self.too_large_from, bytes, now),
-            Lesson::Info(info) => renew(&mut self.info, info, now),
+            // Nearly every relay, nearly always.
+            Lesson::Unproven(0) if self.unproven() == 0 => false,
+            Lesson::Unproven(seconds) => renew(&mut self.unproven, seconds, now),
+            // When the document was sent is of no use later.
+            Lesson::Info(info) => renew(&mut self.info, RelayInfo { date: None, ..info }, now),
         }
+    }
+
+    /// How many seconds held more events than it shows on a page when it was compared last.
+    pub fn unproven(&self) -> u64 {
+        self.unproven.as_ref().map_or(0, |known| known.what)
     }
 
     /// What to expect of a NEG-OPEN at `now`. A document that does not list NIP-77 changes nothing: relays speak it

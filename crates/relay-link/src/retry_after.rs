@@ -13,6 +13,11 @@ pub(crate) fn parse(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(then - now).unwrap_or(0)))
 }
 
+/// Unix seconds of a `Date` header.
+pub(crate) fn unix_of(date: &str) -> Option<u64> {
+    u64::try_from(seconds_of(date.trim())?).ok()
+}
+
 /// Unix seconds of `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers may still write.
 fn seconds_of(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = [

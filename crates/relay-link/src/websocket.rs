@@ -77,9 +77,11 @@ async fn connect(relay: &RelayUrl) -> Result<Connection, DialError> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
-    let (socket, _) = client_async_tls_with_config(relay.as_str(), socket, Some(config), None)
+    let (socket, answer) = client_async_tls_with_config(relay.as_str(), socket, Some(config), None)
         .await
         .map_err(|error| dial_error(error, relay))?;
+    let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+    let date = date.and_then(retry_after::unix_of);
     let (outgoing, incoming) = socket.split();
     let outgoing = outgoing.sink_map_err(connection_error).with(|message| {
         future::ready(Ok(match message {
@@ -91,6 +93,7 @@ async fn connect(relay: &RelayUrl) -> Result<Connection, DialError> {
     Ok(Connection {
         outgoing: Box::pin(outgoing),
         incoming: Box::pin(incoming),
+        date,
     })
 }
 

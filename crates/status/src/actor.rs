@@ -10,7 +10,8 @@ use pns_keys::keeper::{KeysChanged, open_keyrings};
 use realtime::DownloadsChanged;
 use realtime::messages::ConversationsCounted;
 use reconciler::messages::{PassChanged, Phase};
-use relay_link::{AuthChanged, LinkChanged, LinkState, RelayUrl};
+use reconciler::relay_profile;
+use relay_link::{AuthChanged, LinkChanged, LinkState, RelayLink, RelayUrl, clock_skew};
 use remote_signer::AuthUrl;
 use supervision::{Env, GuardianReport, Lifeline, Restarted, Switchboard};
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ use crate::state::Status;
 const MAILBOX_MAX: usize = 1024;
 /// Facts that come together are published together, so that watchers are not woken for each.
 const GATHER: Duration = Duration::from_millis(10);
+/// Speeds are shown anew this often.
+const SPEED_EVERY: Duration = Duration::from_secs(1);
 /// What is safe is counted over the whole store, so at most this often while messages stream.
 const COUNT_SAFE_EVERY: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,10 @@ pub struct StatusActor {
     publishing: bool,
     counting: bool,
     count_again: bool,
+    /// Every link that was heard of, for what went over it and what its relay's clock shows.
+    links: BTreeMap<RelayUrl, RelayLink>,
+    /// Something is fetched or sent: its speed is shown.
+    watching: Option<SpawnHandle>,
 }
 
 impl StatusActor {
@@ -72,20 +79,41 @@ impl StatusActor {
             publishing: false,
             counting: false,
             count_again: false,
+            links: BTreeMap::new(),
+            watching: None,
         }
     }
 
     fn took_fact(&mut self, ctx: &mut Context<Self>) {
         if !std::mem::replace(&mut self.publishing, true) {
-            ctx.run_later(GATHER, |actor, _| {
+            ctx.run_later(GATHER, |actor, ctx| {
                 actor.publishing = false;
                 actor.publish();
+                actor.watch_speed(ctx);
             });
         }
     }
 
-    fn publish(&self) {
-        let status = self.board.status(self.env.clock.now(), self.env.clock.unix());
+    /// While something is fetched or sent, shows how fast, also when no fact comes.
+    fn watch_speed(&mut self, ctx: &mut Context<Self>) {
+        if self.watching.is_some() || !self.board.working() {
+            return;
+        }
+        let again = ctx.run_later(SPEED_EVERY, |actor, ctx| {
+            actor.watching = None;
+            actor.took_fact(ctx);
+        });
+        self.watching = Some(again);
+    }
+
+    fn publish(&mut self) {
+        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
+        for (url, link) in &self.links {
+            self.board.traffic(url, link.traffic(), now);
+        }
+        let clocks = self.links.values().filter_map(RelayLink::clock);
+        self.board.clock_skew(clock_skew(clocks, now, unix));
+        let status = self.board.status(now, unix);
         self.published.send_if_modified(|published| {
             let changed = *published != status;
             *published = status;
@@ -149,6 +177,9 @@ pub fn read_board(board: &mut Board, store: &Store, relays: &[String]) -> Result
     let safe = store.safe(relays, &keyrings)?;
     board.stored(safe, store.proven(relays)?, &agreements);
     for url in relays {
+        if let Ok(relay) = url.parse() {
+            board.unproven(relay, relay_profile(store, url)?.unproven());
+        }
         let parked = store.parked(url)?;
         if let (Some(most), Ok(relay)) = (parked.iter().max_by_key(|group| group.count), url.parse()) {
             board.parked(ParkedChanged {
@@ -179,7 +210,6 @@ macro_rules! takes {
 takes! {
     ConversationsCounted: |board, fact| board.conversations(fact.0);
     KeysChanged: |board, fact| board.keys(fact);
-    LinkChanged: |board, fact| board.link(fact.link.url().clone(), fact.state);
     AuthChanged: |board, fact| board.auth(fact);
     AuthUrl: |board, fact| board.page(fact.url);
     UploadsChanged: |board, fact| board.uploads(fact);
@@ -197,8 +227,25 @@ impl Handler<UseRelays> for StatusActor {
         self.env.tripwire.step(self.lifeline.role());
         self.board.use_relays(&relays, link.as_ref());
         self.relays = relays.iter().map(ToString::to_string).collect();
+        self.links.retain(|url, _| relays.contains(url));
         self.publish();
         self.count_safe(ctx);
+    }
+}
+
+impl Handler<LinkChanged> for StatusActor {
+    type Result = ();
+
+    fn handle(&mut self, LinkChanged { link, state }: LinkChanged, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        let url = link.url().clone();
+        if state == LinkState::Stopped {
+            self.links.remove(&url);
+        } else {
+            self.links.insert(url.clone(), link);
+        }
+        self.board.link(url, state);
+        self.took_fact(ctx);
     }
 }
 

@@ -9,10 +9,11 @@ use pns_keys::keeper::{KeyState, KeysChanged};
 use realtime::DownloadsChanged;
 use reconciler::author_set;
 use reconciler::messages::{PassChanged, Phase};
-use relay_link::{AuthChanged, LinkState, RelayUrl};
+use relay_link::{AuthChanged, CLOCK_SKEW_MAX, LinkState, RelayUrl, Traffic, clock_words};
 use supervision::Switches;
 use uploader::{ParkedChanged, UploadsChanged};
 
+use crate::meter::Meter;
 use crate::state::{AccountState, AccountStatus, RelayState, RelayStatus, Status};
 
 /// Collects facts; [`Board::status`] says what they come to.
@@ -28,6 +29,7 @@ pub struct Board {
     held: Option<String>,
     failed: Vec<String>,
     switches: Switches,
+    clock_skew: Option<i64>,
     relays: BTreeMap<RelayUrl, Line>,
 }
 
@@ -43,6 +45,12 @@ struct Line {
     downloads: (u64, u64),
     live: bool,
     agreement: Option<Agreement>,
+    traffic: Traffic,
+    meter: Meter,
+    /// Seconds too full for a page, of the newest pass that ended, or as the store has it.
+    unproven: u64,
+    /// The last thing that happened to its connection was that it could not be made, or ended, for this reason.
+    down: Option<String>,
 }
 
 impl Board {
@@ -59,6 +67,7 @@ impl Board {
             held: None,
             failed: Vec::new(),
             switches: Switches::ON,
+            clock_skew: None,
             relays: relays.into_iter().map(|url| (url, Line::default())).collect(),
         }
     }
@@ -119,6 +128,12 @@ impl Board {
             // Nothing more is heard of it, so what it said last must not stand for now.
             line.phase = None;
         }
+        match &state {
+            LinkState::Waiting { why, .. } => line.down = Some(why.clone()),
+            // Dialling again says nothing yet.
+            LinkState::Connecting => {}
+            LinkState::Connected { .. } | LinkState::Resting | LinkState::Stopped => line.down = None,
+        }
         line.link = Some(state);
     }
 
@@ -135,6 +150,11 @@ impl Board {
             && fact.pass >= line.pass
         {
             line.pass = fact.pass;
+            if let Phase::Done(report) = &fact.phase
+                && report.error.is_none()
+            {
+                line.unproven = report.unproven_seconds.len() as u64;
+            }
             line.phase = Some(fact.phase);
         }
     }
@@ -164,6 +184,31 @@ impl Board {
     /// What keeps drafts.
     pub fn held(&mut self, why: Option<String>) {
         self.held = why;
+    }
+
+    /// Seconds of this relay that were too full for a page when it was compared last.
+    pub fn unproven(&mut self, url: RelayUrl, seconds: u64) {
+        if let Some(line) = self.relays.get_mut(&url) {
+            line.unproven = seconds;
+        }
+    }
+
+    /// What went over a relay's connections so far, at `now`.
+    pub fn traffic(&mut self, url: &RelayUrl, traffic: Traffic, now: Instant) {
+        if let Some(line) = self.relays.get_mut(url) {
+            line.traffic = traffic;
+            line.measure(now);
+        }
+    }
+
+    /// How far the clocks of relays are ahead of this machine's, in seconds.
+    pub fn clock_skew(&mut self, seconds: Option<i64>) {
+        self.clock_skew = seconds;
+    }
+
+    /// Whether anything is being fetched or sent, so that its speed is worth showing.
+    pub fn working(&self) -> bool {
+        self.relays.values().any(|line| line.work().is_some())
     }
 
     /// How the switches stand.
@@ -218,12 +263,25 @@ impl Board {
             counts: self.counts,
             conversations: self.conversations,
             safe: self.safe,
+            unproven: relays.iter().map(|relay| relay.unproven).sum(),
+            clock_skew: self.clock_skew,
             held: self.held.clone(),
-            warning: warning(&relays),
+            warning: clock_warning(self.clock_skew).or_else(|| warning(&relays)),
             failed: self.failed.clone(),
             switches: self.switches,
             relays,
         }
+    }
+
+    /// Why no relay can be reached, when every one was tried and none is.
+    fn offline(&self) -> Option<String> {
+        let mut reasons = self.relays.values().map(|line| line.down.as_ref());
+        let first = reasons.next()??;
+        let rest: Option<Vec<_>> = reasons.collect();
+        Some(match rest?.len() {
+            0 => format!("the relay cannot be reached: {first}"),
+            more => format!("none of {} relays can be reached: {first}", more + 1),
+        })
     }
 
     fn asking(&self) -> bool {
@@ -237,7 +295,7 @@ impl Board {
         match self.keys.as_ref().map(|keys| &keys.state) {
             None | Some(KeyState::Loading) => AccountState::Loading,
             Some(KeyState::Searching { why }) => AccountState::Offline(why.clone()),
-            Some(KeyState::Ready) => AccountState::Ready,
+            Some(KeyState::Ready) => self.offline().map_or(AccountState::Ready, AccountState::Offline),
             Some(KeyState::Asking { why } | KeyState::Locked { why }) => AccountState::Locked(why.clone()),
         }
     }
@@ -245,6 +303,11 @@ impl Board {
 
 /// Two copies beside this device's are what makes a message safe (field guide 7).
 const COPIES: usize = 2;
+
+fn clock_warning(skew: Option<i64>) -> Option<String> {
+    let skew = skew.filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_MAX)?;
+    Some(clock_words(skew))
+}
 
 fn warning(relays: &[RelayStatus]) -> Option<String> {
     let keeping = relays.iter().filter(|relay| relay.trouble.is_none()).count();
@@ -280,11 +343,33 @@ impl Line {
             url,
             parked,
             trouble,
+            traffic: self.traffic,
+            speed: self
+                .work()
+                .and_then(|(done, total)| self.meter.speed(now, total - done)),
+            unproven: self.unproven,
             state: self.state(board, now, unix),
             pass: self.pass,
             report,
             agreed_at,
             basis,
+        }
+    }
+
+    /// How much is done of what is under way.
+    fn work(&self) -> Option<(u64, u64)> {
+        let unfinished = |(done, total): (u64, u64)| (done < total).then_some((done, total));
+        let connected = matches!(self.link, Some(LinkState::Connected { .. }));
+        unfinished(self.downloads)
+            .or_else(|| unfinished(self.uploads))
+            .filter(|_| connected)
+    }
+
+    fn measure(&mut self, now: Instant) {
+        let bytes = self.traffic.bytes_in + self.traffic.bytes_out;
+        match self.work() {
+            Some((done, _)) => self.meter.observe(now, done, bytes),
+            None => self.meter.stop(),
         }
     }
 

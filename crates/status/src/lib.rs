@@ -2,6 +2,7 @@
 //!
 //! - [`Status`] is that state: account, counts, what is safe, and a line for each relay.
 //! - [`Board`] turns facts into it, as a state machine without I/O.
+//! - [`metrics_text`] writes it as Prometheus reads it.
 //! - [`StatusActor`] takes the facts and publishes the value through a `tokio::sync::watch` channel.
 //!
 //! What a reader can rely on:
@@ -31,10 +32,14 @@
 mod actor;
 mod board;
 mod handle;
+mod meter;
+mod metrics;
 mod state;
 mod whole;
 
 pub use actor::{StatusActor, UseRelays, read_board};
 pub use board::Board;
 pub use handle::StatusDesk;
+pub use meter::Speed;
+pub use metrics::metrics_text;
 pub use state::{AccountState, AccountStatus, RelayState, RelayStatus, Status, basis_word};

@@ -3,9 +3,11 @@
 use event_index::{Basis, Counts};
 use nostr::prelude::PublicKey;
 use reconciler::messages::PassReport;
-use relay_link::RelayUrl;
+use relay_link::{RelayUrl, Traffic};
 use serde::{Deserialize, Serialize, Serializer};
 use supervision::Switches;
+
+use crate::meter::Speed;
 
 /// Everything worth knowing about the engine, at one moment. A later value replaces an earlier one.
 ///
@@ -26,6 +28,10 @@ pub struct Status {
     pub conversations: u64,
     /// Messages that are verified on two relays (all, if fewer).
     pub safe: u64,
+    /// Seconds that hold more events than a relay shows on a page, over all relays: what is in them is not proven.
+    pub unproven: u64,
+    /// How far the clocks of relays are ahead of this machine's, in seconds; `None` while none is known.
+    pub clock_skew: Option<i64>,
     /// Why drafts stay drafts, when something keeps them.
     pub held: Option<String>,
     /// What a person should know about where new messages go: fewer than two relays keep them.
@@ -112,6 +118,12 @@ pub struct RelayStatus {
     pub agreed_at: Option<u64>,
     /// What that agreement rests on.
     pub basis: Option<Basis>,
+    /// What went over its connections since the engine started.
+    pub traffic: Traffic,
+    /// How fast it is fetched from or sent to, while it is.
+    pub speed: Option<Speed>,
+    /// Seconds that hold more events than it shows on a page.
+    pub unproven: u64,
     /// Messages that it does not take and that are not sent to it for now.
     pub parked: u64,
     /// What it does with those, or why it lets this device do nothing, in words; `None` when nothing is wrong.
@@ -167,6 +179,50 @@ pub enum RelayState {
     },
 }
 
+impl RelayState {
+    /// Every state's word.
+    pub const WORDS: [&'static str; 9] = [
+        "off",
+        "connecting",
+        "comparing",
+        "fetching",
+        "sending",
+        "live",
+        "compared",
+        "waiting",
+        "refused",
+    ];
+
+    /// The state as one word, as in `status --json`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Connecting => "connecting",
+            Self::Comparing { .. } => "comparing",
+            Self::Fetching { .. } => "fetching",
+            Self::Sending { .. } => "sending",
+            Self::Live => "live",
+            Self::Compared => "compared",
+            Self::Waiting { .. } => "waiting",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}
+
+impl Status {
+    /// Whether something other than what goes over connections changed since `before`: bytes alone are no progress.
+    pub fn moved_since(&self, before: &Self) -> bool {
+        let still = |status: &Self| {
+            let mut still = status.clone();
+            for relay in &mut still.relays {
+                (relay.traffic, relay.speed) = (Traffic::default(), None);
+            }
+            still
+        };
+        still(self) != still(before)
+    }
+}
+
 impl Serialize for RelayStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -176,6 +232,10 @@ impl Serialize for RelayStatus {
             state: &'a RelayState,
             agreed_at: Option<u64>,
             basis: Option<&'static str>,
+            bytes_in: u64,
+            bytes_out: u64,
+            speed: Option<Speed>,
+            unproven: u64,
             parked: u64,
             trouble: Option<&'a str>,
         }
@@ -185,6 +245,10 @@ impl Serialize for RelayStatus {
             state: &self.state,
             agreed_at: self.agreed_at,
             basis,
+            bytes_in: self.traffic.bytes_in,
+            bytes_out: self.traffic.bytes_out,
+            speed: self.speed,
+            unproven: self.unproven,
             parked: self.parked,
             trouble: self.trouble.as_deref(),
         }

@@ -2,10 +2,10 @@
 
 use event_index::Basis;
 use reconciler::messages::PassReport;
-use relay_link::RelayUrl;
+use relay_link::{RelayUrl, Traffic};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{RelayState, RelayStatus};
+use crate::{RelayState, RelayStatus, Speed};
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "RelayStatus")]
@@ -16,6 +16,9 @@ struct Whole {
     report: Option<PassReport>,
     agreed_at: Option<u64>,
     basis: Option<Basis>,
+    traffic: Traffic,
+    speed: Option<Speed>,
+    unproven: u64,
     parked: u64,
     trouble: Option<String>,
 }

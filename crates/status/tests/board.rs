@@ -8,8 +8,9 @@ use nostr::prelude::{Keys, PublicKey};
 use pns_keys::keeper::{KeyState, KeysChanged};
 use realtime::DownloadsChanged;
 use reconciler::{Method, PassChanged, PassReport, Phase, author_set};
-use relay_link::{LinkState, RelayUrl};
+use relay_link::{LinkState, RelayUrl, Traffic};
 use status::{AccountState, Board, RelayState};
+use supervision::Switches;
 use uploader::{ParkedChanged, UploadsChanged};
 
 const UNIX: u64 = 1_789_000_000;
@@ -304,4 +305,144 @@ fn a_relay_that_does_not_keep_messages_is_named_and_too_few_that_do_are_warned_a
     );
     only.parked(parked(1, 1));
     assert!(only.status(now(), UNIX).warning.is_some());
+}
+
+#[test]
+fn an_account_is_offline_once_every_relay_was_tried_in_vain_and_online_with_the_first_that_answers() {
+    let mut board = Board::new(account(), [relay(1), relay(2)]);
+    board.keys(KeysChanged {
+        asking: false,
+        closed: 0,
+        account: account(),
+        read: BTreeSet::new(),
+        rumor_authors: BTreeSet::new(),
+        write: None,
+        state: KeyState::Ready,
+    });
+    let state = |board: &Board| board.status(now(), UNIX).account.state;
+    let fails = |board: &mut Board, n| {
+        let waiting = LinkState::Waiting {
+            until: now(),
+            why: "no route".to_owned(),
+        };
+        board.link(relay(n), waiting);
+    };
+    board.link(relay(1), LinkState::Connecting);
+    board.link(relay(2), LinkState::Connecting);
+    assert_eq!(state(&board), AccountState::Ready, "nobody has failed yet");
+    fails(&mut board, 1);
+    assert_eq!(state(&board), AccountState::Ready);
+    fails(&mut board, 2);
+    let AccountState::Offline(why) = state(&board) else {
+        panic!("{:?}", state(&board));
+    };
+    assert!(
+        why.contains("none of 2 relays") && why.contains("no route"),
+        "{why}"
+    );
+    board.link(relay(1), LinkState::Connecting);
+    assert!(
+        matches!(state(&board), AccountState::Offline(_)),
+        "dialling is no answer"
+    );
+    board.link(relay(1), LinkState::Connected { connection: 1 });
+    assert_eq!(state(&board), AccountState::Ready);
+    for n in [1, 2] {
+        fails(&mut board, n);
+    }
+    board.link(relay(1), LinkState::Resting);
+    board.link(relay(2), LinkState::Resting);
+    assert_eq!(state(&board), AccountState::Ready, "off is not offline");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_warned_about() {
+    let mut board = Board::new(account(), [relay(1)]);
+    for (skew, said) in [
+        (None, None),
+        (Some(120), None),
+        (Some(-300), Some("300 s ahead of the relays'")),
+        (Some(7_200), Some("7200 s behind the relays'")),
+    ] {
+        board.clock_skew(skew);
+        let status = board.status(now(), UNIX);
+        assert_eq!(status.clock_skew, skew);
+        let warning = status.warning.unwrap_or_default();
+        assert!(
+            said.map_or(warning.is_empty(), |said| warning.contains(said)),
+            "{warning}"
+        );
+    }
+}
+
+#[test]
+fn what_goes_over_a_connection_is_counted_and_work_has_a_speed() {
+    let mut board = Board::new(account(), [relay(1)]);
+    board.link(relay(1), LinkState::Connected { connection: 1 });
+    let begin = now();
+    for second in 0..=4_u64 {
+        board.downloads(DownloadsChanged {
+            relay: relay(1),
+            live: false,
+            done: second * 100,
+            total: 1_000,
+        });
+        let traffic = Traffic {
+            bytes_in: second * 50_000,
+            bytes_out: 10,
+            ..Traffic::default()
+        };
+        board.traffic(&relay(1), traffic, begin + Duration::from_secs(second));
+    }
+    assert!(board.working());
+    let at = begin + Duration::from_secs(4);
+    let line = board.status(at, UNIX).relays.remove(0);
+    assert_eq!((line.traffic.bytes_in, line.traffic.bytes_out), (200_000, 10));
+    let speed = line.speed.unwrap();
+    assert!((speed.events_per_second - 100.0).abs() < 0.1, "{speed:?}");
+    assert_eq!((speed.bytes_per_second, speed.seconds_left), (50_000, 6));
+
+    let before = board.status(at, UNIX);
+    board.traffic(&relay(1), Traffic::default(), at);
+    let after = board.status(at, UNIX);
+    assert!(
+        after != before && !after.moved_since(&before),
+        "bytes are no progress"
+    );
+    board.downloads(DownloadsChanged {
+        relay: relay(1),
+        live: true,
+        done: 1_000,
+        total: 1_000,
+    });
+    board.traffic(&relay(1), Traffic::default(), at);
+    assert!(!board.working() && board.status(at, UNIX).moved_since(&before));
+    assert_eq!(board.status(at, UNIX).relays[0].speed, None);
+}
+
+#[test]
+fn seconds_too_full_for_a_page_are_counted_until_a_comparison_finds_none() {
+    let mut board = Board::new(account(), [relay(1), relay(2)]);
+    board.unproven(relay(2), 3);
+    let mut overfull = done(&relay(1), 1, false);
+    if let Phase::Done(report) = &mut overfull.phase {
+        report.unproven_seconds = vec![UNIX, UNIX + 1];
+    }
+    board.pass(overfull);
+    let status = board.status(now(), UNIX);
+    assert_eq!((status.unproven, status.relays[0].unproven), (5, 2));
+    board.pass(done(&relay(1), 2, true));
+    assert_eq!(board.status(now(), UNIX).unproven, 3);
+}
+
+#[test]
+fn without_a_live_subscription_a_relay_is_compared_and_not_live() {
+    let mut board = Board::new(account(), [relay(1)]);
+    board.link(relay(1), LinkState::Connected { connection: 1 });
+    board.pass(done(&relay(1), 1, true));
+    board.switches(Switches {
+        live: false,
+        ..Switches::ON
+    });
+    assert_eq!(board.status(now(), UNIX).relays[0].state, RelayState::Compared);
 }

@@ -10,7 +10,7 @@ use event_index::EventIndex;
 use nostr::prelude::EventId;
 use pns_keys::keeper::{KeysChanged, SealBatch, SignDeletion, WriteKey};
 use reconciler::{LessonLearned, Settled, Side};
-use relay_link::{Lesson, RelayUrl};
+use relay_link::{CLOCK_SKEW_MAX, Lesson, RelayUrl, clock_skew, clock_words};
 use supervision::{Env, Lifeline, Outlet, Switchboard, Turned};
 
 use crate::deletions::Deleter;
@@ -32,6 +32,8 @@ const MAILBOX_MAX: usize = 512;
 const WRITE_GATHER: Duration = Duration::from_millis(20);
 /// Pause before a step that failed (the store restarting, the link's queue full) is tried again.
 const RETRY: Duration = Duration::from_millis(200);
+/// Pause before a clock that was wrong is looked at again.
+const CLOCK_AGAIN: Duration = Duration::from_secs(60);
 /// How long a pass waits for the keyring to be read back before what is sealed counts as left.
 const KEYRING_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -480,6 +482,12 @@ impl UploaderActor {
         if let Some(timer) = self.seal_timer.take() {
             ctx.cancel_future(timer);
         }
+        if let Some(skew) = self.clock_skew() {
+            // Outer times would be wrong for ever: relays refuse them, and devices look for them elsewhere.
+            let held = SealingHeld(Some(clock_words(skew)));
+            let _ = self.facts.sealing_held.try_send(held);
+            return self.seal_later(CLOCK_AGAIN, SealNext::default(), ctx);
+        }
         self.sealing = true;
         self.seal_again = false;
         let (sealer, announced) = (self.sealer.clone(), self.facts.sealed.clone());
@@ -495,6 +503,13 @@ impl UploaderActor {
             work.into_actor(self)
                 .map(|done, actor, ctx| actor.sealed(done, ctx)),
         );
+    }
+
+    /// How far the clocks of relays are ahead of this one, when that is too far to seal by it (DESIGN 6).
+    fn clock_skew(&self) -> Option<i64> {
+        let clocks = self.relays.values().filter_map(|relay| relay.link.clock());
+        let skew = clock_skew(clocks, self.env.clock.now(), self.env.clock.unix())?;
+        Some(skew).filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_MAX)
     }
 
     fn sealed(&mut self, done: Result<Batch, SealFailed>, ctx: &mut Context<Self>) {
@@ -513,7 +528,7 @@ impl UploaderActor {
                     }
                     Some(reason @ NotNow::ClockBehind(_)) => {
                         held = Some(reason.to_string());
-                        self.seal_later(Duration::from_secs(60), SealNext::default(), ctx);
+                        self.seal_later(CLOCK_AGAIN, SealNext::default(), ctx);
                     }
                     None => match batch.next {
                         Some(next) => self.seal_from(next, ctx),

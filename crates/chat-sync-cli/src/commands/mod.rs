@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod chats;
+mod config;
 mod daemon;
 mod demo;
 mod import;
@@ -36,6 +37,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Store(command) => store::run(context, command).await,
         Command::Relays(relays) => relays::run(context, relays).await,
         Command::Queue(command) => queue::run(context, command).await,
+        Command::Config(command) => config::run(context, command),
         Command::Daemon(command) => daemon::run(context, command).await,
         Command::Ui(args) => daemon::ui(context, &args).await,
         Command::Relay(args) => relay::run(context, args).await,

@@ -1,33 +1,73 @@
-//! `status`: the last known state. Never dials, unless it is to be watched.
+//! `status`: the last known state. Never dials, unless it is to be watched or probed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chat_sync::{AccountState, Refusal, RelayState, Status, npub, summary};
+use chat_sync::{AccountState, Config, Refusal, RelayState, Status, Switches, npub, summary};
 use console::{Term, style, truncate_str};
+use indicatif::HumanBytes;
 use status::basis_word;
 
 use crate::cli::StatusArgs;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, one_line, plural, refused_lines, utc};
-use crate::progress::state_words;
-use crate::service::{Seen, Service};
+use crate::progress::{speed_words, state_words, with_bars};
+use crate::service::{Known, Seen, Service};
 
 /// As often as a person can follow.
 const REDRAW: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
-    let service = context.service(args.watch).await?;
+    let service = if args.probe {
+        probing(context).await?
+    } else {
+        context.service(args.watch).await?
+    };
     if args.watch {
         return watch(context, &service).await;
     }
-    let known = service.status().await?;
+    let known = if args.probe {
+        probe(context, &service).await?
+    } else {
+        service.status().await?
+    };
     if context.output.is_json() {
         return context.output.json(&known.shape());
     }
     lines(&known.status, &known.refused, known.copies)
         .iter()
         .try_for_each(|line| context.output.line(line))
+}
+
+/// Who probes: the daemon, which is connected anyhow, or an engine that compares and moves nothing.
+async fn probing(context: &Context) -> Result<Service, Failure> {
+    if let Some(daemon) = context.daemon().await? {
+        return Ok(Service::Daemon(daemon));
+    }
+    let account = context.account()?;
+    let config = Config {
+        switches: account.switches.and(Switches {
+            uploads: false,
+            downloads: false,
+            ..Switches::ON
+        }),
+        ..account.config(true)
+    };
+    Ok(Service::Here(Arc::new(context.here_with(account, config))))
+}
+
+/// The state once every relay was dialled and compared with, as far as it can be.
+async fn probe(context: &Context, service: &Service) -> Result<Known, Failure> {
+    if let Service::Here(here) = service {
+        with_bars(context.output, service, here.sync()).await?;
+    }
+    let mut known = service.status().await?;
+    if let Service::Here(here) = service {
+        // What an engine may do that does not only look.
+        known.status.switches = here.account.switches;
+    }
+    Ok(known)
 }
 
 /// Runs until somebody ends the program.
@@ -84,6 +124,10 @@ fn lines(status: &Status, refused: &[Refusal], copies: Option<(usize, usize)>) -
         format!("waiting   {waiting}"),
         format!("safe      {}", status.safe),
     ];
+    let off: Vec<&str> = status.switches.off().collect();
+    if !off.is_empty() {
+        lines.push(format!("off       {}", style(off.join(", ")).yellow()));
+    }
     let page = status.account.page.iter();
     lines.extend(page.map(|url| format!("open      {}", one_line(url))));
     if let Some((copies, wanted)) = copies.filter(|(copies, wanted)| copies < wanted) {
@@ -92,6 +136,13 @@ fn lines(status: &Status, refused: &[Refusal], copies: Option<(usize, usize)>) -
             plural(status.relays.len() as u64, "relay")
         ));
     }
+    if status.unproven > 0 {
+        lines.push(format!(
+            "unproven  {} too full for a page of a relay",
+            plural(status.unproven, "second")
+        ));
+    }
+    lines.extend(traffic(status));
     if counts.parked > 0 {
         lines.push(format!("parked    {}", counts.parked));
     }
@@ -120,12 +171,33 @@ fn lines(status: &Status, refused: &[Refusal], copies: Option<(usize, usize)>) -
             relay.url.to_string(),
             relay.agreed_at.map_or("never".to_owned(), utc),
             relay.basis.map_or("-", basis_word).to_owned(),
-            state_words(&relay.state),
+            match &relay.speed {
+                Some(speed) => format!("{}, {}", state_words(&relay.state), speed_words(speed)),
+                None => state_words(&relay.state),
+            },
         ]);
     }
     lines.extend(table.lines());
     lines.extend(refused_lines(refused));
     lines
+}
+
+/// What went over connections in this run, beside what fetching everything would have cost.
+fn traffic(status: &Status) -> Option<String> {
+    let of = |bytes: fn(&status::RelayStatus) -> u64| status.relays.iter().map(bytes).sum::<u64>();
+    let (received, sent) = (
+        of(|relay| relay.traffic.bytes_in),
+        of(|relay| relay.traffic.bytes_out),
+    );
+    let full = status.counts.full_download_bytes() * status.relays.len() as u64;
+    (received + sent > 0).then(|| {
+        format!(
+            "traffic   {} in, {} out; fetching everything would be {}",
+            HumanBytes(received),
+            HumanBytes(sent),
+            HumanBytes(full)
+        )
+    })
 }
 
 /// The state of the account in words.

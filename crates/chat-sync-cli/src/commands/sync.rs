@@ -22,6 +22,12 @@ pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failur
         return through(context, daemon, args).await;
     }
     let mut account = context.account()?;
+    if !account.switches.sync {
+        return Err(Failure::Offline(format!(
+            "synchronising is switched off ({}); `--switch sync=on` turns it on for one run",
+            context.settings.origin_of("sync")
+        )));
+    }
     if args.full {
         account.forget_comparisons()?;
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::Failure;
+use crate::settings::LogFormat;
 
 pub(crate) use qr::qr;
 pub(crate) use refused::refused_lines;
@@ -73,7 +74,7 @@ impl Output {
 }
 
 /// Logs to stderr: trouble of our own parts, and more with each `-v`. `RUST_LOG` overrides.
-pub(crate) fn log(verbose: u8) {
+pub(crate) fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         // What a command could not do is its one line; the reasons inside the engine are for who asks.
         0 => "off",
@@ -89,7 +90,10 @@ pub(crate) fn log(verbose: u8) {
         .with_writer(io::stderr)
         .with_ansi(false);
     // Fails only when there is a log already.
-    let _ = log.try_init();
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
 }
 
 fn default_level(level: &str) -> tracing_subscriber::filter::Directive {

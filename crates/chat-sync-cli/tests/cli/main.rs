@@ -4,6 +4,7 @@ mod program;
 
 mod accounts;
 mod chats;
+mod configuration;
 mod daemons;
 mod deletions;
 mod keys;

@@ -9,7 +9,7 @@ use event_index::IndexError;
 use futures_util::lock::Mutex;
 use nostr::event::EventId;
 use nostr::key::PublicKey;
-use relay_link::{ClientFrame, RelayLink, RelayUrl, SubId};
+use relay_link::{CLOCK_SKEW_MAX, ClientFrame, RelayLink, RelayUrl, SubId, clock_skew, clock_words};
 use supervision::{Env, Lifeline, Turned};
 use zeroize::Zeroizing;
 
@@ -40,6 +40,8 @@ const SUB_PREFIX: &str = "keys";
 pub const SIGNER_WAIT: Duration = Duration::from_secs(22 * 60);
 /// The pause after the store could not be read.
 const LOAD_PAUSE: Duration = Duration::from_secs(2);
+/// The pause before a clock that was wrong is looked at again.
+const CLOCK_PAUSE: Duration = Duration::from_secs(60);
 /// The pause after a creation that the signer did not answer doubles from the first to the second of these.
 const CREATE_PAUSE_FIRST: Duration = Duration::from_secs(10);
 const CREATE_PAUSE_MAX: Duration = Duration::from_secs(15 * 60);
@@ -279,6 +281,15 @@ impl KeeperActor {
             }
             return;
         }
+        if let Some(skew) = self.clock_skew() {
+            // Nothing can be sealed before its keyring's time: dated in the future, it would hold everything back until then.
+            self.trouble = Some(clock_words(skew));
+            self.create_at = Some(self.env.clock.now() + CLOCK_PAUSE);
+            if let Some(discovery) = &mut self.discovery {
+                discovery.creation_failed();
+            }
+            return;
+        }
         tracing::info!("no relay holds a keyring of this account; creating the first one");
         let device = loop {
             // Nearly every draw is a secret key.
@@ -310,6 +321,16 @@ impl KeeperActor {
             keeper.drive(ctx);
         });
         self.creating = Some(ctx.spawn(created));
+    }
+
+    /// How far the clocks of relays are ahead of this one, when that is too far to date anything by it.
+    fn clock_skew(&self) -> Option<i64> {
+        let clocks = self
+            .relays
+            .values()
+            .filter_map(|connected| connected.link.clock());
+        let skew = clock_skew(clocks, self.env.clock.now(), self.env.clock.unix())?;
+        Some(skew).filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_MAX)
     }
 
     /// Drops the keyring that is being made when another one turned up.

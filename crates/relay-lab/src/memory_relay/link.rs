@@ -113,6 +113,7 @@ pub(super) fn connection(relay: MemoryRelay, client: u64) -> Connection {
     Connection {
         outgoing: Box::pin(ToRelay(Arc::clone(&line))),
         incoming: Box::pin(FromRelay(line)),
+        date: None,
     }
 }
 

@@ -37,6 +37,9 @@ pub struct RelayInfo {
     pub created_at_lower_limit: Option<u64>,
     /// How far in the future an event may be, in seconds.
     pub created_at_upper_limit: Option<u64>,
+    /// What the relay's clock showed when it answered, Unix seconds. Of that answer only: not kept.
+    #[serde(skip)]
+    pub date: Option<u64>,
 }
 
 /// Why an answer is not a relay information document.
@@ -64,6 +67,7 @@ impl RelayInfo {
             payment_required: limit("payment_required").and_then(Value::as_bool),
             created_at_lower_limit: number(limit("created_at_lower_limit")),
             created_at_upper_limit: number(limit("created_at_upper_limit")),
+            date: None,
         })
     }
 
@@ -144,6 +148,7 @@ mod tests {
             payment_required: Some(true),
             created_at_lower_limit: Some(94_608_000),
             created_at_upper_limit: Some(900),
+            date: None,
         };
         assert_eq!(info, expected);
         assert_eq!((info.lists(77), info.lists(50)), (Some(true), Some(false)));

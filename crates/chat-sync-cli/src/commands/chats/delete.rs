@@ -6,6 +6,7 @@ use crate::cli::DeleteArgs;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural};
+use crate::progress::with_bars;
 use crate::shapes::deletion::{Deleted, FromHere, Known, Preview, Relay, Took};
 
 pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<(), Failure> {
@@ -21,7 +22,7 @@ pub(crate) async fn run(context: &Context, args: &DeleteArgs) -> Result<(), Fail
     if args.here_only {
         return report_drop(output, &service.drop_here(target).await?);
     }
-    let deleted = service.delete(target).await?;
+    let deleted = with_bars(output, &service, service.delete(target)).await?;
     if output.is_json() {
         output.json(&deleted)?;
     } else {

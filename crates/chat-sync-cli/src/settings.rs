@@ -1,0 +1,494 @@
+//! What is configured: by a flag of this run, by the environment, by the configuration file, or not at all. The first of
+//! these that says something counts.
+//!
+//! The file is `config.toml` in the data directory when one was named (`--data-dir`, `CHAT_SYNC_DATA_DIR`), so that all of
+//! an installation is in one place; otherwise `$XDG_CONFIG_HOME/chat-sync/config.toml`, or
+//! `~/.config/chat-sync/config.toml`. There need not be one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use chat_sync::Switches;
+use toml::{Table, Value};
+
+/// A file of settings fits into a thousandth of this; something else was named by mistake.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// The table of the file that holds the switches.
+const SWITCHES: &str = "switches";
+/// How variables of this program begin.
+const VARIABLE: &str = "CHAT_SYNC_";
+const LOG_FORMAT: &str = "log_format";
+const LOG_DAYS: &str = "log_days";
+/// Two weeks: long enough to look into what was noticed after a holiday.
+const LOG_DAYS_DEFAULT: u32 = 14;
+const LOG_DAYS_MAX: u32 = 3650;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// What the engine may do.
+    pub(crate) switches: Switches,
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
+    /// How many days log files are kept; 0 keeps none.
+    pub(crate) log_days: u32,
+    /// Where the file is, or would be.
+    pub(crate) file: Option<PathBuf>,
+    sources: BTreeMap<&'static str, Source>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl LogFormat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Who said what a setting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Nobody.
+    Default,
+    /// The configuration file.
+    File,
+    /// A variable of the environment.
+    Environment,
+    /// A flag of this run.
+    Flag,
+}
+
+/// One setting as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// As in the file: `switches.live`, `log_days`.
+    pub(crate) name: String,
+    /// As in the file.
+    pub(crate) value: String,
+    /// Who said so.
+    pub(crate) source: Source,
+    /// The variable that would.
+    pub(crate) variable: String,
+}
+
+/// What a run of the program was told by flags.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    /// Switches by name.
+    pub(crate) switches: Vec<(&'static str, bool)>,
+    /// How log lines look.
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// Why there are no settings. The text is one line that says what to change.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("{} could not be read ({source}); check its permissions, or CHAT_SYNC_CONFIG", .file.display())]
+    Unreadable { file: PathBuf, source: io::Error },
+    #[error("{} is over {} KB, which no configuration is; check CHAT_SYNC_CONFIG", .file.display(), FILE_BYTES_MAX / 1024)]
+    TooLarge { file: PathBuf },
+    #[error("{}, line {line}: {reason}", .file.display())]
+    Malformed {
+        file: PathBuf,
+        line: usize,
+        reason: String,
+    },
+    #[error("{}: there is no setting `{name}`; `chat-sync config show` lists them", .file.display())]
+    Unknown { file: PathBuf, name: String },
+    #[error("{place}: {name} is {given}, and has to be {wanted}")]
+    Value {
+        place: String,
+        name: String,
+        given: String,
+        wanted: &'static str,
+    },
+}
+
+/// Where the configuration file is, for a data directory that was named, or for none.
+pub(crate) fn file(
+    data_dir: Option<&Path>,
+    variables: &impl Fn(&str) -> Option<OsString>,
+) -> Option<PathBuf> {
+    if let Some(named) = variables("CHAT_SYNC_CONFIG").filter(|named| !named.is_empty()) {
+        return Some(named.into());
+    }
+    if let Some(root) = data_dir {
+        return Some(root.join("config.toml"));
+    }
+    let given = variables("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let config = given.or_else(|| std::env::home_dir().map(|home| home.join(".config")))?;
+    Some(config.join("chat-sync").join("config.toml"))
+}
+
+impl Settings {
+    /// What `flags`, `variables` and the file at `file` say. A file that is not there says nothing.
+    pub(crate) fn read(
+        file: Option<PathBuf>,
+        variables: &impl Fn(&str) -> Option<OsString>,
+        flags: &Flags,
+    ) -> Result<Self, SettingsError> {
+        let mut settings = Self {
+            switches: Switches::ON,
+            log_format: LogFormat::default(),
+            log_days: LOG_DAYS_DEFAULT,
+            file,
+            sources: BTreeMap::new(),
+        };
+        if let Some(path) = settings.file.clone()
+            && let Some(text) = text_of(&path)?
+        {
+            settings.take_file(&path, &text)?;
+        }
+        settings.take_environment(variables)?;
+        for (name, on) in &flags.switches {
+            settings.switches.turn(name, *on);
+            settings.sources.insert(name, Source::Flag);
+        }
+        if let Some(format) = flags.log_format {
+            settings.log_format = format;
+            settings.sources.insert(LOG_FORMAT, Source::Flag);
+        }
+        Ok(settings)
+    }
+
+    /// Every setting, in the order in which people see them.
+    pub(crate) fn all(&self) -> Vec<Setting> {
+        let one = |name: &'static str, shown: String, value: String| Setting {
+            name: shown,
+            value,
+            source: self.source(name),
+            variable: variable(name),
+        };
+        let switch = |name: &&'static str| {
+            let on = self.switches.get(name).unwrap_or(true);
+            one(name, format!("{SWITCHES}.{name}"), on.to_string())
+        };
+        let mut all: Vec<Setting> = Switches::NAMES.iter().map(switch).collect();
+        all.push(one(
+            LOG_FORMAT,
+            LOG_FORMAT.to_owned(),
+            format!("\"{}\"", self.log_format.word()),
+        ));
+        all.push(one(LOG_DAYS, LOG_DAYS.to_owned(), self.log_days.to_string()));
+        all
+    }
+
+    /// Who turned this switch, or left it on.
+    pub(crate) fn source(&self, name: &str) -> Source {
+        self.sources.get(name).copied().unwrap_or(Source::Default)
+    }
+
+    /// Where the value of this setting comes from, in words.
+    pub(crate) fn origin(&self, setting: &Setting) -> String {
+        match setting.source {
+            Source::Default => "default".to_owned(),
+            Source::File => self
+                .file
+                .as_deref()
+                .map_or_else(|| "config file".to_owned(), |file| file.display().to_string()),
+            Source::Environment => setting.variable.clone(),
+            Source::Flag => "command line".to_owned(),
+        }
+    }
+
+    /// The same of a switch, by its name.
+    pub(crate) fn origin_of(&self, switch: &str) -> String {
+        let all = self.all();
+        let shown = format!("{SWITCHES}.{switch}");
+        let setting = all.iter().find(|setting| setting.name == shown);
+        setting.map_or_else(|| "default".to_owned(), |setting| self.origin(setting))
+    }
+
+    fn take_file(&mut self, file: &Path, text: &str) -> Result<(), SettingsError> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start.min(text.len()));
+            SettingsError::Malformed {
+                file: file.to_owned(),
+                line: text.get(..at).unwrap_or_default().matches('\n').count() + 1,
+                reason: error.message().to_owned(),
+            }
+        })?;
+        let place = || file.display().to_string();
+        let wrong = |name: &str, given: &Value, wanted| SettingsError::Value {
+            place: place(),
+            name: name.to_owned(),
+            given: given.to_string(),
+            wanted,
+        };
+        for (name, value) in &table {
+            match (name.as_str(), value) {
+                (SWITCHES, Value::Table(switches)) => {
+                    for (name, value) in switches {
+                        let shown = format!("{SWITCHES}.{name}");
+                        let known = known(name).ok_or_else(|| SettingsError::Unknown {
+                            file: file.to_owned(),
+                            name: shown.clone(),
+                        })?;
+                        let on = match value {
+                            Value::Boolean(on) => Some(*on),
+                            Value::String(word) => on_or_off(word),
+                            _ => None,
+                        };
+                        let on = on.ok_or_else(|| wrong(&shown, value, "true or false"))?;
+                        self.switches.turn(known, on);
+                        self.sources.insert(known, Source::File);
+                    }
+                }
+                (SWITCHES, value) => return Err(wrong(SWITCHES, value, "a table of switches")),
+                (LOG_FORMAT, value) => {
+                    let format = value.as_str().and_then(log_format);
+                    self.log_format =
+                        format.ok_or_else(|| wrong(LOG_FORMAT, value, "\"text\" or \"json\""))?;
+                    self.sources.insert(LOG_FORMAT, Source::File);
+                }
+                (LOG_DAYS, value) => {
+                    let days = value.as_integer().and_then(|days| u32::try_from(days).ok());
+                    let days = days.filter(|days| *days <= LOG_DAYS_MAX);
+                    self.log_days = days.ok_or_else(|| wrong(LOG_DAYS, value, "0 to 3650"))?;
+                    self.sources.insert(LOG_DAYS, Source::File);
+                }
+                _ => {
+                    return Err(SettingsError::Unknown {
+                        file: file.to_owned(),
+                        name: name.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_environment(
+        &mut self,
+        variables: &impl Fn(&str) -> Option<OsString>,
+    ) -> Result<(), SettingsError> {
+        // An empty one says nothing, as everywhere.
+        let said = |name: &str| {
+            let said = variables(&variable(name)).filter(|said| !said.is_empty())?;
+            Some(said.to_string_lossy().into_owned())
+        };
+        let wrong = |name: &str, given: String, wanted| SettingsError::Value {
+            place: "environment".to_owned(),
+            name: variable(name),
+            given,
+            wanted,
+        };
+        for name in Switches::NAMES {
+            if let Some(word) = said(name) {
+                let on = on_or_off(&word).ok_or_else(|| wrong(name, word, "on or off"))?;
+                self.switches.turn(name, on);
+                self.sources.insert(name, Source::Environment);
+            }
+        }
+        if let Some(word) = said(LOG_FORMAT) {
+            let format = log_format(&word);
+            self.log_format = format.ok_or_else(|| wrong(LOG_FORMAT, word, "text or json"))?;
+            self.sources.insert(LOG_FORMAT, Source::Environment);
+        }
+        if let Some(word) = said(LOG_DAYS) {
+            let days = word.parse().ok().filter(|days| *days <= LOG_DAYS_MAX);
+            self.log_days = days.ok_or_else(|| wrong(LOG_DAYS, word, "0 to 3650"))?;
+            self.sources.insert(LOG_DAYS, Source::Environment);
+        }
+        Ok(())
+    }
+}
+
+/// `live` is `CHAT_SYNC_LIVE`.
+fn variable(name: &str) -> String {
+    format!("{VARIABLE}{}", name.to_ascii_uppercase())
+}
+
+/// The switch of this name.
+fn known(name: &str) -> Option<&'static str> {
+    Switches::NAMES.iter().copied().find(|known| *known == name)
+}
+
+/// `on`, `true`, `yes`, `1`, or their opposites.
+fn on_or_off(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Some(true),
+        "off" | "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn log_format(word: &str) -> Option<LogFormat> {
+    [LogFormat::Text, LogFormat::Json]
+        .into_iter()
+        .find(|format| format.word() == word)
+}
+
+/// `live=off`, as a flag has it.
+pub(crate) fn switch_flag(text: &str) -> Result<(&'static str, bool), String> {
+    let (name, word) = text.split_once('=').ok_or("write NAME=on or NAME=off")?;
+    let name = known(name).ok_or_else(|| {
+        format!(
+            "there is no switch `{name}`; they are {}",
+            Switches::NAMES.join(", ")
+        )
+    })?;
+    let on = on_or_off(word).ok_or("write NAME=on or NAME=off")?;
+    Ok((name, on))
+}
+
+fn text_of(file: &Path) -> Result<Option<String>, SettingsError> {
+    let unreadable = |source| SettingsError::Unreadable {
+        file: file.to_owned(),
+        source,
+    };
+    let opened = match File::open(file) {
+        Ok(opened) => opened,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut text = String::new();
+    let read = opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
+    if read.map_err(unreadable)? as u64 > FILE_BYTES_MAX {
+        return Err(SettingsError::TooLarge {
+            file: file.to_owned(),
+        });
+    }
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Result<Settings, SettingsError> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags = Flags {
+            switches: flags.iter().map(|flag| switch_flag(flag).unwrap()).collect(),
+            log_format: None,
+        };
+        Settings::read(Some(path), &|name| of(variables, name), &flags)
+    }
+
+    fn of(variables: &[(&str, &str)], name: &str) -> Option<OsString> {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.into())
+    }
+
+    #[test]
+    fn a_flag_counts_more_than_the_environment_more_than_the_file_more_than_nothing() {
+        let file = "log_days = 3\n[switches]\nlive = false\nauth = false\nparts = \"off\"\n";
+        let variables = [
+            ("CHAT_SYNC_AUTH", "on"),
+            ("CHAT_SYNC_PARTS", "1"),
+            ("CHAT_SYNC_SYNC", ""),
+        ];
+        let settings = read(file, &variables, &["parts=no"]).unwrap();
+        let expected = Switches {
+            live: false,
+            parts: false,
+            ..Switches::ON
+        };
+        assert_eq!((settings.switches, settings.log_days), (expected, 3));
+        for (name, source) in [
+            ("live", Source::File),
+            ("auth", Source::Environment),
+            ("parts", Source::Flag),
+            ("sync", Source::Default),
+        ] {
+            assert_eq!(settings.source(name), source, "{name}");
+        }
+        let all = settings.all();
+        assert_eq!(all.len(), Switches::NAMES.len() + 2);
+        let live = all
+            .iter()
+            .find(|setting| setting.name == "switches.live")
+            .unwrap();
+        assert_eq!(
+            (live.value.as_str(), live.variable.as_str()),
+            ("false", "CHAT_SYNC_LIVE")
+        );
+    }
+
+    #[test]
+    fn no_file_and_an_empty_one_leave_everything_on() {
+        let nobody = |_: &str| None;
+        let missing = Settings::read(Some("/nowhere/config.toml".into()), &nobody, &Flags::default());
+        for settings in [missing, read("", &[], &[])] {
+            let settings = settings.unwrap();
+            assert_eq!(
+                (settings.switches, settings.log_days),
+                (Switches::ON, LOG_DAYS_DEFAULT)
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_says_where_it_is_and_what_belongs_there() {
+        for (file, variables, said) in [
+            ("[switches]\nuplaods = false", &[][..], "`switches.uplaods`"),
+            ("relay = 1", &[], "`relay`"),
+            ("switches = 1", &[], "a table"),
+            ("\n[switches]\nlive = ", &[], "line 3"),
+            (
+                "[switches]\nlive = 7",
+                &[],
+                "switches.live is 7, and has to be true or false",
+            ),
+            ("log_days = -1", &[], "log_days is -1"),
+            ("log_format = \"xml\"", &[], "\"text\" or \"json\""),
+            ("", &[("CHAT_SYNC_LIVE", "perhaps")], "CHAT_SYNC_LIVE is perhaps"),
+            ("", &[("CHAT_SYNC_LOG_DAYS", "many")], "0 to 3650"),
+        ] {
+            let error = read(file, variables, &[]).unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains('\n'), "{file:?}: {error}");
+        }
+        let large = "#".repeat(70_000);
+        assert!(matches!(
+            read(&large, &[], &[]),
+            Err(SettingsError::TooLarge { .. })
+        ));
+        for flag in ["live", "live=maybe", "lvie=on"] {
+            switch_flag(flag).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_file_is_in_the_data_directory_that_was_named_or_where_configuration_belongs() {
+        let xdg = |name: &str| of(&[("XDG_CONFIG_HOME", "/xdg")], name);
+        assert_eq!(
+            file(Some(Path::new("/data")), &xdg),
+            Some("/data/config.toml".into())
+        );
+        assert_eq!(file(None, &xdg), Some("/xdg/chat-sync/config.toml".into()));
+        let named = |name: &str| {
+            of(
+                &[("XDG_CONFIG_HOME", "/xdg"), ("CHAT_SYNC_CONFIG", "/my.toml")],
+                name,
+            )
+        };
+        assert_eq!(file(Some(Path::new("/data")), &named), Some("/my.toml".into()));
+        let relative = |name: &str| of(&[("XDG_CONFIG_HOME", "xdg")], name);
+        assert_ne!(file(None, &relative), Some("xdg/chat-sync/config.toml".into()));
+    }
+}

@@ -1,0 +1,116 @@
+//! What is configured, by whom, and what it does.
+
+use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
+
+use crate::SECRET;
+use crate::program::Home;
+
+#[test]
+fn config_shows_where_every_value_comes_from() {
+    let home = Home::new();
+    let path = home.run(&["config", "path"]).succeeded().stdout;
+    let file = home.data().join("config.toml");
+    assert_eq!(path.trim_end(), file.display().to_string());
+    std::fs::create_dir_all(home.data()).unwrap();
+    std::fs::write(&file, "log_days = 3\n\n[switches]\nlive = false\n").unwrap();
+
+    let shown = home
+        .run(&["config", "show", "--json", "--switch", "auth=off"])
+        .succeeded()
+        .json();
+    assert_eq!(shown["exists"], true);
+    let setting = |name: &str| {
+        let all = shown["settings"].as_array().unwrap();
+        all.iter()
+            .find(|setting| setting["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    for (name, value, source) in [
+        ("switches.live", "false", "file"),
+        ("switches.auth", "false", "flag"),
+        ("switches.sync", "true", "default"),
+        ("log_days", "3", "file"),
+        ("log_format", "\"text\"", "default"),
+    ] {
+        assert_eq!(setting(name)["value"], value, "{name}");
+        assert_eq!(setting(name)["source"], source, "{name}");
+    }
+    let text = home.run(&["config", "show"]).succeeded().stdout;
+    assert!(
+        text.contains("CHAT_SYNC_LIVE") && text.contains("config.toml"),
+        "{text}"
+    );
+
+    std::fs::write(&file, "[switches]\nlvie = false\n").unwrap();
+    home.run(&["status"]).refused(2, "`switches.lvie`");
+}
+
+#[test]
+fn what_is_switched_off_is_shown_and_sync_says_who_did() {
+    let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
+    let home = Home::new();
+    home.log_in(SECRET, &[&relay.url()]);
+    let file = home.data().join("config.toml");
+    std::fs::write(&file, "[switches]\nsync = false\nparts = false\n").unwrap();
+    home.run(&["chats", "send", "talk", "hello", "-q"]).succeeded();
+    home.run(&["sync", "-q"]).refused(4, "config.toml");
+    let text = home.run(&["status"]).succeeded().stdout;
+    assert!(text.contains("off       sync, parts"), "{text}");
+    let json = home.run(&["status", "--json"]).succeeded().json();
+    assert_eq!(json["switches"]["sync"], false);
+    assert_eq!(json["switches"]["live"], true);
+    home.run(&["sync", "--switch", "sync=on", "-q"]).succeeded();
+
+    std::fs::write(&file, "").unwrap();
+    let text = home.run(&["status"]).succeeded().stdout;
+    assert!(!text.contains("off   "), "only where something is off: {text}");
+}
+
+#[test]
+fn a_probe_dials_compares_and_moves_nothing() {
+    let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
+    let (one, two) = (Home::new(), Home::new());
+    for home in [&one, &two] {
+        home.log_in(SECRET, &[&relay.url()]);
+    }
+    one.run(&["chats", "send", "talk", "hello"]).succeeded();
+    one.run(&["sync"]).succeeded();
+    two.run(&["sync"]).succeeded();
+    let status = two.run(&["status", "--probe", "--json"]).succeeded().json();
+    assert_eq!(status["relays"][0]["state"], "compared", "{status}");
+    assert_eq!(status["complete"], true, "{status}");
+    assert!(status["bytes_in"].as_u64().unwrap() > 0);
+    one.run(&["chats", "send", "talk", "more"]).succeeded();
+    one.run(&["sync"]).succeeded();
+    let status = two.run(&["status", "--probe", "--json"]).succeeded().json();
+    assert_eq!(
+        (&status["complete"], &status["messages"]),
+        (&false.into(), &1.into())
+    );
+    let status = two.run(&["status", "--json"]).succeeded().json();
+    assert_eq!(
+        status["relays"][0]["state"], "off",
+        "without it nothing is dialled"
+    );
+}
+
+#[test]
+fn log_lines_are_json_where_that_is_asked_for() {
+    let home = Home::new();
+    home.log_in(SECRET, &["ws://127.0.0.1:9"]);
+    let ended = home.run(&["sync", "-vv", "--log-format", "json", "-q"]);
+    let lines: Vec<&str> = ended
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("chat-sync: "))
+        .collect();
+    assert!(!lines.is_empty(), "{ended:?}");
+    for line in lines {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            line["level"].is_string() && line["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+}
