@@ -182,7 +182,7 @@ export class VirtualList {
   #resized(entries) {
     if (this.#scroller.clientHeight === 0) {
       // Another view is shown. Browsers forget how far a hidden element was scrolled; the anchor does not.
-      this.#hidden = true;
+      this.#hidden = this.#shown.size > 0;
       return;
     }
     if (this.#hidden) this.#hidden = false;

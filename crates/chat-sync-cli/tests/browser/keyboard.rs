@@ -30,9 +30,11 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
     page.press("Home").await;
     page.until(&format!("{AT}.innerText.includes('Which flour?')")).await;
     page.press("ArrowDown").await;
-    page.until(&format!("{AT}.innerText.includes('Tax form')")).await;
+    let second = page.eval("document.querySelectorAll('.row-title')[1].innerText").await;
+    page.until(&format!("{AT}.innerText.includes({second})")).await;
     page.press("Enter").await;
-    page.until("document.querySelector('.thread-title').innerText === 'Tax form'").await;
+    page.until(&format!("document.querySelector('.thread-title').innerText === {second}"))
+        .await;
     page.press("ArrowUp").await;
     page.press("Enter").await;
     page.until("document.querySelectorAll('.message').length === 2").await;

@@ -84,8 +84,7 @@ impl Device {
     /// Runs a command, which must succeed.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> Value {
-        let mut args = args.to_vec();
-        args.push("--json");
+        let args = [&["--json"], args].concat();
         self.home.run(&args).succeeded().json()
     }
 

@@ -170,7 +170,8 @@ async fn a_daemon_that_has_gone_is_said_and_nothing_typed_is_lost() {
     here.run(&["chats", "send", "bread", "Which flour?"]);
     let page = here.open(&browser).await;
     page.click(".row").await;
-    page.shows("Which flour?").await;
+    page.until("document.querySelector('.message .body').innerText === 'Which flour?'")
+        .await;
     here.kill_daemon();
     page.until("document.querySelector('.banner').innerText.includes('The daemon does not answer.')")
         .await;
@@ -197,8 +198,8 @@ async fn a_page_without_its_token_or_with_a_wrong_one_says_so_and_shows_nothing(
     let page = browser.tab(1180, 760).await;
     page.go(&here.url).await;
     page.shows("This page needs its key").await;
+    // A pasted address takes effect where the page is open already.
     page.go(&format!("{}#token={}", here.url, "ab".repeat(32))).await;
-    page.reload().await;
     page.shows("The key of this page is not valid any more").await;
     assert_eq!(page.eval("document.body.innerText.includes('flour')").await, json!(false));
 
