@@ -19,8 +19,6 @@ export function queueView({ api }) {
     try {
       const { retried } = await api.post('/queue/retry', what);
       notice(`${plural(retried, 'delivery', 'deliveries')} due now`, 'good');
-      // A relay is asked now, and not with the next message. What it answers comes as a status.
-      api.post('/sync').catch(() => {});
     } catch (error) {
       failed(error);
     }

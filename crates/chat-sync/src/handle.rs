@@ -15,6 +15,7 @@ use status::Status;
 use supervision::{Clock, Entropy, Switchboard, Switches};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use uploader::messages::LookAgain;
 use uploader::{Compose, ComposeError, Composed, DeleteFailed, Uploader};
 
 use crate::deletion::{DeletionPreview, DeletionReport, DroppedHere, events_of};
@@ -268,6 +269,13 @@ impl Handle {
     /// Waits until nothing waits to be sent, no relay can be reached, or `patience` is over.
     pub async fn flush(&self, patience: Duration) -> Result<(), EngineError> {
         self.ask(|answer| Request::Sent(patience, answer)).await
+    }
+
+    /// Acts on what [`retry_now`](crate::retry_now) and [`give_up`](crate::give_up) have changed on disk, without waiting
+    /// for the next connection.
+    pub async fn look_at_queue(&self) {
+        // An uploader that is just being restarted reads the disk anyway.
+        let _ = self.uploader.look_again.send(LookAgain).await;
     }
 
     /// Uses these relays and no others from now on: new ones are dialled, compared with and filled, and what was known of

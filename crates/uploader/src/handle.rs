@@ -11,7 +11,9 @@ use relay_link::{FrameArrived, LinkChanged};
 use supervision::{Outlet, Restarted};
 
 use crate::UploaderActor;
-use crate::messages::{Compose, ComposeError, Composed, Delete, DeleteFailed, UseRelays};
+use crate::messages::{
+    Compose, ComposeError, Composed, Delete, DeleteFailed, LookAgain, UseRelays,
+};
 
 /// Reaches the uploader from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ pub struct Uploader {
     pub delete: Outlet<Delete>,
     /// Which relays are configured.
     pub use_relays: Outlet<UseRelays>,
+    /// That the queue was changed on disk.
+    pub look_again: Outlet<LookAgain>,
     /// Which key to write with.
     pub keys_changed: Outlet<KeysChanged>,
     /// Which relays there are.
@@ -43,6 +47,7 @@ impl Uploader {
             compose: Outlet::empty(),
             delete: Outlet::empty(),
             use_relays: Outlet::empty(),
+            look_again: Outlet::empty(),
             keys_changed: Outlet::empty(),
             link_changed: Outlet::empty(),
             have_ids: Outlet::empty(),
@@ -57,6 +62,7 @@ impl Uploader {
         self.compose.fill(actor.clone().recipient());
         self.delete.fill(actor.clone().recipient());
         self.use_relays.fill(actor.clone().recipient());
+        self.look_again.fill(actor.clone().recipient());
         self.keys_changed.fill(actor.clone().recipient());
         self.link_changed.fill(actor.clone().recipient());
         self.have_ids.fill(actor.clone().recipient());

@@ -47,6 +47,12 @@ pub enum ComposeError {
 #[rtype(result = "()")]
 pub struct UseRelays(pub Vec<RelayUrl>);
 
+/// Command: rows of the queue were changed on disk by somebody else, as a person does who has deliveries tried now. The
+/// queue of every relay is read again. May repeat.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LookAgain;
+
 /// Command: delete these messages for good. Answered once that is on disk; their kind 5s are signed and sent as relays
 /// can be reached, by this engine or the next.
 #[derive(Debug, Clone, Message)]

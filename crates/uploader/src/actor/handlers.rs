@@ -9,7 +9,7 @@ use relay_link::{FrameArrived, LinkChanged, OkClass, RelayFrame, RelayUrl};
 use supervision::{Restarted, Role};
 
 use super::UploaderActor;
-use crate::messages::UseRelays;
+use crate::messages::{LookAgain, UseRelays};
 use crate::relay::Relay;
 
 /// Between events that a relay lost (field guide U-15): two a second, the pace that every relay is met with. The device
@@ -65,6 +65,21 @@ impl Handler<UseRelays> for UploaderActor {
         self.sealer.relays.clone_from(&relays);
         self.deleter.relays = relays;
         self.settle_all(ctx);
+    }
+}
+
+impl Handler<LookAgain> for UploaderActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
+        self.step();
+        let urls: Vec<RelayUrl> = self.relays.keys().cloned().collect();
+        for url in urls {
+            if let Some(relay) = self.relays.get_mut(&url) {
+                relay.outbox.rewind();
+            }
+            self.pump(&url, ctx);
+        }
     }
 }
 

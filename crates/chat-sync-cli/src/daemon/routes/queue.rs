@@ -55,7 +55,10 @@ pub(super) async fn retry(state: Data<State>, body: Json<Retry>) -> Answer {
     if chosen.id.is_none() && chosen.relays.is_empty() && !all {
         return Err(Failure::Usage("say what to retry: `id`, `relay`, or `all`".to_owned()).into());
     }
-    Ok(HttpResponse::Ok().json(state.here()?.retry(&chosen)?))
+    let here = state.here()?;
+    let retried = here.retry(&chosen)?;
+    here.engine()?.look_at_queue().await;
+    Ok(HttpResponse::Ok().json(retried))
 }
 
 pub(super) async fn give_up(state: Data<State>, body: Json<GiveUp>) -> Answer {
@@ -71,9 +74,10 @@ pub(super) async fn give_up(state: Data<State>, body: Json<GiveUp>) -> Answer {
         return Err(Failure::Usage("say what to give up: `id` or `relay`".to_owned()).into());
     }
     let here = state.here()?;
-    Ok(HttpResponse::Ok().json(if dry_run {
-        here.give_up_preview(&chosen)?
-    } else {
-        here.give_up(&chosen, force)?
-    }))
+    if dry_run {
+        return Ok(HttpResponse::Ok().json(here.give_up_preview(&chosen)?));
+    }
+    let dropped = here.give_up(&chosen, force)?;
+    here.engine()?.look_at_queue().await;
+    Ok(HttpResponse::Ok().json(dropped))
 }
