@@ -2,6 +2,7 @@
 
 import { button, el, fill } from './dom.js';
 import { extensionAppeared } from './extension.js';
+import { signerPage } from './status-view.js';
 
 export class LoginView {
   #api;
@@ -48,9 +49,10 @@ export class LoginView {
   }
 
   /** What a `login` event says. */
-  progress({ state, why }) {
+  progress({ state, why, page }) {
     if (state === 'failed') this.#say(`It did not work: ${why ?? 'the signer gave no reason'}`, 'bad');
     else if (state === 'done') fill(this.#said);
+    else if (page) fill(this.#said, signerPage(page));
     else if (why) this.#say(why);
   }
 
