@@ -10,6 +10,8 @@ const PAGE = 200;
 const PAGE_MAX = 1_000;
 /** However much lands, the branch is read again at most this often. */
 const REFRESH_MS = 250;
+/** The names of drafts are half as long as those of sealed messages. */
+const DRAFT_DIGITS = 32;
 /** What a message shows; when all of it is equal, so is the message. */
 const SHOWN = ['id', 'parent', 'role', 'content', 'created_at', 'model', 'version', 'versions', 'state', 'day'];
 
@@ -140,7 +142,9 @@ export class Thread extends Emitter {
 
   /** A draft was sealed, and has another id from now on. */
   renamed({ local, id }) {
-    this.#keys.set(id, this.#keys.get(local) ?? local);
+    // The branch may have been read under the new name already.
+    const known = this.messages.find((message) => message.id === id);
+    this.#keys.set(id, known?.key ?? this.#keys.get(local) ?? local);
     if (!this.messages.some((message) => message.id === local || message.parent === local)) return;
     const name = (each) => (each === local ? id : each);
     this.#put(this.messages.map((message) => (message.id === local || message.parent === local
@@ -215,13 +219,27 @@ export class Thread extends Emitter {
       day = today;
       // One of ours that nobody has touched.
       if (message.key !== undefined && message.day === shown) return message;
-      const key = message.key ?? this.#keys.get(message.id) ?? message.id;
-      const next = { ...message, key, day: shown };
       before ??= new Map(this.messages.map((each) => [each.key, each]));
+      const key = message.key ?? this.#keyOf(message);
+      const next = { ...message, key, day: shown };
       const known = before.get(key);
       return known && SHOWN.every((name) => known[name] === next[name]) ? known : next;
     });
     this.tell('changed');
+  }
+
+  /**
+   * What the view calls a message that the daemon has sent. One that was a draft a moment ago is known by the name it
+   * had then, also when the answer was faster than the event that tells of the sealing.
+   */
+  #keyOf({ id, role, content, created_at: at }) {
+    const known = this.#keys.get(id);
+    if (known || id.length === DRAFT_DIGITS) return known ?? id;
+    const draft = this.messages.findLast((each) => each.id.length === DRAFT_DIGITS
+      && each.created_at === at && each.role === role && each.content === content);
+    if (!draft) return id;
+    this.#keys.set(id, draft.key);
+    return draft.key;
   }
 
   #reset(id) {
