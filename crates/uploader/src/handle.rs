@@ -11,9 +11,7 @@ use relay_link::{FrameArrived, LinkChanged};
 use supervision::{Outlet, Restarted};
 
 use crate::UploaderActor;
-use crate::messages::{
-    Compose, ComposeError, Composed, Delete, DeleteFailed, LookAgain, UseRelays,
-};
+use crate::messages::{Compose, ComposeError, Composed, Delete, DeleteFailed, LookAgain, UseRelays};
 
 /// Reaches the uploader from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]

@@ -72,7 +72,14 @@ mod tests {
     fn a_script_names_only_files_that_are_served_and_makes_no_markup_of_text() {
         for (path, kind, bytes) in FILES {
             let text = std::str::from_utf8(bytes).unwrap();
-            for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+            for sink in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+            ] {
                 assert!(!text.contains(sink), "{path} uses {sink}");
             }
             if *kind != SCRIPT {
@@ -90,7 +97,14 @@ mod tests {
     fn nothing_comes_from_elsewhere() {
         for (path, _, bytes) in FILES.iter().chain([&FRONT]) {
             let text = std::str::from_utf8(bytes).unwrap();
-            for foreign in ["src=\"http", "href=\"http", "url(http", "from 'http", "import(", "style=\""] {
+            for foreign in [
+                "src=\"http",
+                "href=\"http",
+                "url(http",
+                "from 'http",
+                "import(",
+                "style=\"",
+            ] {
                 assert!(!text.contains(foreign), "{path} has {foreign}");
             }
         }

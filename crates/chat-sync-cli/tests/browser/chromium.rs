@@ -11,7 +11,12 @@ use crate::devtools::DevTools;
 use crate::page::Page;
 
 /// What the program is called where it is installed.
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+const NAMES: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+];
 /// Starting takes a second; on a loaded machine several.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it has started.

@@ -1,4 +1,4 @@
-//! The DevTools protocol: calls with answers, and events, over one websocket.
+//! The browser's debugging protocol: calls with answers, and events, over one websocket.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

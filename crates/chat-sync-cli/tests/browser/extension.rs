@@ -92,8 +92,11 @@ fn carry_out(keys: &Keys, request: &Value) -> Result<Value, String> {
 }
 
 fn sign(keys: &Keys, template: &Value) -> Result<Event, String> {
-    let kind = template["kind"].as_u64().and_then(|kind| u16::try_from(kind).ok());
-    let tags: Vec<Tag> = serde_json::from_value(template["tags"].clone()).map_err(|error| error.to_string())?;
+    let kind = template["kind"]
+        .as_u64()
+        .and_then(|kind| u16::try_from(kind).ok());
+    let tags: Vec<Tag> =
+        serde_json::from_value(template["tags"].clone()).map_err(|error| error.to_string())?;
     EventBuilder::new(
         Kind::from(kind.ok_or("no kind")?),
         template["content"].as_str().ok_or("no content")?,

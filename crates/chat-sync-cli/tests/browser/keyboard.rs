@@ -10,7 +10,9 @@ const AT: &str = "document.activeElement";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     for title in ["A name for a boat", "Which flour?", "Tax form"] {
@@ -19,7 +21,16 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
     let asked = here.run(&["chats", "show", "which-flour?"])["messages"][0]["id"].clone();
     for answer in ["Rye.", "Spelt.", "Strong white flour."] {
         let parent = asked.as_str().unwrap();
-        here.run(&["chats", "send", "which-flour?", answer, "--role", "assistant", "--parent", parent]);
+        here.run(&[
+            "chats",
+            "send",
+            "which-flour?",
+            answer,
+            "--role",
+            "assistant",
+            "--parent",
+            parent,
+        ]);
     }
     let page = here.open(&browser).await;
     page.until("document.querySelectorAll('.row').length === 3").await;
@@ -28,16 +39,22 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
     page.press("l").await;
     page.until(&format!("{AT}.classList.contains('row')")).await;
     page.press("Home").await;
-    page.until(&format!("{AT}.innerText.includes('Which flour?')")).await;
+    page.until(&format!("{AT}.innerText.includes('Which flour?')"))
+        .await;
     page.press("ArrowDown").await;
-    let second = page.eval("document.querySelectorAll('.row-title')[1].innerText").await;
+    let second = page
+        .eval("document.querySelectorAll('.row-title')[1].innerText")
+        .await;
     page.until(&format!("{AT}.innerText.includes({second})")).await;
     page.press("Enter").await;
-    page.until(&format!("document.querySelector('.thread-title').innerText === {second}"))
-        .await;
+    page.until(&format!(
+        "document.querySelector('.thread-title').innerText === {second}"
+    ))
+    .await;
     page.press("ArrowUp").await;
     page.press("Enter").await;
-    page.until("document.querySelectorAll('.message').length === 2").await;
+    page.until("document.querySelectorAll('.message').length === 2")
+        .await;
     assert!(
         page.eval(&format!("getComputedStyle({AT}).outlineStyle"))
             .await
@@ -48,8 +65,10 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
 
     // To the last message.
     page.press("m").await;
-    page.until(&format!("{AT}.querySelector('.body')?.innerText === 'Strong white flour.'"))
-        .await;
+    page.until(&format!(
+        "{AT}.querySelector('.body')?.innerText === 'Strong white flour.'"
+    ))
+    .await;
 
     // Receipts, open and closed.
     page.press("i").await;
@@ -70,7 +89,10 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
     );
     let shown = here.run(&["chats", "show", "which-flour?"]);
     let last = shown["messages"].as_array().unwrap().last().unwrap();
-    assert_eq!((&last["content"], &last["role"]), (&json!("By keys"), &json!("user")));
+    assert_eq!(
+        (&last["content"], &last["role"]),
+        (&json!("By keys"), &json!("user"))
+    );
 
     // A new conversation, and every view.
     page.press("Escape").await;
@@ -82,9 +104,18 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
     page.until("document.querySelector('.thread-title').innerText === 'A poem about fog'")
         .await;
     page.press("Escape").await;
-    for (key, heading) in [("2", "Status"), ("3", "Queue"), ("4", "Relays"), ("5", "Keys"), ("6", "Switches")] {
+    for (key, heading) in [
+        ("2", "Status"),
+        ("3", "Queue"),
+        ("4", "Relays"),
+        ("5", "Keys"),
+        ("6", "Switches"),
+    ] {
         page.press(key).await;
-        page.until(&format!("{AT}.tagName === 'H1' && {AT}.innerText === '{heading}'")).await;
+        page.until(&format!(
+            "{AT}.tagName === 'H1' && {AT}.innerText === '{heading}'"
+        ))
+        .await;
     }
     page.press("?").await;
     page.until("document.querySelector('dialog[open]').innerText.includes('new conversation')")
@@ -92,5 +123,6 @@ async fn a_conversation_is_opened_written_in_and_its_versions_picked_by_keys() {
     page.press("Escape").await;
     page.until("!document.querySelector('dialog')").await;
     page.press("1").await;
-    page.until("document.querySelector('.thread-title').offsetParent").await;
+    page.until("document.querySelector('.thread-title').offsetParent")
+        .await;
 }

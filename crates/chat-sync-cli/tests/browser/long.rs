@@ -76,7 +76,9 @@ fn loaded(at_least: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_messages_are_a_screen_full_of_nodes() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let home = Home::new();
     home.log_in(SECRET, &[]);
     let here = Device::start(home);
@@ -84,18 +86,24 @@ async fn a_hundred_thousand_messages_are_a_screen_full_of_nodes() {
     page.bring(HUNDRED_THOUSAND).await;
     page.go(&here.address()).await;
     page.eval("location.hash = '#/chats/long'").await;
-    page.until("[...document.querySelectorAll('.message .body')].at(-1)?.innerText.startsWith('message 99999')")
-        .await;
+    page.until(
+        "[...document.querySelectorAll('.message .body')].at(-1)?.innerText.startsWith('message 99999')",
+    )
+    .await;
     nodes_are_few(&page).await;
     // All of it, by the way to a message at its beginning.
     let seventeen = format!("{:064x}", 18);
-    page.eval(&format!("location.hash = '#/chats/long/{seventeen}'")).await;
-    page.until(&format!("document.activeElement.dataset.id === '{seventeen}'")).await;
+    page.eval(&format!("location.hash = '#/chats/long/{seventeen}'"))
+        .await;
+    page.until(&format!("document.activeElement.dataset.id === '{seventeen}'"))
+        .await;
     page.until(&loaded(99_000)).await;
     nodes_are_few(&page).await;
     for share in ["0.1", "0.5", "0.9", "1"] {
-        page.eval(&format!("{SCROLLER}.scrollTop = {SCROLLER}.scrollHeight * {share}"))
-            .await;
+        page.eval(&format!(
+            "{SCROLLER}.scrollTop = {SCROLLER}.scrollHeight * {share}"
+        ))
+        .await;
         page.eval(DRAWN).await;
         let covered = format!(
             "[...document.querySelectorAll('.message')].some((each) => {{ const box = each.getBoundingClientRect(); \
@@ -109,7 +117,9 @@ async fn a_hundred_thousand_messages_are_a_screen_full_of_nodes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_stays_where_it_is_while_messages_land_and_load() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let home = Home::new();
     home.log_in(SECRET, &[]);
     let file = home.file("export.json", &export(1_500));
@@ -117,10 +127,14 @@ async fn what_is_read_stays_where_it_is_while_messages_land_and_load() {
     let here = Device::start(home);
     let page = here.open(&browser).await;
     page.click(".row").await;
-    page.until("[...document.querySelectorAll('.message .body')].at(-1)?.innerText.startsWith('message 1499')")
+    page.until(
+        "[...document.querySelectorAll('.message .body')].at(-1)?.innerText.startsWith('message 1499')",
+    )
+    .await;
+    page.until("document.querySelector('.thread-note').innerText === '1,500 messages'")
         .await;
-    page.until("document.querySelector('.thread-note').innerText === '1,500 messages'").await;
-    let at_end = format!("(({{ scrollTop: t, scrollHeight: h, clientHeight: c }}) => h - t - c < 2)({SCROLLER})");
+    let at_end =
+        format!("(({{ scrollTop: t, scrollHeight: h, clientHeight: c }}) => h - t - c < 2)({SCROLLER})");
     assert_eq!(page.eval(&at_end).await, json!(true), "it opens at the end");
 
     // Upwards: pages load above what is read, and it does not move for that.

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::devtools::DevTools;
 
-
 /// How often the page looks whether something has become true, in milliseconds.
 const LOOK: u32 = 20;
 /// Nothing that a page shows takes a third of this on a loaded machine.
@@ -29,7 +28,10 @@ impl Page {
             .await
             .unwrap();
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let attached = devtools.call(None, "Target.attachToTarget", attach).await.unwrap();
+        let attached = devtools
+            .call(None, "Target.attachToTarget", attach)
+            .await
+            .unwrap();
         let page = Self {
             devtools: devtools.clone(),
             session: attached["sessionId"].as_str().unwrap().to_owned(),
@@ -56,7 +58,8 @@ impl Page {
     pub(crate) async fn reload(&self) {
         self.eval("window.before = true").await;
         self.call("Page.reload", json!({})).await;
-        self.until("!window.before && document.readyState === 'complete'").await;
+        self.until("!window.before && document.readyState === 'complete'")
+            .await;
     }
 
     /// The value of an expression; promises are waited for.
@@ -170,8 +173,11 @@ impl Page {
     pub(crate) async fn scheme(&self, scheme: &str) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         let still = json!({ "name": "prefers-reduced-motion", "value": "reduce" });
-        self.call("Emulation.setEmulatedMedia", json!({ "features": [feature, still] }))
-            .await;
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": [feature, still] }),
+        )
+        .await;
     }
 
     /// Writes a picture of what is on the screen.

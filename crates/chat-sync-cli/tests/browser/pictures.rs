@@ -23,7 +23,9 @@ const CHATS: [(&str, &str); 8] = [
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "makes files of the documentation"]
 async fn pictures_of_the_main_views() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relays = [Relay::new(), Relay::new()];
     let home = Home::new();
     home.log_in(crate::SECRET, &[&relays[0].url(), &relays[1].url()]);
@@ -31,12 +33,32 @@ async fn pictures_of_the_main_views() {
     let here = Device::start(home);
     for (id, text) in CHATS {
         here.run(&["chats", "send", id, text]);
-        here.run(&["chats", "send", id, "Here is a first attempt.", "--role", "assistant", "--model", "gpt-5"]);
+        here.run(&[
+            "chats",
+            "send",
+            id,
+            "Here is a first attempt.",
+            "--role",
+            "assistant",
+            "--model",
+            "gpt-5",
+        ]);
     }
     let asked = here.run(&["chats", "send", "bread", "How much water for 500 g of flour?"]);
     let parent = asked["id"].as_str().unwrap();
     for answer in ["Roughly 350 g.", ANSWER] {
-        here.run(&["chats", "send", "bread", answer, "--role", "assistant", "--model", "gpt-5", "--parent", parent]);
+        here.run(&[
+            "chats",
+            "send",
+            "bread",
+            answer,
+            "--role",
+            "assistant",
+            "--model",
+            "gpt-5",
+            "--parent",
+            parent,
+        ]);
     }
     here.run(&["chats", "send", "bread", "And how long does it rise?"]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/images");
@@ -49,16 +71,20 @@ async fn pictures_of_the_main_views() {
         let page = browser.tab(width, height).await;
         page.scheme(scheme).await;
         page.go(&here.address()).await;
-        page.until("[...document.querySelectorAll('.row')].length === 9").await;
-        page.until("document.querySelector('.status-bar').innerText.includes('In sync')").await;
+        page.until("[...document.querySelectorAll('.row')].length === 9")
+            .await;
+        page.until("document.querySelector('.status-bar').innerText.includes('In sync')")
+            .await;
         page.click(".row").await;
-        page.until("document.querySelectorAll('.message').length === 3").await;
+        page.until("document.querySelectorAll('.message').length === 3")
+            .await;
         page.until("[...document.querySelectorAll('.message .state')].every((each) => each.innerText === 'verified')")
             .await;
         page.picture(&folder.join(format!("page-{name}.png"))).await;
         if name == "light" {
             page.click(".tab[href='#/status']").await;
-            page.until("document.querySelectorAll('[data-relay]').length === 2").await;
+            page.until("document.querySelectorAll('[data-relay]').length === 2")
+                .await;
             page.picture(&folder.join("page-status.png")).await;
         }
     }

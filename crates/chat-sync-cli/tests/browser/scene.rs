@@ -51,24 +51,17 @@ pub(crate) struct Device {
 impl Device {
     /// A daemon over what is in the home already.
     pub(crate) fn start(home: Home) -> Self {
-        let mut device = Self {
-            home,
-            daemon: None,
-            url: String::new(),
-            token: String::new(),
-        };
-        device.start_daemon("0");
-        device
-    }
-
-    fn start_daemon(&mut self, port: &str) {
-        let daemon = self.home.start(&["daemon", "run", "--port", port, "--json"]);
+        let daemon = home.start(&["daemon", "run", "--port", "0", "--json"]);
         let told: Value = serde_json::from_str(&daemon.line()).unwrap();
-        self.url = told["url"].as_str().unwrap().to_owned();
-        let record = fs::read(self.home.data().join("daemon.json")).unwrap();
+        let record = fs::read(home.data().join("daemon.json")).unwrap();
         let record: Value = serde_json::from_slice(&record).unwrap();
-        self.token = record["token"].as_str().unwrap().to_owned();
-        self.daemon = Some(daemon);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self {
+            home,
+            daemon: Some(daemon),
+            url: text(&told["url"]),
+            token: text(&record["token"]),
+        }
     }
 
     /// Ends the daemon without a warning.

@@ -11,7 +11,9 @@ use crate::scene::{Device, Relay, logged_in};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_sent_from_the_command_line_appears_without_a_reload() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     here.run(&["chats", "send", "bread", "Which flour?"]);
@@ -22,17 +24,31 @@ async fn a_message_sent_from_the_command_line_appears_without_a_reload() {
     page.eval("window.neverReloaded = true").await;
 
     // By this device's daemon, and by another device over the relay.
-    here.run(&["chats", "send", "bread", "Strong white flour.", "--role", "assistant", "--model", "gpt-5"]);
-    page.until("document.querySelectorAll('.message').length === 2").await;
+    here.run(&[
+        "chats",
+        "send",
+        "bread",
+        "Strong white flour.",
+        "--role",
+        "assistant",
+        "--model",
+        "gpt-5",
+    ]);
+    page.until("document.querySelectorAll('.message').length === 2")
+        .await;
     page.shows("gpt-5").await;
     let elsewhere = logged_in(&[&relay]);
-    elsewhere.run(&["chats", "send", "bread", "And how much water?"]).succeeded();
+    elsewhere
+        .run(&["chats", "send", "bread", "And how much water?"])
+        .succeeded();
     page.until("[...document.querySelectorAll('.message .body')].at(-1).innerText === 'And how much water?'")
         .await;
     assert_eq!(page.eval("window.neverReloaded").await, json!(true));
     // In the end every state is told, without anybody asking.
-    page.until("[...document.querySelectorAll('.message .state')].every((state) => state.innerText === 'verified')")
-        .await;
+    page.until(
+        "[...document.querySelectorAll('.message .state')].every((state) => state.innerText === 'verified')",
+    )
+    .await;
     page.click(".message .state").await;
     page.until("document.querySelector('.receipts-list')?.innerText.includes('verified')")
         .await;
@@ -40,7 +56,9 @@ async fn a_message_sent_from_the_command_line_appears_without_a_reload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn markup_in_a_message_stays_text() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     let texts = [
@@ -56,8 +74,11 @@ async fn markup_in_a_message_stays_text() {
     }
     let page = here.open(&browser).await;
     page.click(".row").await;
-    page.until(&format!("document.querySelectorAll('.message').length === {}", texts.len()))
-        .await;
+    page.until(&format!(
+        "document.querySelectorAll('.message').length === {}",
+        texts.len()
+    ))
+    .await;
     for text in &texts[..3] {
         let text = quoted(text);
         page.until(&format!(
@@ -86,7 +107,9 @@ async fn markup_in_a_message_stays_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn offline_is_shown_and_what_is_written_stays() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     let page = here.open(&browser).await;
@@ -111,7 +134,9 @@ async fn offline_is_shown_and_what_is_written_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_refuses_is_named_with_its_reason() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relays = [Relay::new(), Relay::new()];
     let here = Device::start(logged_in(&[&relays[0], &relays[1]]));
     let page = here.open(&browser).await;
@@ -135,7 +160,9 @@ async fn a_relay_that_refuses_is_named_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_history_is_shown_with_what_to_do() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     relay.put_a_keyring_that_nobody_opens().await;
     let home = Home::new();
@@ -150,7 +177,9 @@ async fn a_locked_history_is_shown_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_has_gone_is_said_and_nothing_typed_is_lost() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let mut here = Device::start(logged_in(&[&relay]));
     here.run(&["chats", "send", "bread", "Which flour?"]);
@@ -164,20 +193,27 @@ async fn a_daemon_that_has_gone_is_said_and_nothing_typed_is_lost() {
     page.press("c").await;
     page.types("half a thought").await;
     page.press("Enter").await;
-    page.shows("Not sent: the daemon does not answer. The text is still here.").await;
+    page.shows("Not sent: the daemon does not answer. The text is still here.")
+        .await;
     assert_eq!(
         page.eval("document.querySelector('textarea').value").await,
         json!("half a thought")
     );
     assert!(
-        page.eval("document.body.innerText").await.as_str().unwrap().contains("Which flour?"),
+        page.eval("document.body.innerText")
+            .await
+            .as_str()
+            .unwrap()
+            .contains("Which flour?"),
         "what was there is still to be read"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_without_its_token_or_with_a_wrong_one_says_so_and_shows_nothing() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     here.run(&["chats", "send", "bread", "Which flour?"]);
@@ -187,7 +223,10 @@ async fn a_page_without_its_token_or_with_a_wrong_one_says_so_and_shows_nothing(
     // A pasted address takes effect where the page is open already.
     page.go(&format!("{}#token={}", here.url, "ab".repeat(32))).await;
     page.shows("The key of this page is not valid any more").await;
-    assert_eq!(page.eval("document.body.innerText.includes('flour')").await, json!(false));
+    assert_eq!(
+        page.eval("document.body.innerText.includes('flour')").await,
+        json!(false)
+    );
 
     // With the right one, the address bar forgets it and the tab does not.
     let page = here.open(&browser).await;
@@ -199,7 +238,9 @@ async fn a_page_without_its_token_or_with_a_wrong_one_says_so_and_shows_nothing(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_history_says_how_to_begin() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     let page = here.open(&browser).await;
@@ -209,7 +250,9 @@ async fn an_empty_history_says_how_to_begin() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_shows_what_goes_before_it_goes() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     for text in ["one", "two", "three"] {
@@ -217,7 +260,8 @@ async fn deleting_shows_what_goes_before_it_goes() {
     }
     let page = here.open(&browser).await;
     page.click(".row").await;
-    page.until("document.querySelectorAll('.message').length === 3").await;
+    page.until("document.querySelectorAll('.message').length === 3")
+        .await;
     page.click(".message:last-child [data-name='delete']").await;
     page.shows("Delete this message?").await;
     page.press("Escape").await;
@@ -232,22 +276,34 @@ async fn deleting_shows_what_goes_before_it_goes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_fits_a_phone_and_a_dark_room() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     let long = format!("{} {}", "word".repeat(60), "`a_very_long_name_in_code`");
     here.run(&["chats", "send", "bread", &long]);
-    here.run(&["chats", "send", "bread", "```\nlet line = \"longer than any phone is wide, and then some more of it\";\n```"]);
+    here.run(&[
+        "chats",
+        "send",
+        "bread",
+        "```\nlet line = \"longer than any phone is wide, and then some more of it\";\n```",
+    ]);
     let page = browser.tab(360, 740).await;
     page.go(&here.address()).await;
     page.click(".row").await;
-    page.until("document.querySelectorAll('.message').length === 2").await;
+    page.until("document.querySelectorAll('.message').length === 2")
+        .await;
     let wide = "[...document.querySelectorAll('body *')].filter((each) => each.offsetParent && !each.closest('pre') \
                 && each.getBoundingClientRect().right > 361).map((each) => each.className)";
     for view in ["chats", "status", "queue", "relays", "keys", "switches"] {
         page.click(&format!(".tab[href='#/{view}']")).await;
         page.until("!document.body.innerText.includes('Reading …')").await;
-        assert_eq!(page.eval(wide).await, json!([]), "{view} is wider than the screen");
+        assert_eq!(
+            page.eval(wide).await,
+            json!([]),
+            "{view} is wider than the screen"
+        );
     }
     let ground = "getComputedStyle(document.body).backgroundColor";
     page.scheme("light").await;

@@ -110,7 +110,9 @@ const ATTACK: &str = r#"(async (daemon, token) => {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_page_reads_nothing_and_changes_nothing() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let relay = Relay::new();
     let here = Device::start(logged_in(&[&relay]));
     here.run(&["chats", "send", "bread", "a word that nobody else reads"]);
@@ -127,7 +129,9 @@ async fn a_foreign_page_reads_nothing_and_changes_nothing() {
     for (attempt, outcome) in seen {
         let harmless = ["stopped", "opaque"];
         assert!(
-            outcome.as_str().is_some_and(|outcome| harmless.contains(&outcome)),
+            outcome
+                .as_str()
+                .is_some_and(|outcome| harmless.contains(&outcome)),
             "{attempt}: {outcome}"
         );
     }
@@ -135,7 +139,9 @@ async fn a_foreign_page_reads_nothing_and_changes_nothing() {
     let tree = site.call("Page.getFrameTree", json!({})).await;
     let frames = tree["frameTree"]["childFrames"].as_array().unwrap();
     let ours = frames.iter().map(|each| &each["frame"]);
-    let ours: Vec<&Value> = ours.filter(|frame| frame.to_string().contains(&here.url)).collect();
+    let ours: Vec<&Value> = ours
+        .filter(|frame| frame.to_string().contains(&here.url))
+        .collect();
     assert!(!ours.is_empty(), "{tree}");
     for frame in ours {
         assert!(frame["unreachableUrl"].is_string(), "{frame}");
@@ -147,7 +153,12 @@ async fn a_foreign_page_reads_nothing_and_changes_nothing() {
     let list = here.run(&["chats", "list"]);
     assert_eq!(list["conversations"].as_array().map(Vec::len), Some(1), "{list}");
     let shown = here.run(&["chats", "show", "bread"]);
-    let texts: Vec<&Value> = shown["messages"].as_array().unwrap().iter().map(|message| &message["content"]).collect();
+    let texts: Vec<&Value> = shown["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| &message["content"])
+        .collect();
     assert_eq!(texts, ["a word that nobody else reads"]);
     own.click(".row").await;
     here.run(&["chats", "send", "bread", "still here"]);
@@ -156,7 +167,9 @@ async fn a_foreign_page_reads_nothing_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_was_made_to_point_here_gets_nothing() {
-    let Some(browser) = Chromium::start().await else { return };
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
     let here = Device::start(logged_in(&[&Relay::new()]));
     // What a browser sends after such a trick: the stranger's name, at our port.
     let port = here.url.trim_end_matches('/').rsplit(':').next().unwrap();
