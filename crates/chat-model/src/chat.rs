@@ -1,6 +1,6 @@
 //! How a library keeps conversations, and what it answers about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::order::{Link, Node, ordered};
@@ -198,6 +198,7 @@ impl Library {
             title: self.title(chat).to_owned(),
             messages: self.messages(chat),
             updated_at: chat.updated_at(),
+            unread: 0,
         })
     }
 
@@ -281,6 +282,42 @@ impl Library {
             source: source.as_deref(),
             link: self.link(parent),
         }
+    }
+
+    /// How many messages of a conversation were not read, notes left out, given the ids of unread copies. A message is
+    /// unread when each copy of it is, and one in pieces when one of its pieces is. Cost: O(log n) of each id.
+    pub fn unread(&self, conversation: &str, unread: &BTreeSet<MessageId>) -> usize {
+        let mut shown = BTreeSet::new();
+        for id in unread {
+            let Some(held) = self.get(id) else { continue };
+            let here = held.message.conversation == conversation && held.message.role != Role::System;
+            let mut others = held.aliases.iter().chain([&held.id]).filter(|other| !other.is_local());
+            if here && others.all(|other| unread.contains(other)) {
+                shown.extend(self.shown_id(&held.id));
+            }
+        }
+        shown.len()
+    }
+
+    /// The ids that messages of this library name as what they reply to, themselves or through removed messages, and
+    /// that are no messages here: whether one of them was removed decides where a message hangs.
+    /// Cost: O(n log n) of all messages.
+    pub fn unresolved(&self) -> BTreeSet<MessageId> {
+        let mut found = BTreeSet::new();
+        for entry in self.chats.values().flat_map(|chat| chat.entries.values()) {
+            let mut parent = &entry.message.parent;
+            while let Parent::Message(id) = parent {
+                let id = self.canonical(*id);
+                if self.homes.contains_key(&id) || !found.insert(id) {
+                    break;
+                }
+                match self.removed.get(&id) {
+                    Some(Some(next)) => parent = next,
+                    Some(None) | None => break,
+                }
+            }
+        }
+        found
     }
 
     /// Looks through aliases and removed messages to the nearest live ancestor.

@@ -20,6 +20,9 @@ pub struct ConversationSummary {
     pub messages: usize,
     /// The newest `created_at` of any of its messages, notes included.
     pub updated_at: u64,
+    /// How many of its messages were not read on this device. A library knows of none; whoever keeps marks counts them
+    /// with [`Library::unread`](crate::Library::unread).
+    pub unread: usize,
 }
 
 impl std::fmt::Debug for ConversationSummary {
@@ -27,6 +30,7 @@ impl std::fmt::Debug for ConversationSummary {
         f.debug_struct("ConversationSummary")
             .field("messages", &self.messages)
             .field("updated_at", &self.updated_at)
+            .field("unread", &self.unread)
             .finish_non_exhaustive()
     }
 }
@@ -97,6 +101,15 @@ impl<'a> Conversation<'a> {
         self.tree.slots(selection)
     }
 
+    /// The branch in which, where several versions are among `ranks`, the one with the highest shows.
+    pub(crate) fn slots_ranked(&self, ranks: &BTreeMap<MessageId, usize>) -> Vec<Slot> {
+        self.tree.slots_by(|_, versions| {
+            let ranked = versions.iter().enumerate();
+            let ranked = ranked.filter_map(|(at, version)| Some((ranks.get(version)?, at)));
+            ranked.max().map(|(_, at)| at)
+        })
+    }
+
     /// The shown branch from the top: what a person reads.
     pub fn branch(&self, selection: &Selection) -> Vec<Shown<'a>> {
         self.tree
@@ -129,6 +142,11 @@ impl<'a> Conversation<'a> {
             version,
             versions: versions.len(),
         })
+    }
+
+    /// The messages at the place of this one, itself among them, oldest first; none for a note or a stranger.
+    pub fn versions(&self, id: &MessageId) -> &[MessageId] {
+        self.tree.versions_of(id).map_or(&[], |(_, versions)| versions)
     }
 
     /// The last message of the shown branch: what a new message replies to.

@@ -41,19 +41,32 @@ impl Library {
     /// id, then a part of a title in either case. The first of these that matches anything decides; an empty selector
     /// matches nothing.
     pub fn find(&self, selector: &str) -> Result<ConversationSummary, FindError> {
-        if selector.is_empty() {
-            return Err(FindError::NotFound);
-        }
         if let Some(exact) = self.summary(selector) {
             return Ok(exact);
         }
-        let conversations = self.conversations();
-        if selector == "latest" {
-            return conversations.into_iter().next().ok_or(FindError::NotFound);
+        ConversationSummary::find(&self.conversations(), selector)
+    }
+}
+
+impl ConversationSummary {
+    /// As [`Library::find`], among these, newest activity first. Cost: a scan.
+    pub fn find<'a>(
+        conversations: impl IntoIterator<Item = &'a Self, IntoIter: Clone>,
+        selector: &str,
+    ) -> Result<Self, FindError> {
+        let conversations = conversations.into_iter();
+        if selector.is_empty() {
+            return Err(FindError::NotFound);
         }
-        let matching = |matches: &dyn Fn(&ConversationSummary) -> bool| -> Vec<ConversationSummary> {
+        if let Some(exact) = conversations.clone().find(|conversation| conversation.id == selector) {
+            return Ok(exact.clone());
+        }
+        if selector == "latest" {
+            return conversations.clone().next().cloned().ok_or(FindError::NotFound);
+        }
+        let matching = |matches: &dyn Fn(&Self) -> bool| -> Vec<Self> {
             conversations
-                .iter()
+                .clone()
                 .filter(|conversation| matches(conversation))
                 .cloned()
                 .collect()

@@ -5,6 +5,7 @@
 //!   [`Message::to_draft`] and [`Message::from_draft`] its form while it waits on this device without an event id.
 //! - [`Library`] holds every conversation in memory and takes messages one by one, in any order.
 //! - [`Conversation`] is one of them as a tree: [`Conversation::branch`] is what a person reads from top to bottom.
+//! - [`Picks`] are the versions a person chose, [`Wanted`] is what a person searches for.
 //! - [`import`] reads files of other programs into messages.
 //!
 //! What a reader can rely on:
@@ -47,7 +48,9 @@ mod json;
 mod library;
 mod message;
 mod order;
+mod picks;
 mod rumor;
+mod search;
 mod split;
 mod title;
 mod tombstone;
@@ -63,7 +66,9 @@ pub use find::FindError;
 pub use id::{IdError, MessageId};
 pub use library::{Inserted, Library};
 pub use message::{CLIENT_ROUTSTR, Message, Parent, Part, Role};
+pub use picks::Picks;
 pub use rumor::{CREATED_AT_MAX, RUMOR_BYTES_MAX, RumorError, UNKNOWN_MODEL, WriteError};
+pub use search::{Snippet, Wanted};
 pub use split::{PIECES_MAX, SplitError};
 pub use title::NEW_CONVERSATION;
 pub use tombstone::{Removed, Tombstone};

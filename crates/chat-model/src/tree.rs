@@ -109,14 +109,19 @@ impl Tree {
 
     /// The branch from the top: at each depth the picked version, else the last.
     pub(crate) fn slots(&self, selection: &Selection) -> Vec<Slot> {
+        self.slots_by(|depth, versions| {
+            let picked = selection.get(&depth)?;
+            versions.iter().position(|version| version == picked)
+        })
+    }
+
+    /// The branch from the top, of which `choose` says by depth which version is shown; the last where it says nothing.
+    pub(crate) fn slots_by(&self, choose: impl Fn(usize, &[MessageId]) -> Option<usize>) -> Vec<Slot> {
         let mut slots = Vec::new();
         let mut place = Place::Top;
         // Every message has one place, so a walk from the top meets none twice and ends.
         while let Some(versions) = self.versions.get(&place) {
-            let picked = selection.get(&slots.len());
-            let shown_index = picked
-                .and_then(|picked| versions.iter().position(|version| version == picked))
-                .unwrap_or(versions.len() - 1);
+            let shown_index = choose(slots.len(), versions).unwrap_or(versions.len() - 1);
             slots.push(Slot {
                 parent: place.parent(),
                 versions: versions.clone(),
