@@ -9,7 +9,7 @@ use chat_model::{
 };
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
-use realtime::{ChatUpdate, ConversationView, NotReady, Realtime};
+use realtime::{ChatUpdate, ConversationView, NotReady, Page, Realtime};
 use relay_link::RelayUrl;
 use status::Status;
 use supervision::{Clock, Entropy, Switchboard, Switches};
@@ -181,6 +181,7 @@ impl Handle {
                 new.conversation.escape_debug().take(40).collect(),
             ));
         }
+        let is_version = new.parent.is_some();
         let conversation = found
             .as_ref()
             .map_or(new.conversation, |view| view.summary.id.clone());
@@ -211,10 +212,14 @@ impl Handle {
         message.client = Some(CLIENT.to_owned());
         message.source = Some(hex(&self.entropy.draw_16()));
         match self.compose(vec![message]).await?.as_slice() {
-            [Composed::Kept(local)] => Ok(SentMessage {
-                id: MessageId::Local(*local.as_bytes()),
-                conversation,
-            }),
+            [Composed::Kept(local)] => {
+                let id = MessageId::Local(*local.as_bytes());
+                if is_version && found.as_ref().is_some_and(|view| view.picked) {
+                    // What a person wrote just now is what they want to see.
+                    self.patiently(|| self.realtime.pick_version(id)).await?;
+                }
+                Ok(SentMessage { id, conversation })
+            }
             [Composed::Known(id)] => Ok(SentMessage {
                 id: *id,
                 conversation,
@@ -295,7 +300,7 @@ impl Handle {
 
     /// One conversation by id, unique beginning of an id, part of a title, or `latest`.
     pub async fn conversation(&self, selector: &str) -> Result<ConversationView, EngineError> {
-        Ok(self.patiently(|| self.realtime.conversation(selector)).await??)
+        self.conversation_page(selector, Page::default()).await
     }
 
     /// What [`Handle::delete`] would take. Nothing changes. `selector` is one of [`Handle::conversation`], or the whole id
@@ -371,7 +376,9 @@ impl Handle {
 
     /// The conversation a new message belongs to, when there is one: a part of a title is not enough to write to it.
     async fn target(&self, selector: &str) -> Result<Option<ConversationView>, EngineError> {
-        match self.patiently(|| self.realtime.conversation(selector)).await? {
+        // Only its end is needed.
+        let end = Page::last(1);
+        match self.patiently(|| self.realtime.conversation(selector, end)).await? {
             Ok(view) if selector == "latest" || view.summary.id.starts_with(selector) => Ok(Some(view)),
             Err(FindError::NotFound) if selector == "latest" => Err(FindError::NotFound.into()),
             Ok(_) | Err(FindError::NotFound) => Ok(None),
@@ -399,7 +406,7 @@ impl Handle {
     }
 
     /// Asks again while the part that answers is being started again.
-    async fn patiently<T, E, F>(&self, question: impl Fn() -> F) -> Result<T, EngineError>
+    pub(crate) async fn patiently<T, E, F>(&self, question: impl Fn() -> F) -> Result<T, EngineError>
     where
         E: Starting + Into<EngineError>,
         F: Future<Output = Result<T, E>>,
@@ -424,7 +431,7 @@ impl Handle {
 }
 
 /// An answer that can be "not just now".
-trait Starting {
+pub(crate) trait Starting {
     fn starting(&self) -> bool;
 }
 

@@ -69,7 +69,7 @@ impl Store {
                     event @ MessageRef::Event(_) => *event,
                 };
                 match name {
-                    MessageRef::Local(local) if writer.take_draft(local)? => {
+                    MessageRef::Local(local) if writer.take_draft(local, false)? => {
                         writer.keep_draft_tombstone(local, record)?;
                         buried.drafts.push(local);
                     }

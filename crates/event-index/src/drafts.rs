@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use chat_model::Message;
 use nostr::event::{Event, EventId};
 use redb::ReadableTable;
 use zeroize::Zeroizing;
 
 use crate::delivery_rows::Row;
+use crate::read_model::Arrived;
 use crate::sources::MessageRef;
 use crate::tables::{ALIASES, DRAFTS, LOCALS};
 use crate::writer::Writer;
@@ -54,6 +56,8 @@ pub struct SealedDraft {
     pub local: LocalId,
     /// Its envelope, signed.
     pub event: Event,
+    /// The message in it, as whoever opens it reads it; `None` leaves it to be opened later.
+    pub message: Option<Message>,
 }
 
 /// Some drafts in their order.
@@ -145,7 +149,7 @@ impl Store {
         self.write(|writer| {
             let mut removed = 0;
             for local in locals {
-                removed += usize::from(writer.take_draft(*local)?);
+                removed += usize::from(writer.take_draft(*local, false)?);
             }
             if removed == 0 {
                 writer.nothing_changed();
@@ -166,16 +170,24 @@ impl Store {
             let relays = self.retired.without(relays);
             let tags: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
             let mut committed = Vec::new();
-            for SealedDraft { local, event } in &sealed {
+            let opened = sealed.iter().filter_map(|sealed| {
+                let message = sealed.message.clone()?;
+                // What was written here was read here.
+                Some((sealed.event.id, Arrived { message, unread: false }))
+            });
+            writer.model.expect(opened.collect());
+            for SealedDraft { local, event, .. } in &sealed {
                 if writer.draft_ids.get(local.as_bytes())?.is_none() || writer.deleted_by_its_author(event)? {
                     continue;
                 }
-                let seq = match writer.insert_event(event)? {
+                let stored = writer.insert_event(event)?;
+                let seq = match stored {
                     Some(seq) => Some(seq),
                     None => writer.seq_of(&event.id)?,
                 };
                 let Some(seq) = seq else { continue };
-                writer.take_draft(*local)?;
+                let goes_on = stored.is_some() && writer.model.messages.get(seq)?.is_some();
+                writer.take_draft(*local, goes_on)?;
                 writer.aliases.insert(local.as_bytes(), event.id.as_bytes())?;
                 writer.locals.insert(event.id.as_bytes(), local.as_bytes())?;
                 for tag in &tags {
@@ -235,11 +247,14 @@ impl Writer<'_> {
             .seal(self.entropy, "drafts-1", &number.to_be_bytes(), &plain);
         self.drafts.insert(number, sealed.as_slice())?;
         self.draft_ids.insert(draft.local.as_bytes(), number)?;
+        self.model_drafted(number, &draft.body)?;
         self.set_source(draft.source, MessageRef::Local(draft.local))?;
         Ok(DraftOutcome::Added)
     }
 
-    pub(crate) fn take_draft(&mut self, local: LocalId) -> Result<bool, IndexError> {
+    /// Removes a draft, and says whether it was there. `goes_on` tells that an event just took its place in the read
+    /// model.
+    pub(crate) fn take_draft(&mut self, local: LocalId, goes_on: bool) -> Result<bool, IndexError> {
         let Some(number) = self
             .draft_ids
             .remove(local.as_bytes())?
@@ -247,7 +262,11 @@ impl Writer<'_> {
         else {
             return Ok(false);
         };
-        self.drafts.remove(number)?;
+        let sealed = self.drafts.remove(number)?.map(|sealed| sealed.value().to_vec());
+        let opened = sealed.and_then(|sealed| self.keys.open("drafts-1", &number.to_be_bytes(), &sealed).ok());
+        if let Some((_, body)) = opened.as_ref().and_then(|plain| plain.split_first_chunk::<16>()) {
+            self.model_undrafted(number, body, goes_on)?;
+        }
         Ok(true)
     }
 }

@@ -1,22 +1,24 @@
 //! What other crates hold of the store.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use chat_model::{Message, Picks};
 use nostr::event::{Event, EventId};
 use supervision::Outlet;
 
 use crate::actor::EventIndexActor;
 use crate::messages::{
-    AddDrafts, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
-    ForgetRelay, Ingest, KeepRecords, Place, PlaceKeyrings, PutKeyring, PutMeta, PutRelayProfile,
-    QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, RetireRelay, SetDeliveries,
-    SetRelays,
+    AddDrafts, Build, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
+    ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings, PutKeyring, PutMeta, PutPicks,
+    PutRelayProfile, PutSummaries, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, RetireRelay,
+    SetDeliveries, SetRelays,
 };
 use crate::{
-    Agreement, Arrival, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
-    KeyringRow, LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    Agreement, Arrival, Built, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
+    KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft, SourceId, Store, SummaryRow,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
@@ -70,6 +72,11 @@ outlets! {
     retire_relay: RetireRelay,
     put_relay_profile: PutRelayProfile,
     put_meta: PutMeta,
+    ingest_opened: IngestOpened,
+    build: Build,
+    put_summaries: PutSummaries,
+    mark_read: MarkRead,
+    put_picks: PutPicks,
 }
 
 async fn ask<C: Command>(outlet: &Outlet<C>, command: C) -> Result<C::Done, IndexError> {
@@ -98,6 +105,46 @@ impl EventIndex {
     /// See [`Store::ingest`].
     pub async fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Ingested, IndexError> {
         ask(&self.outlets.ingest, Ingest { arrivals }).await
+    }
+
+    /// See [`Store::ingest_opened`].
+    pub async fn ingest_opened(
+        &self,
+        arrivals: Vec<Arrival>,
+        opened: Vec<(EventId, Message)>,
+        unread: BTreeSet<EventId>,
+    ) -> Result<Ingested, IndexError> {
+        let command = IngestOpened {
+            arrivals,
+            opened,
+            unread,
+        };
+        ask(&self.outlets.ingest_opened, command).await
+    }
+
+    /// See [`Store::build`].
+    pub async fn build(
+        &self,
+        envelopes: Vec<OpenedEnvelope>,
+        to: Option<u64>,
+        news: bool,
+    ) -> Result<Built, IndexError> {
+        ask(&self.outlets.build, Build { envelopes, to, news }).await
+    }
+
+    /// See [`Store::put_summaries`].
+    pub async fn put_summaries(&self, rows: Vec<SummaryRow>) -> Result<(), IndexError> {
+        ask(&self.outlets.put_summaries, PutSummaries { rows }).await
+    }
+
+    /// See [`Store::mark_read`].
+    pub async fn mark_read(&self, conversation: String) -> Result<usize, IndexError> {
+        ask(&self.outlets.mark_read, MarkRead { conversation }).await
+    }
+
+    /// See [`Store::put_picks`].
+    pub async fn put_picks(&self, conversation: String, picks: Picks) -> Result<(), IndexError> {
+        ask(&self.outlets.put_picks, PutPicks { conversation, picks }).await
     }
 
     /// See [`Store::record_sources`].

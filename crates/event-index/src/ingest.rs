@@ -39,33 +39,36 @@ impl Store {
     /// Cost: every batch rewrites the pages of `ids` and `sources` that it touches, so large batches are cheaper, and
     /// arrivals in the order of their ids touch each page once.
     pub fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Ingested, IndexError> {
-        self.write(|writer| {
-            let mut ingested = Ingested::default();
-            let mut opened = Vec::new();
-            for Arrival { event, source } in &arrivals {
-                if event.created_at.as_secs() == u64::MAX {
-                    ingested.refused.push(event.id);
-                    continue;
-                }
-                writer.ingest_one(event, &mut ingested)?;
-                opened.extend(source.map(|source| (source, event)));
-            }
-            // Sources are random numbers: in their order each page is found in memory, not read and written many times.
-            opened.sort_unstable_by_key(|(source, event)| (*source, event.id));
-            let mut sources = false;
-            for (source, event) in opened {
-                sources |= writer.record_source(source, event)?;
-            }
-            let unchanged = ingested.stored.is_empty() && ingested.deleted.is_empty() && !sources;
-            let deleted: BTreeSet<EventId> = ingested.deleted.iter().copied().collect();
-            ingested.stored.retain(|id| !deleted.contains(id));
-            ingested.known.retain(|id| !deleted.contains(id));
-            if unchanged {
-                writer.nothing_changed();
-            }
-            Ok(ingested)
-        })
+        self.write(|writer| ingest(writer, &arrivals))
     }
+}
+
+/// What [`Store::ingest`] does in its transaction.
+pub(crate) fn ingest(writer: &mut Writer<'_>, arrivals: &[Arrival]) -> Result<Ingested, IndexError> {
+    let mut ingested = Ingested::default();
+    let mut opened = Vec::new();
+    for Arrival { event, source } in arrivals {
+        if event.created_at.as_secs() == u64::MAX {
+            ingested.refused.push(event.id);
+            continue;
+        }
+        writer.ingest_one(event, &mut ingested)?;
+        opened.extend(source.map(|source| (source, event)));
+    }
+    // Sources are random numbers: in their order each page is found in memory, not read and written many times.
+    opened.sort_unstable_by_key(|(source, event)| (*source, event.id));
+    let mut sources = false;
+    for (source, event) in opened {
+        sources |= writer.record_source(source, event)?;
+    }
+    let unchanged = ingested.stored.is_empty() && ingested.deleted.is_empty() && !sources;
+    let deleted: BTreeSet<EventId> = ingested.deleted.iter().copied().collect();
+    ingested.stored.retain(|id| !deleted.contains(id));
+    ingested.known.retain(|id| !deleted.contains(id));
+    if unchanged {
+        writer.nothing_changed();
+    }
+    Ok(ingested)
 }
 
 impl Writer<'_> {

@@ -84,6 +84,7 @@ pub mod messages;
 mod missing;
 mod new_file;
 mod proofs;
+mod read_model;
 mod rebuild;
 mod relay_view;
 mod retired;
@@ -125,6 +126,10 @@ pub use memory::MemoryDisk;
 pub use messages::CountsChanged;
 pub use missing::{ABSENT_MAX, FORGETS, FORGOT_ONCE, QueuedMissing};
 pub use rebuild::{RawEnvelope, Rebuilt};
+pub use read_model::{
+    Advance, Built, ConversationTag, Hit, Marks, OpenConversation, OpenedEnvelope, SEARCH_MAX, Stale, SummaryRow,
+    Unopened,
+};
 pub use relay_view::RelayView;
 pub use sizes::{Sizes, TableSize};
 pub use snapshot::Snapshot;

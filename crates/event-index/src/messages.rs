@@ -1,12 +1,16 @@
 //! Commands to the one writer, and the fact it reports. Each command is one transaction and is answered once that is
 //! on disk; commands are carried out one at a time, in the order they came.
 
+use std::collections::BTreeSet;
+
 use actix::prelude::*;
+use chat_model::{Message as ChatMessage, Picks};
 use nostr::event::{Event, EventId};
 
 use crate::{
-    Agreement, Arrival, Burial, Buried, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested,
-    KeyringPlace, KeyringRow, LocalId, NewDraft, Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    Agreement, Arrival, Built, Burial, Buried, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested,
+    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft, SourceId, Store,
+    SummaryRow,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
@@ -56,6 +60,46 @@ commands! {
         /// The events.
         arrivals: Vec<Arrival>,
     } -> Ingested = store.ingest(arrivals);
+
+    /// Command: store verified events with what is in them. See [`Store::ingest_opened`].
+    IngestOpened {
+        /// The events.
+        arrivals: Vec<Arrival>,
+        /// The messages in them.
+        opened: Vec<(EventId, ChatMessage)>,
+        /// Those that count as unread.
+        unread: BTreeSet<EventId>,
+    } -> Ingested = store.ingest_opened(arrivals, opened, &unread);
+
+    /// Command: take what envelopes hold into the read model. See [`Store::build`].
+    Build {
+        /// The envelopes, and what is in them.
+        envelopes: Vec<OpenedEnvelope>,
+        /// How far the model reaches then.
+        to: Option<u64>,
+        /// Whether what is opened counts as unread.
+        news: bool,
+    } -> Built = store.build(&envelopes, to, news);
+
+    /// Command: keep lines of the list. See [`Store::put_summaries`].
+    PutSummaries {
+        /// The lines.
+        rows: Vec<SummaryRow>,
+    } -> () = store.put_summaries(&rows);
+
+    /// Command: a person read a conversation. See [`Store::mark_read`].
+    MarkRead {
+        /// Its id.
+        conversation: String,
+    } -> usize = store.mark_read(&conversation);
+
+    /// Command: a person chose versions. See [`Store::put_picks`].
+    PutPicks {
+        /// The conversation.
+        conversation: String,
+        /// What is chosen.
+        picks: Picks,
+    } -> () = store.put_picks(&conversation, &picks);
 
     /// Command: remember which events carry which sources. See [`Store::record_sources`].
     RecordSources {

@@ -75,6 +75,7 @@ fn rebuild(writer: &mut Writer<'_>, damaged: &BTreeSet<u64>) -> Result<Rebuilt, 
     }
     count_bytes(writer)?;
     writer.rebuild_index()?;
+    writer.model_reset()?;
     Ok(done)
 }
 

@@ -16,6 +16,7 @@ pub(crate) struct Keys {
     cipher: XChaCha20Poly1305,
     source: Zeroizing<[u8; 32]>,
     relay: Zeroizing<[u8; 32]>,
+    conversation: Zeroizing<[u8; 32]>,
     check: [u8; 32],
 }
 
@@ -26,6 +27,7 @@ impl Keys {
             cipher: XChaCha20Poly1305::new((&*draw(b"event-index/seal/1")).into()),
             source: draw(b"event-index/source/1"),
             relay: draw(b"event-index/relay/1"),
+            conversation: draw(b"event-index/conversation/1"),
             check: *draw(b"event-index/check/1"),
         }
     }
@@ -46,6 +48,12 @@ impl Keys {
     pub(crate) fn relay_tag(&self, relay: &str) -> [u8; 16] {
         let mut tag = [0; 16];
         tag.copy_from_slice(&keyed_hash(&self.relay, &[relay.as_bytes()])[..16]);
+        tag
+    }
+
+    pub(crate) fn conversation_tag(&self, conversation: &str) -> [u8; 16] {
+        let mut tag = [0; 16];
+        tag.copy_from_slice(&keyed_hash(&self.conversation, &[conversation.as_bytes()])[..16]);
         tag
     }
 

@@ -43,6 +43,8 @@ pub struct Store {
     pub(crate) proofs: Proofs,
     pub(crate) retired: Retired,
     pub(crate) scanned: AtomicU64,
+    /// Counts the changes after which an open conversation has to be read anew.
+    pub(crate) model_epoch: AtomicU64,
 }
 
 impl Store {
@@ -96,10 +98,12 @@ impl Store {
             proofs: Proofs::default(),
             retired: Retired::default(),
             scanned: AtomicU64::new(0),
+            model_epoch: AtomicU64::new(0),
         };
         if !has_header {
             store.write(header::write)?;
         }
+        store.update_model()?;
         store.update_index()?;
         store.update_counts()?;
         store.make_extra()?;
@@ -126,6 +130,7 @@ impl Store {
         let mut writer = Writer::new(&transaction, &self.keys, &*self.entropy)?;
         let done = work(&mut writer)?;
         let reproved = writer.reproved() || self.proofs.reach_beyond(writer.seq_before());
+        let disturbed = writer.model.disturbed();
         let changed = writer.finish()?;
         if changed {
             crash_point(Side::Before, step_of::<W>);
@@ -133,6 +138,10 @@ impl Store {
             crash_point(Side::After, step_of::<W>);
             if reproved {
                 self.proofs.outdated();
+            }
+            if disturbed {
+                // Only now can a reader have seen it.
+                self.model_epoch.fetch_add(1, Ordering::AcqRel);
             }
         } else {
             transaction.abort()?;
@@ -212,6 +221,7 @@ fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<
         proofs: Proofs::default(),
         retired: Retired::default(),
         scanned: AtomicU64::new(0),
+            model_epoch: AtomicU64::new(0),
     };
     store.write(header::write)?;
     store.database.close()?;

@@ -179,3 +179,58 @@ pub(crate) const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("co
 /// Key:   `str`    # the caller's name for it
 /// Value: sealed   # the caller's bytes
 pub(crate) const VALUES: TableDefinition<&str, Blob> = TableDefinition::new("values-1");
+
+// The read model: conversations as they are shown, so that nothing has to be opened twice. All of it but `unread-1` and
+// `picks-1` follows from the tables above and is computed again by `Store::rebuild`. A conversation's *tag* is a 16-byte
+// keyed hash of its id. A message's *place* is its sequence number in `envelopes-1`, or its number in `drafts-1` with the
+// highest bit set.
+
+/// Key:   `u64`    # sequence number in [`ENVELOPES`]
+/// Value: sealed   # event id (32) ‖ outer time (8, LE) ‖ the message's JSON
+pub(crate) const MESSAGES: TableDefinition<u64, Blob> = TableDefinition::new("messages-1");
+
+/// The messages and drafts of each conversation.
+///
+/// Key:   `([u8; 16], u64)`  # (tag, place)
+pub(crate) const MEMBERS: TableDefinition<(Bytes16, u64), ()> = TableDefinition::new("members-1");
+
+/// Envelopes that no key at hand opened, or that hold no message.
+///
+/// Key:   `u64`    # sequence number in [`ENVELOPES`], never one in [`MESSAGES`]
+pub(crate) const CLOSED: TableDefinition<u64, ()> = TableDefinition::new("closed-1");
+
+/// The deleted messages of each conversation, for those with a row in [`TOMBSTONE_RECORDS`] or [`DRAFT_TOMBSTONES`].
+///
+/// Key:   `([u8; 16], [u8])`  # (tag, event id or local id)
+pub(crate) const GRAVES: TableDefinition<(Bytes16, Blob), ()> = TableDefinition::new("graves-1");
+
+/// Key:   `[u8; 16]`  # tag
+/// Value: sealed      # JSON: the conversation's line in the list, and what [`AWAITED`] has of it
+pub(crate) const CONVERSATIONS: TableDefinition<Bytes16, Blob> = TableDefinition::new("conversations-1");
+
+/// Conversations whose row in [`CONVERSATIONS`] is behind.
+///
+/// Key:   `[u8; 16]`  # tag
+/// Value: `u64`       # the number of the last transaction that changed it, as counted under `turn` in [`MODEL`]
+pub(crate) const STALE: TableDefinition<Bytes16, u64> = TableDefinition::new("stale-1");
+
+/// What conversations name as a parent and do not have: whether it was deleted decides where replies go.
+///
+/// Key:   `([u8; 32], [u8; 16])`  # (event id, tag)
+pub(crate) const AWAITED: TableDefinition<(Bytes32, Bytes16), ()> = TableDefinition::new("awaited-1");
+
+/// Messages that were not read on this device.
+///
+/// Key:   `([u8; 16], u64)`  # (tag, place)
+pub(crate) const UNREAD: TableDefinition<(Bytes16, u64), ()> = TableDefinition::new("unread-1");
+
+/// Which versions a person chose on this device.
+///
+/// Key:   `[u8; 16]`  # tag
+/// Value: sealed      # JSON: message ids
+pub(crate) const PICKS: TableDefinition<Bytes16, Blob> = TableDefinition::new("picks-1");
+
+/// Key:   `str`   # `built`: every envelope up to this number has its row in [`MESSAGES`] or [`CLOSED`]; `building`: 1 while
+///                # it lags behind on purpose; `turn`: transactions that changed a conversation
+/// Value: `u64`
+pub(crate) const MODEL: TableDefinition<&str, u64> = TableDefinition::new("read-model-1");

@@ -89,6 +89,7 @@ impl Writer<'_> {
         }
         let sealed = self.keys.seal(self.entropy, RECORDS, id.as_bytes(), record);
         self.records.insert(id.as_bytes(), sealed.as_slice())?;
+        self.model_remembered(id.as_bytes(), record)?;
         Ok(true)
     }
 
@@ -96,6 +97,6 @@ impl Writer<'_> {
         let sealed = self.keys.seal(self.entropy, DRAFTS, local.as_bytes(), record);
         self.draft_tombstones
             .insert(local.as_bytes(), sealed.as_slice())?;
-        Ok(())
+        self.model_remembered(local.as_bytes(), record)
     }
 }

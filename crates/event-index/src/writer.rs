@@ -7,6 +7,7 @@ use supervision::Entropy;
 
 use crate::envelopes::{decode_event, encode_event};
 use crate::fingerprint_index::FingerprintIndex;
+use crate::read_model::ModelWriter;
 use crate::sealing::Keys;
 use crate::tables::{
     ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
@@ -44,6 +45,7 @@ pub(crate) struct Writer<'t> {
     pub(crate) meta: Table<'t, &'static str, Blob>,
     pub(crate) values: Table<'t, &'static str, Blob>,
     pub(crate) index: FingerprintIndex<'t>,
+    pub(crate) model: ModelWriter<'t>,
     counters: Table<'t, &'static str, u64>,
     counted: Counted,
     counted_before: Counted,
@@ -115,6 +117,7 @@ impl<'t> Writer<'t> {
             meta: transaction.open_table(META)?,
             values: transaction.open_table(VALUES)?,
             index: FingerprintIndex::open(transaction)?,
+            model: ModelWriter::open(transaction)?,
             counters,
             counted,
             counted_before: counted,
@@ -148,6 +151,7 @@ impl<'t> Writer<'t> {
     pub(crate) fn finish(mut self) -> Result<bool, IndexError> {
         if self.changed {
             self.index.settle(self.counted.seq)?;
+            self.model.settle()?;
         }
         if self.changed && self.counted != self.counted_before {
             let Counted {
@@ -213,6 +217,7 @@ impl<'t> Writer<'t> {
         if kind != MESSAGE_KIND {
             self.others.insert(seq, kind)?;
         }
+        self.model_stored(seq, event)?;
         Ok(Some(seq))
     }
 
@@ -224,6 +229,7 @@ impl<'t> Writer<'t> {
         let removed = self.envelopes.remove(seq)?.map_or(0, |bytes| bytes.value().len());
         self.counted.event_bytes = self.counted.event_bytes.saturating_sub(removed as u64);
         self.others.remove(seq)?;
+        self.model_removed(seq)?;
         self.remove_deliveries_of(seq)
     }
 
@@ -285,7 +291,7 @@ impl<'t> Writer<'t> {
             .keys
             .seal(self.entropy, "tombstones-1", id.as_bytes(), &plain);
         self.tombstones.insert(id.as_bytes(), sealed.as_slice())?;
-        Ok(())
+        self.model_deleted(id)
     }
 
     /// Whether `event` is deleted by its author. Claims of others are void once the event is here to show whose it
@@ -298,6 +304,7 @@ impl<'t> Writer<'t> {
         if event.kind != Kind::EventDeletion && deleters.contains(&event.pubkey) {
             return Ok(true);
         }
+        self.model_deleted(&event.id)?;
         self.tombstones.remove(event.id.as_bytes())?;
         self.tombstone_times.remove(event.id.as_bytes())?;
         self.records.remove(event.id.as_bytes())?;

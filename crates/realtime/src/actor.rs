@@ -1,12 +1,12 @@
 //! The actor around [`Live`](crate::Live), [`Fetches`](crate::Fetches) and [`Intake`]: moves values, decides nothing
-//! about the protocol, and owns the conversations in memory.
+//! about the protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use event_index::EventIndex;
+use event_index::{EventIndex, Marks};
 use nostr::prelude::{Event, Filter, Timestamp};
 use pns_keys::keeper::{KeyState, KeysChanged, OpenBatch};
 use reconciler::messages::{Settled, Side};
@@ -15,19 +15,20 @@ use supervision::{Env, Lifeline, Outlet, Switchboard, Switches, Turned};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use uploader::Delete;
 
-use crate::chats::{Change, Chats};
+use crate::catching_up::{CatchUpFailed, catch_up, is_behind};
 use crate::handle::Realtime;
 use crate::intake::{Arrived, Intake, PLACES, places};
 use crate::line::Line;
 use crate::live::OVERLAP;
 use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
-use crate::reading::{ReadFailed, read_all};
+use crate::shelf::{Looked, Shelf};
 use crate::storing::{Intaker, Outcome, StoreFailed};
 use crate::turn::Turns;
 use crate::verify::{DELETION, ENVELOPE};
 
 mod deleting;
 mod handlers;
+mod looking;
 mod inquiring;
 
 /// One frame of each relay at a time (links wait), facts and queries: small, and the link waits when it is full.
@@ -60,13 +61,13 @@ pub struct Facts {
 pub struct RealtimeActor {
     pub(crate) env: Env,
     pub(crate) lifeline: Lifeline,
-    pub(crate) chats: Chats,
-    /// Turns true once what is on disk has been read with the keys there are.
+    pub(crate) shelf: Arc<Mutex<Shelf>>,
+    /// Turns true once the read model covers what is on disk, as far as the keys there are open it.
     pub(crate) loaded: watch::Sender<bool>,
     facts: Facts,
     handle: Realtime,
     switches: Switchboard,
-    intaker: Intaker,
+    pub(crate) intaker: Intaker,
     keys: Option<KeysChanged>,
     lines: BTreeMap<RelayUrl, Line>,
     intake: Intake<OwnedSemaphorePermit>,
@@ -76,16 +77,33 @@ pub struct RealtimeActor {
     batches: u64,
     turns: Turns,
     intake_timer: Option<SpawnHandle>,
-    reading: Reading,
+    catching_up: Job,
+    looking: Job,
+    /// Makes every line of the list anew, once things are quiet.
+    lines_timer: Option<SpawnHandle>,
+    /// Puts lines of the list on disk.
+    keep_timer: Option<SpawnHandle>,
 }
 
-/// Reading the history from disk.
-#[derive(Default)]
-struct Reading {
+/// Work of which one is under way at a time, and after it another one when something happened meanwhile.
+#[derive(Debug, Default)]
+struct Job {
     running: bool,
     again: bool,
-    /// Changes since it began; they are applied to what it read.
-    since: Vec<Change>,
+}
+
+impl Job {
+    /// Whether to begin now.
+    fn begin(&mut self) -> bool {
+        self.again = self.running;
+        !std::mem::replace(&mut self.running, true)
+    }
+
+    /// Ends, and says whether to begin again.
+    fn end(&mut self) -> bool {
+        self.running = false;
+        std::mem::take(&mut self.again)
+    }
 }
 
 impl RealtimeActor {
@@ -100,15 +118,20 @@ impl RealtimeActor {
         facts: Facts,
         switches: Switchboard,
     ) -> Self {
+        let store = Arc::clone(index.store());
+        // What it cannot tell, it tells when it can.
+        let marks = store.marks().unwrap_or(Marks::END);
+        let shelf = Shelf::new(store, handle.watchers.clone(), facts.updates.clone(), marks);
         Self {
             intaker: Intaker {
                 env: env.clone(),
                 index,
                 keeper,
+                watchers: handle.watchers.clone(),
             },
             env,
             lifeline,
-            chats: Chats::default(),
+            shelf: Arc::new(Mutex::new(shelf)),
             loaded: watch::Sender::new(false),
             facts,
             handle,
@@ -121,7 +144,10 @@ impl RealtimeActor {
             batches: 0,
             turns: Turns::default(),
             intake_timer: None,
-            reading: Reading::default(),
+            catching_up: Job::default(),
+            looking: Job::default(),
+            lines_timer: None,
+            keep_timer: None,
         }
     }
 
@@ -394,7 +420,11 @@ impl RealtimeActor {
                 for (relay, count) in outcome.rejected {
                     self.reject(&relay, count);
                 }
-                self.change(outcome.changes);
+                if !outcome.removed.is_empty() {
+                    self.tell_removed(outcome.removed, ctx);
+                } else if outcome.changed {
+                    self.look(ctx);
+                }
             }
             // Not stored, so not seen: the pass that waits must not take it for done.
             Err(error) => {
@@ -437,80 +467,6 @@ impl RealtimeActor {
             let _ = line.link.close();
         }
     }
-
-    /// Applies changes to the conversations, and keeps them while the disk is being read.
-    pub(crate) fn change(&mut self, changes: Vec<Change>) {
-        if changes.is_empty() {
-            return;
-        }
-        if self.reading.running {
-            self.reading.since.extend(changes.iter().cloned());
-        }
-        let watched = self.facts.updates.receiver_count() > 0;
-        for update in self.chats.apply(changes, watched) {
-            // Nobody watches: then nobody misses it.
-            let _ = self.facts.updates.send(update);
-        }
-        self.delete_late_copies();
-        self.count();
-    }
-
-    fn count(&self) {
-        // A snapshot: a full mailbox misses one and gets the next.
-        let _ = self
-            .facts
-            .conversations_counted
-            .try_send(ConversationsCounted(self.chats.count()));
-    }
-
-    /// Reads the history from disk with the keys there are.
-    fn read(&mut self, ctx: &mut Context<Self>) {
-        if self.reading.running {
-            self.reading.again = true;
-            return;
-        }
-        let Some(keys) = &self.keys else { return };
-        let authors = keys.rumor_authors.clone();
-        self.reading = Reading {
-            running: true,
-            again: false,
-            since: Vec::new(),
-        };
-        let Intaker { env, index, keeper } = self.intaker.clone();
-        let work = async move { read_all(&env, index.store(), &keeper, &authors).await };
-        ctx.spawn(work.into_actor(self).map(|library, actor, ctx| {
-            let Reading { again, since, .. } = std::mem::take(&mut actor.reading);
-            match library {
-                Ok(library) => {
-                    let mut chats = Chats::over(library);
-                    chats.apply(since, false);
-                    // Nobody has seen anything before the first reading was done.
-                    let watched = *actor.loaded.borrow() && actor.facts.updates.receiver_count() > 0;
-                    if let Some(news) = watched.then(|| chats.news_since(&actor.chats)).flatten() {
-                        let _ = actor.facts.updates.send(news);
-                    }
-                    actor.chats = chats;
-                    actor.delete_late_copies();
-                    // Before the keeper has read its keyrings, most envelopes stay closed.
-                    let loading = actor
-                        .keys
-                        .as_ref()
-                        .is_none_or(|keys| keys.state == KeyState::Loading);
-                    actor.loaded.send_replace(!loading);
-                    actor.count();
-                }
-                Err(error) => Self::read_later(&error, ctx),
-            }
-            if again {
-                actor.read(ctx);
-            }
-        }));
-    }
-
-    fn read_later(error: &ReadFailed, ctx: &mut Context<Self>) {
-        tracing::error!(%error, "the history could not be read from disk; trying again");
-        ctx.run_later(RETRY, Self::read);
-    }
 }
 
 fn open_live(
@@ -545,5 +501,10 @@ impl Actor for RealtimeActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         self.switches.clone().follow(ctx, Self::turned);
+        if self.intaker.watchers.serve() {
+            // What the one before was about to say is lost.
+            self.shelf().tell_reloaded();
+        }
+        self.begin_reading(ctx);
     }
 }

@@ -1,21 +1,25 @@
 //! What other crates hold of realtime.
 
 use std::fmt;
+use std::sync::Arc;
 
 use actix::prelude::*;
-use chat_model::{ConversationSummary, Doomed, FindError, MessageId};
+use chat_model::{ConversationSummary, Doomed, FindError, MessageId, Wanted};
 use nostr::prelude::EventId;
 use pns_keys::keeper::KeysChanged;
 use reconciler::messages::{NeedIds, PageArrived, Settle};
 use relay_link::{FrameArrived, LinkChanged, RelayUrl};
 use supervision::{Outlet, Restarted};
+use tokio::sync::broadcast;
 use uploader::{Deleted, Drafted, Sealed};
 
 use crate::RealtimeActor;
 use crate::messages::{
-    ConversationView, Dropped, Inquire, ListConversations, NotReady, PiecesOf, ResolveMessage, Served,
-    ShowConversation, ShowDoomed,
+    ChatUpdate, ConversationView, CountConversations, Dropped, Found, Inquire, KeepList, ListConversations, NotReady,
+    Page, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages, Served, ShowConversation, ShowDoomed,
+    WatchConversation,
 };
+use crate::watching::Watchers;
 
 /// Reaches realtime from other crates. Clones are cheap and reach every later incarnation.
 #[derive(Clone)]
@@ -48,6 +52,13 @@ pub struct Realtime {
     doomed: Outlet<ShowDoomed>,
     inquire: Outlet<Inquire>,
     pieces: Outlet<PiecesOf>,
+    count: Outlet<CountConversations>,
+    search: Outlet<SearchMessages>,
+    pick: Outlet<PickVersion>,
+    read: Outlet<ReadConversation>,
+    watch: Outlet<WatchConversation>,
+    keep: Outlet<KeepList>,
+    pub(crate) watchers: Watchers,
 }
 
 impl Realtime {
@@ -71,6 +82,13 @@ impl Realtime {
             doomed: Outlet::empty(),
             inquire: Outlet::empty(),
             pieces: Outlet::empty(),
+            count: Outlet::empty(),
+            search: Outlet::empty(),
+            pick: Outlet::empty(),
+            read: Outlet::empty(),
+            watch: Outlet::empty(),
+            keep: Outlet::empty(),
+            watchers: Watchers::new(),
         }
     }
 
@@ -93,6 +111,12 @@ impl Realtime {
         self.doomed.fill(actor.clone().recipient());
         self.inquire.fill(actor.clone().recipient());
         self.pieces.fill(actor.clone().recipient());
+        self.count.fill(actor.clone().recipient());
+        self.search.fill(actor.clone().recipient());
+        self.pick.fill(actor.clone().recipient());
+        self.read.fill(actor.clone().recipient());
+        self.watch.fill(actor.clone().recipient());
+        self.keep.fill(actor.clone().recipient());
     }
 
     /// Every conversation, newest activity first.
@@ -103,17 +127,77 @@ impl Realtime {
             .unwrap_or(Err(NotReady::Starting))
     }
 
+    /// How many conversations there are.
+    pub async fn conversation_count(&self) -> Result<u64, NotReady> {
+        self.count
+            .send(CountConversations)
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
     /// One conversation. See [`ShowConversation`].
     pub async fn conversation(
         &self,
         selector: &str,
+        page: Page,
     ) -> Result<Result<ConversationView, FindError>, NotReady> {
         self.show
             .send(ShowConversation {
                 selector: selector.to_owned(),
+                page,
             })
             .await
             .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// Looks for words in every message. Dropping the future ends the search.
+    pub async fn search(&self, wanted: Wanted, limit: usize) -> Result<Found, NotReady> {
+        let asking = Arc::new(());
+        let search = SearchMessages {
+            wanted,
+            limit,
+            asked: Arc::downgrade(&asking),
+        };
+        self.search.send(search).await.unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// Shows a version from now on. See [`PickVersion`].
+    pub async fn pick_version(&self, id: MessageId) -> Result<Option<String>, NotReady> {
+        self.pick
+            .send(PickVersion(id))
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// Counts everything in a conversation as read. See [`ReadConversation`].
+    pub async fn mark_read(&self, conversation: &str) -> Result<bool, NotReady> {
+        self.read
+            .send(ReadConversation(conversation.to_owned()))
+            .await
+            .unwrap_or(Err(NotReady::Starting))
+    }
+
+    /// Which conversation a person looks at: what comes into it from now on is read.
+    pub fn set_active(&self, conversation: Option<String>) {
+        self.watchers.set_active(conversation);
+    }
+
+    /// Updates of one conversation, by its exact id, from now on.
+    pub async fn watch_conversation(&self, id: &str) -> Result<broadcast::Receiver<ChatUpdate>, NotReady> {
+        // Before it is opened: otherwise what comes in between would be news to nobody.
+        let receiver = self.watchers.conversation(id);
+        let opened = self.watch.send(WatchConversation(id.to_owned())).await;
+        opened.unwrap_or(Err(NotReady::Starting)).map(|()| receiver)
+    }
+
+    /// Lines of the list that changed, from now on. One without messages is gone.
+    pub fn watch_counts(&self) -> broadcast::Receiver<Vec<ConversationSummary>> {
+        self.watchers.counts()
+    }
+
+    /// Puts the list on disk. See [`KeepList`].
+    pub async fn keep_list(&self) -> Result<(), NotReady> {
+        self.keep.send(KeepList).await.unwrap_or(Err(NotReady::Starting))
     }
 
     /// What a deletion would take. See [`ShowDoomed`].

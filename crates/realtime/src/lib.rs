@@ -31,22 +31,25 @@
 
 mod actor;
 mod author;
-mod chats;
+mod catching_up;
 mod fetch;
 mod handle;
 mod inquiry;
 mod intake;
 mod line;
+mod list;
 mod live;
 pub mod messages;
+mod news;
 mod opening;
 mod placing;
 mod queries;
-mod reading;
 mod remembering;
+mod shelf;
 mod storing;
 mod turn;
 mod verify;
+mod watching;
 mod weighted_sum;
 
 pub use actor::{Facts, RealtimeActor};
@@ -55,5 +58,7 @@ pub use handle::Realtime;
 pub use inquiry::Inquiry;
 pub use intake::{Arrived, Intake};
 pub use live::Live;
-pub use messages::{ChatUpdate, ConversationView, DownloadsChanged, Dropped, MessageView, NotReady, Served};
+pub use messages::{
+    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Found, FoundMessage, MessageView, NotReady, Page, Served,
+};
 pub use verify::{DELETION, ENVELOPE, Rejection, Verifier, verify};

@@ -1,7 +1,9 @@
 //! What flows into realtime beside relay frames, and what it says.
 
+use std::sync::Weak;
+
 use actix::prelude::*;
-use chat_model::{ConversationSummary, Doomed, FindError, MessageId, Role};
+use chat_model::{ConversationSummary, Doomed, FindError, MessageId, Role, Snippet, Wanted};
 use nostr::prelude::EventId;
 use relay_link::RelayUrl;
 
@@ -10,13 +12,116 @@ use relay_link::RelayUrl;
 #[rtype(result = "Result<Vec<ConversationSummary>, NotReady>")]
 pub struct ListConversations;
 
+/// Command: how many conversations there are. Answered as [`ListConversations`] is.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<u64, NotReady>")]
+pub struct CountConversations;
+
 /// Command: one conversation by what a person typed. See [`chat_model::Library::find`].
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Result<ConversationView, FindError>, NotReady>")]
 pub struct ShowConversation {
     /// Id, unique beginning of one, part of a title, or `latest`.
     pub selector: String,
+    /// What of it.
+    pub page: Page,
 }
+
+/// What of a branch is shown; all of it by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Page {
+    /// At most this many messages, the last ones.
+    pub limit: Option<usize>,
+    /// Only those before this message of the branch, by any of its ids.
+    pub before: Option<MessageId>,
+}
+
+impl Page {
+    /// The last `limit` messages.
+    pub fn last(limit: usize) -> Self {
+        Self {
+            limit: Some(limit),
+            before: None,
+        }
+    }
+
+    /// The last `limit` messages before this one.
+    pub fn before(message: MessageId, limit: usize) -> Self {
+        Self {
+            limit: Some(limit),
+            before: Some(message),
+        }
+    }
+}
+
+/// Command: look for words in every message. Whoever asked keeps the other end of `asked` alive as long as the answer is
+/// wanted.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Found, NotReady>")]
+pub struct SearchMessages {
+    /// What to look for.
+    pub wanted: Wanted,
+    /// The most messages to find.
+    pub limit: usize,
+    /// Nobody waits any more when this cannot be upgraded.
+    pub asked: Weak<()>,
+}
+
+/// Messages that have the words somebody looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Newest first, by when they were said.
+    pub hits: Vec<FoundMessage>,
+    /// There are more.
+    pub more: bool,
+}
+
+/// A message that has the words. `Debug` prints none of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FoundMessage {
+    /// Its conversation.
+    pub conversation: String,
+    /// What that is called.
+    pub title: String,
+    /// What the message is called.
+    pub message: MessageId,
+    /// Who speaks.
+    pub role: Role,
+    /// When it was said, unix seconds.
+    pub created_at: u64,
+    /// The words, with what stands around them.
+    pub snippet: Snippet,
+}
+
+impl std::fmt::Debug for FoundMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FoundMessage")
+            .field("message", &self.message)
+            .field("snippet", &self.snippet)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Command: show this version from now on, and everything above it. Answers with the conversation's id, or `None` when
+/// there is no such message.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Option<String>, NotReady>")]
+pub struct PickVersion(pub MessageId);
+
+/// Command: everything in this conversation was read on this device. Answers whether anything was not.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<bool, NotReady>")]
+pub struct ReadConversation(pub String);
+
+/// Command: open this conversation, so that what comes into it from now on is told.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), NotReady>")]
+pub struct WatchConversation(pub String);
+
+/// Command: put on disk what of the list is in memory only. Otherwise that happens a moment after things are quiet.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<(), NotReady>")]
+pub struct KeepList;
 
 /// Command: what a message that was composed as a draft, or a copy of one, or a piece of one, is called now.
 #[derive(Debug, Clone, Copy, Message)]
@@ -62,7 +167,7 @@ pub enum NotReady {
     /// The part that answers is being started; ask again in a moment.
     #[error("the conversations are being opened; try again in a moment")]
     Starting,
-    /// What is on disk could not be read for half a minute.
+    /// What is on disk could not be read, or not for half a minute.
     #[error("the history on this device could not be read in time; try again; `-v` logs why")]
     Unread,
 }
@@ -72,7 +177,13 @@ pub enum NotReady {
 pub struct ConversationView {
     /// Its line in the list.
     pub summary: ConversationSummary,
-    /// The shown branch from the top.
+    /// How many messages the shown branch has.
+    pub total: usize,
+    /// There are messages of the branch before these.
+    pub more: bool,
+    /// A person chose versions here.
+    pub picked: bool,
+    /// The shown branch from the top, or the page of it that was asked for.
     pub branch: Vec<MessageView>,
 }
 
@@ -97,6 +208,8 @@ pub struct MessageView {
     pub version: usize,
     /// How many versions there are.
     pub versions: usize,
+    /// All of them, oldest first.
+    pub version_ids: Vec<MessageId>,
 }
 
 impl std::fmt::Debug for MessageView {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chat_model::{Message, MessageId};
+use chat_model::Message;
 use event_index::SourceId;
 use nostr::prelude::{Event, PublicKey};
 use pns_keys::keeper::{OpenBatch, Opened};
@@ -19,14 +19,6 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    pub(crate) fn id(&self) -> MessageId {
-        MessageId::Event(self.event.id.to_bytes())
-    }
-
-    pub(crate) fn outer_time(&self) -> u64 {
-        self.event.created_at.as_secs()
-    }
-
     /// The source that makes two copies one message, hashed by the store.
     pub(crate) fn source(&self, hash: impl Fn(&str, &str) -> SourceId) -> Option<SourceId> {
         let message = self.message.as_ref()?;

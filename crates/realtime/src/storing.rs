@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chat_model::{Message, MessageId, Tombstone};
+use chat_model::{Message, MessageId};
 use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
 use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
 
-use crate::chats::Change;
 use crate::opening::{self, KeeperGone};
 use crate::placing::Placing;
 use crate::remembering::named_by;
 use crate::turn::Turn;
 use crate::verify::{Rejection, Verifier};
+use crate::watching::Watchers;
 
 /// Signatures checked together by one core, where there are as many: fewer cost more each.
 const TOGETHER_MIN: usize = 64;
@@ -38,8 +38,10 @@ pub(crate) struct Outcome {
     pub(crate) stored: BTreeMap<RelayUrl, u64>,
     /// Events that failed their checks, by relay.
     pub(crate) rejected: BTreeMap<RelayUrl, u32>,
-    /// What follows for the conversations.
-    pub(crate) changes: Vec<Change>,
+    /// Messages were stored or deleted.
+    pub(crate) changed: bool,
+    /// Messages that were here and are deleted.
+    pub(crate) removed: Vec<MessageId>,
 }
 
 /// What storing needs.
@@ -48,6 +50,7 @@ pub(crate) struct Intaker {
     pub(crate) env: Env,
     pub(crate) index: EventIndex,
     pub(crate) keeper: Outlet<OpenBatch>,
+    pub(crate) watchers: Watchers,
 }
 
 impl Intaker {
@@ -128,7 +131,14 @@ impl Intaker {
         turn.comes().await;
         self.remember_targets(targets, messages.iter().filter_map(named), rumor_authors)
             .await?;
-        let ingested = self.index.ingest(arrivals).await?;
+        let active = self.watchers.active();
+        let unread = messages.iter().filter(|(_, message)| {
+            let message = message.as_ref();
+            message.is_some_and(|message| Some(&message.conversation) != active.as_ref())
+        });
+        let unread = unread.map(|(item, _)| item.id).collect();
+        let opened = messages.iter().filter_map(|(item, message)| Some((item.id, message.clone()?)));
+        let ingested = self.index.ingest_opened(arrivals, opened.collect(), unread).await?;
 
         for id in &ingested.stored {
             if let Some(relay) = sent_by.get(id) {
@@ -147,21 +157,9 @@ impl Intaker {
             tracing::warn!(%error, "replies to deleted messages are placed by their order after a restart");
         }
         placing.place(&self.index).await;
-        let stored: BTreeSet<EventId> = ingested.stored.iter().copied().collect();
-        let gone: BTreeSet<EventId> = ingested.deleted.iter().copied().chain(deleted).collect();
-        for (item, message) in messages {
-            let Some(message) = message else { continue };
-            let id = MessageId::Event(item.id.to_bytes());
-            if stored.contains(&item.id) {
-                outcome.changes.push(Change::Insert(id, item.created_at, message));
-            } else if gone.contains(&item.id) {
-                outcome.changes.push(Change::Bury(id, Tombstone::of(&message)));
-            }
-        }
-        outcome.changes.extend(
-            gone.iter()
-                .map(|id| Change::Remove(MessageId::Event(id.to_bytes()))),
-        );
+        outcome.changed = !(ingested.stored.is_empty() && ingested.deleted.is_empty() && deleted.is_empty());
+        let removed = ingested.deleted.iter();
+        outcome.removed = removed.map(|id| MessageId::Event(id.to_bytes())).collect();
         Ok(outcome)
     }
 }

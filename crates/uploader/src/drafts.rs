@@ -98,9 +98,13 @@ impl Sealer {
                             local,
                             id: event.id,
                             sealed_at: event.created_at.as_secs(),
-                            message,
+                            message: message.clone(),
                         });
-                        drafts.push(SealedDraft { local, event });
+                        drafts.push(SealedDraft {
+                            local,
+                            event,
+                            message: Some(message),
+                        });
                     }
                     Err(error) => {
                         tracing::warn!(draft = %local, %error, "a draft could not be sealed and stays");
@@ -132,6 +136,8 @@ impl Sealer {
         for (local, message, created_at) in ready {
             match message.to_rumor(author) {
                 Ok(rumor) => {
+                    // As everybody reads it from now on: an answer whose model is not known says so, for one.
+                    let message = Message::from_rumor(&rumor, &[author]).unwrap_or(message);
                     asked.push(ToSeal {
                         local,
                         rumor,

@@ -1,35 +1,39 @@
 //! Deletions made on this device, as far as the conversations are concerned.
 
 use actix::prelude::*;
+use chat_model::{MessageId, Removed};
 use uploader::{Delete, Deleted};
 
 use super::RealtimeActor;
-use crate::chats::Change;
 use crate::messages::Dropped;
 
 impl Handler<Deleted> for RealtimeActor {
     type Result = ();
 
-    fn handle(&mut self, Deleted(removed): Deleted, _: &mut Self::Context) {
+    fn handle(&mut self, Deleted(removed): Deleted, ctx: &mut Self::Context) {
         self.step();
-        self.change(removed.into_iter().map(Change::Delete).collect());
+        self.tell_removed(removed.into_iter().flat_map(|removed| removed.ids).collect(), ctx);
     }
 }
 
 impl Handler<Dropped> for RealtimeActor {
     type Result = ();
 
-    fn handle(&mut self, Dropped(ids): Dropped, _: &mut Self::Context) {
+    fn handle(&mut self, Dropped(ids): Dropped, ctx: &mut Self::Context) {
         self.step();
-        self.change(ids.into_iter().map(Change::Forget).collect());
+        self.tell_removed(ids, ctx);
     }
 }
 
 impl RealtimeActor {
-    /// Has copies of deleted messages deleted as well. When nobody takes them now, the next reading from disk finds them
-    /// again.
-    pub(super) fn delete_late_copies(&mut self) {
-        let removed = self.chats.take_late();
+    /// Tells watchers that messages are gone, then looks at what is left.
+    pub(super) fn tell_removed(&mut self, ids: Vec<MessageId>, ctx: &mut Context<Self>) {
+        let tell = self.on_shelf(move |shelf| shelf.tell_removed(&ids));
+        ctx.spawn(tell.into_actor(self).map(|_, actor, ctx| actor.look(ctx)));
+    }
+
+    /// Has copies of deleted messages deleted as well. When nobody takes them now, the next start finds them again.
+    pub(super) fn delete_late_copies(&self, removed: Vec<Removed>) {
         if removed.is_empty() {
             return;
         }

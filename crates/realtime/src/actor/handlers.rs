@@ -1,7 +1,6 @@
 //! What the actor does with each message: takes the value, moves it on.
 
 use actix::prelude::*;
-use chat_model::MessageId;
 use pns_keys::keeper::{KeyState, KeysChanged};
 use reconciler::messages::{NeedIds, PageArrived, Settle};
 use relay_link::{FrameArrived, LinkChanged, LinkState, RelayFrame, RelayUrl};
@@ -9,7 +8,6 @@ use supervision::{Restarted, Role};
 use uploader::{Drafted, Sealed};
 
 use super::{RealtimeActor, close};
-use crate::chats::Change;
 use crate::line::Line;
 
 impl Handler<KeysChanged> for RealtimeActor {
@@ -28,7 +26,7 @@ impl Handler<KeysChanged> for RealtimeActor {
         if before.as_ref().map(read) == self.keys.as_ref().map(read) {
             return;
         }
-        self.read(ctx);
+        self.catch_up(ctx);
         let now = self.now();
         let urls: Vec<RelayUrl> = self.lines.keys().cloned().collect();
         for url in urls {
@@ -175,30 +173,18 @@ impl Handler<Settle> for RealtimeActor {
 impl Handler<Drafted> for RealtimeActor {
     type Result = ();
 
-    fn handle(&mut self, Drafted(drafts): Drafted, _: &mut Self::Context) {
+    fn handle(&mut self, _: Drafted, ctx: &mut Self::Context) {
         self.step();
-        let insert = |(local, message): (event_index::LocalId, _)| {
-            Change::Insert(MessageId::Local(*local.as_bytes()), 0, message)
-        };
-        self.change(drafts.into_iter().map(insert).collect());
+        self.look(ctx);
     }
 }
 
 impl Handler<Sealed> for RealtimeActor {
     type Result = ();
 
-    fn handle(&mut self, Sealed(messages): Sealed, _: &mut Self::Context) {
+    fn handle(&mut self, _: Sealed, ctx: &mut Self::Context) {
         self.step();
-        let seal = |sealed: uploader::SealedMessage| {
-            let local = MessageId::Local(*sealed.local.as_bytes());
-            Change::Seal(
-                local,
-                MessageId::Event(sealed.id.to_bytes()),
-                sealed.sealed_at,
-                sealed.message,
-            )
-        };
-        self.change(messages.into_iter().map(seal).collect());
+        self.look(ctx);
     }
 }
 
@@ -209,11 +195,12 @@ impl Handler<Restarted> for RealtimeActor {
         self.step();
         // What a writer or the uploader did last may never have been announced: the disk knows.
         if matches!(role, Role::Index | Role::Uploader | Role::Keeper) {
-            self.read(ctx);
+            self.catch_up(ctx);
+            self.look(ctx);
             self.store_when_ripe(ctx);
         }
         if role == Role::Status {
-            self.count();
+            self.look(ctx);
         }
     }
 }

@@ -1,0 +1,310 @@
+//! The read model's part of a write transaction: whatever changes messages changes it too, or leaves it behind in a way
+//! that is on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_model::{Message, MessageId, Tombstone};
+use nostr::event::{Event, EventId};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::place::Place;
+use super::row;
+use crate::tables::{
+    AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE, UNREAD,
+};
+use crate::writer::Writer;
+use crate::{IndexError, MESSAGE_KIND};
+
+/// A message that was opened before its envelope is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    pub(crate) message: Message,
+    /// Whether it counts as unread, on a device that has been level with a relay.
+    pub(crate) unread: bool,
+}
+
+/// The tables of the read model in one write transaction.
+pub(crate) struct ModelWriter<'t> {
+    pub(crate) messages: Table<'t, u64, Blob>,
+    pub(crate) members: Table<'t, (Bytes16, u64), ()>,
+    pub(crate) closed: Table<'t, u64, ()>,
+    pub(crate) graves: Table<'t, (Bytes16, Blob), ()>,
+    pub(crate) conversations: Table<'t, Bytes16, Blob>,
+    pub(crate) stale: Table<'t, Bytes16, u64>,
+    pub(crate) awaited: Table<'t, (Bytes32, Bytes16), ()>,
+    pub(crate) unread: Table<'t, (Bytes16, u64), ()>,
+    pub(crate) picks: Table<'t, Bytes16, Blob>,
+    model: Table<'t, &'static str, u64>,
+    built: u64,
+    built_before: u64,
+    touched: BTreeSet<[u8; 16]>,
+    disturbed: bool,
+    /// What is known of envelopes that are about to be stored.
+    arrived: BTreeMap<EventId, Arrived>,
+}
+
+impl<'t> ModelWriter<'t> {
+    pub(crate) fn open(transaction: &'t WriteTransaction) -> Result<Self, IndexError> {
+        let model = transaction.open_table(MODEL)?;
+        let built = model.get("built")?.map_or(0, |built| built.value());
+        Ok(Self {
+            messages: transaction.open_table(MESSAGES)?,
+            members: transaction.open_table(MEMBERS)?,
+            closed: transaction.open_table(CLOSED)?,
+            graves: transaction.open_table(GRAVES)?,
+            conversations: transaction.open_table(CONVERSATIONS)?,
+            stale: transaction.open_table(STALE)?,
+            awaited: transaction.open_table(AWAITED)?,
+            unread: transaction.open_table(UNREAD)?,
+            picks: transaction.open_table(PICKS)?,
+            model,
+            built,
+            built_before: built,
+            touched: BTreeSet::new(),
+            disturbed: false,
+            arrived: BTreeMap::new(),
+        })
+    }
+
+    /// Says what is in envelopes that this transaction is going to store.
+    pub(crate) fn expect(&mut self, arrived: BTreeMap<EventId, Arrived>) {
+        self.arrived = arrived;
+    }
+
+    /// Whether something changed that does not show as a row with a higher number: what was read before has to be read
+    /// anew.
+    pub(crate) fn disturbed(&self) -> bool {
+        self.disturbed
+    }
+
+    pub(crate) fn disturb(&mut self) {
+        self.disturbed = true;
+    }
+
+    /// A conversation's line in the list is behind from now on.
+    pub(crate) fn touch(&mut self, tag: [u8; 16]) {
+        self.touched.insert(tag);
+    }
+
+    pub(crate) fn built(&self) -> u64 {
+        self.built
+    }
+
+    pub(crate) fn set_built(&mut self, seq: u64) {
+        self.built = seq;
+    }
+
+    /// Whether the model lags behind because it is being made.
+    pub(crate) fn building(&self) -> Result<bool, IndexError> {
+        Ok(self.model.get("building")?.is_some())
+    }
+
+    pub(crate) fn set_building(&mut self, building: bool) -> Result<(), IndexError> {
+        if building {
+            self.model.insert("building", 1)?;
+        } else {
+            self.model.remove("building")?;
+        }
+        Ok(())
+    }
+
+    /// Whether there never was a model in this file.
+    pub(crate) fn absent(&self) -> Result<bool, IndexError> {
+        Ok(self.model.get("built")?.is_none())
+    }
+
+    /// Writes down what fell behind.
+    pub(crate) fn settle(&mut self) -> Result<(), IndexError> {
+        if self.built != self.built_before || self.absent()? {
+            self.model.insert("built", self.built)?;
+        }
+        if self.touched.is_empty() {
+            return Ok(());
+        }
+        let turn = self.model.get("turn")?.map_or(0, |turn| turn.value()) + 1;
+        self.model.insert("turn", turn)?;
+        for tag in std::mem::take(&mut self.touched) {
+            self.stale.insert(&tag, turn)?;
+        }
+        Ok(())
+    }
+}
+
+impl Writer<'_> {
+    /// An envelope was stored under this number. While the model lags behind, it is left to whoever catches up.
+    pub(crate) fn model_stored(&mut self, seq: u64, event: &Event) -> Result<(), IndexError> {
+        let arrived = self.model.arrived.remove(&event.id);
+        if self.model.built() + 1 != seq {
+            return Ok(());
+        }
+        self.model.set_built(seq);
+        if u16::from(event.kind) != MESSAGE_KIND {
+            return Ok(());
+        }
+        match arrived {
+            Some(Arrived { message, unread }) => {
+                let unread = unread && self.was_level()?;
+                self.model_open(seq, event, &message, unread)
+            }
+            None => {
+                self.model.closed.insert(seq, ())?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the message that an envelope holds.
+    pub(crate) fn model_open(
+        &mut self,
+        seq: u64,
+        event: &Event,
+        message: &Message,
+        unread: bool,
+    ) -> Result<(), IndexError> {
+        let sealed = row::seal(self.keys, self.entropy, seq, event, message);
+        self.model.messages.insert(seq, sealed.as_slice())?;
+        let tag = self.keys.conversation_tag(&message.conversation);
+        let place = Place::Event(seq).key();
+        self.model.members.insert((&tag, place), ())?;
+        if unread {
+            self.model.unread.insert((&tag, place), ())?;
+        }
+        self.model.touch(tag);
+        Ok(())
+    }
+
+    /// Whether this device ever held the same as a relay: what comes before that is history, and nothing unread.
+    pub(crate) fn was_level(&self) -> Result<bool, IndexError> {
+        Ok(self.agreements.first()?.is_some())
+    }
+
+    /// An envelope is gone.
+    pub(crate) fn model_removed(&mut self, seq: u64) -> Result<(), IndexError> {
+        self.model.closed.remove(seq)?;
+        let sealed = self.model.messages.remove(seq)?.map(|sealed| sealed.value().to_vec());
+        let Some(sealed) = sealed else { return Ok(()) };
+        self.model.disturb();
+        match row::open(self.keys, seq, &sealed) {
+            Ok(row) => {
+                let tag = self.keys.conversation_tag(&row.message.conversation);
+                let place = Place::Event(seq).key();
+                self.model.members.remove((&tag, place))?;
+                self.model.unread.remove((&tag, place))?;
+                self.model.touch(tag);
+            }
+            // Whoever reads the conversation passes over a member without a message.
+            Err(error) => tracing::error!(%error, "a damaged message was deleted unread"),
+        }
+        Ok(())
+    }
+
+    /// A draft was kept under this number.
+    pub(crate) fn model_drafted(&mut self, number: u64, body: &[u8]) -> Result<(), IndexError> {
+        if let Ok(message) = Message::from_draft(body) {
+            let tag = self.keys.conversation_tag(&message.conversation);
+            self.model.members.insert((&tag, Place::Draft(number).key()), ())?;
+            self.model.touch(tag);
+        }
+        Ok(())
+    }
+
+    /// A draft is gone: sealed, and shown by the row of its event, or else.
+    pub(crate) fn model_undrafted(&mut self, number: u64, body: &[u8], goes_on: bool) -> Result<(), IndexError> {
+        if !goes_on {
+            self.model.disturb();
+        }
+        if let Ok(message) = Message::from_draft(body) {
+            let tag = self.keys.conversation_tag(&message.conversation);
+            self.model.members.remove((&tag, Place::Draft(number).key()))?;
+            self.model.touch(tag);
+        }
+        Ok(())
+    }
+
+    /// Something is remembered of a deleted message.
+    pub(crate) fn model_remembered(&mut self, id: &[u8], record: &[u8]) -> Result<(), IndexError> {
+        if let Some(tombstone) = Tombstone::from_record(record) {
+            let tag = self.keys.conversation_tag(&tombstone.conversation);
+            self.model.graves.insert((&tag, id), ())?;
+            self.model.touch(tag);
+        }
+        self.model_awaits(id)
+    }
+
+    /// Whether an event counts as deleted has changed.
+    pub(crate) fn model_deleted(&mut self, id: &EventId) -> Result<(), IndexError> {
+        let sealed = self.records.get(id.as_bytes())?.map(|sealed| sealed.value().to_vec());
+        let record = sealed.and_then(|sealed| self.keys.open("tombstone-records-1", id.as_bytes(), &sealed).ok());
+        if let Some(tombstone) = record.and_then(|record| Tombstone::from_record(&record)) {
+            let tag = self.keys.conversation_tag(&tombstone.conversation);
+            self.model.touch(tag);
+        }
+        self.model_awaits(id.as_bytes())
+    }
+
+    /// Whoever names this id as a parent may have to place replies anew.
+    fn model_awaits(&mut self, id: &[u8]) -> Result<(), IndexError> {
+        self.model.disturb();
+        let Ok(id) = <&[u8; 32]>::try_from(id) else {
+            return Ok(());
+        };
+        let mut waiting = Vec::new();
+        for row in self.model.awaited.range((id, &[0; 16])..=(id, &[255; 16]))? {
+            waiting.push(*row?.0.value().1);
+        }
+        self.model.touched.extend(waiting);
+        Ok(())
+    }
+
+    /// Begins the model anew. What a person read and chose stays.
+    pub(crate) fn model_reset(&mut self) -> Result<(), IndexError> {
+        let model = &mut self.model;
+        model.messages.retain(|_, _| false)?;
+        model.members.retain(|_, ()| false)?;
+        model.closed.retain(|_, ()| false)?;
+        model.graves.retain(|_, ()| false)?;
+        model.conversations.retain(|_, _| false)?;
+        model.stale.retain(|_, _| false)?;
+        model.awaited.retain(|_, ()| false)?;
+        model.set_built(0);
+        model.disturb();
+        model.set_building(true)?;
+        let mut drafts = Vec::new();
+        for row in self.drafts.iter()? {
+            let (number, sealed) = row?;
+            let number = number.value();
+            match self.keys.open("drafts-1", &number.to_be_bytes(), sealed.value()) {
+                Ok(plain) => drafts.push((number, plain)),
+                Err(error) => tracing::error!(draft = number, %error, "a draft is damaged and left out"),
+            }
+        }
+        for (number, plain) in drafts {
+            if let Some((_, body)) = plain.split_first_chunk::<16>() {
+                self.model_drafted(number, body)?;
+            }
+        }
+        let mut records: Vec<(Vec<u8>, _)> = Vec::new();
+        for row in self.records.iter()? {
+            let (id, sealed) = row?;
+            let opened = self.keys.open("tombstone-records-1", id.value(), sealed.value());
+            records.extend(opened.ok().map(|plain| (id.value().to_vec(), plain)));
+        }
+        for row in self.draft_tombstones.iter()? {
+            let (id, sealed) = row?;
+            let opened = self.keys.open("draft-tombstones-1", id.value(), sealed.value());
+            records.extend(opened.ok().map(|plain| (id.value().to_vec(), plain)));
+        }
+        for (id, record) in records {
+            self.model_remembered(&id, &record)?;
+        }
+        Ok(())
+    }
+}
+
+/// The id as it is in a key.
+pub(crate) fn bytes_of(id: &MessageId) -> &[u8] {
+    match id {
+        MessageId::Event(bytes) => bytes,
+        MessageId::Local(bytes) => bytes,
+    }
+}
