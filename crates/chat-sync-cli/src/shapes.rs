@@ -208,6 +208,7 @@ pub(crate) struct Line {
     pub(crate) title: String,
     pub(crate) messages: usize,
     pub(crate) updated_at: u64,
+    pub(crate) unread: usize,
 }
 
 impl From<ConversationSummary> for Line {
@@ -217,12 +218,14 @@ impl From<ConversationSummary> for Line {
             title,
             messages,
             updated_at,
+            unread,
         } = summary;
         Self {
             id,
             title,
             messages,
             updated_at,
+            unread,
         }
     }
 }
@@ -248,6 +251,7 @@ pub(crate) struct MessageShape {
     pub(crate) model: Option<String>,
     pub(crate) version: usize,
     pub(crate) versions: usize,
+    pub(crate) version_ids: Vec<String>,
     pub(crate) state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) safe: Option<bool>,
@@ -301,6 +305,7 @@ impl MessageShape {
             model: message.model,
             version: message.version,
             versions: message.versions,
+            version_ids: message.version_ids.iter().map(ToString::to_string).collect(),
             state: state.word().to_owned(),
             safe: None,
             deliveries: None,

@@ -9,7 +9,7 @@ use chat_model::{
 };
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
-use realtime::{ChatUpdate, ConversationView, NotReady, Page, Realtime};
+use realtime::{ChatUpdate, ConversationView, NotReady, Excerpt, Realtime};
 use relay_link::RelayUrl;
 use status::Status;
 use supervision::{Clock, Entropy, Switchboard, Switches};
@@ -300,7 +300,7 @@ impl Handle {
 
     /// One conversation by id, unique beginning of an id, part of a title, or `latest`.
     pub async fn conversation(&self, selector: &str) -> Result<ConversationView, EngineError> {
-        self.conversation_page(selector, Page::default()).await
+        self.conversation_page(selector, Excerpt::default()).await
     }
 
     /// What [`Handle::delete`] would take. Nothing changes. `selector` is one of [`Handle::conversation`], or the whole id
@@ -377,7 +377,7 @@ impl Handle {
     /// The conversation a new message belongs to, when there is one: a part of a title is not enough to write to it.
     async fn target(&self, selector: &str) -> Result<Option<ConversationView>, EngineError> {
         // Only its end is needed.
-        let end = Page::last(1);
+        let end = Excerpt::last(1);
         match self.patiently(|| self.realtime.conversation(selector, end)).await? {
             Ok(view) if selector == "latest" || view.summary.id.starts_with(selector) => Ok(Some(view)),
             Err(FindError::NotFound) if selector == "latest" => Err(FindError::NotFound.into()),

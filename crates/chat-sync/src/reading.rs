@@ -3,7 +3,7 @@
 
 use chat_model::{ConversationSummary, FindError, MessageId, Wanted};
 use futures_util::stream::{self, Stream};
-use realtime::{ChatUpdate, ConversationView, Found, Page};
+use realtime::{ChatUpdate, ConversationView, Found, Excerpt};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{EngineError, Handle};
@@ -17,7 +17,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`EngineError::Find`] also when the message to show those before is not in the shown branch.
-    pub async fn conversation_page(&self, selector: &str, page: Page) -> Result<ConversationView, EngineError> {
+    pub async fn conversation_page(&self, selector: &str, page: Excerpt) -> Result<ConversationView, EngineError> {
         Ok(self.patiently(|| self.realtime.conversation(selector, page)).await??)
     }
 

@@ -15,6 +15,7 @@ const FORMAT: u32 = 1;
 pub(crate) fn write(writer: &mut Writer<'_>) -> Result<(), IndexError> {
     writer.meta.insert("schema", FORMAT.to_le_bytes().as_slice())?;
     writer.meta.insert("check", writer.keys.check().as_slice())?;
+    writer.model.begin();
     Ok(())
 }
 

@@ -103,8 +103,8 @@ impl Store {
         if !has_header {
             store.write(header::write)?;
         }
-        store.update_model()?;
         store.update_index()?;
+        store.update_model()?;
         store.update_counts()?;
         store.make_extra()?;
         store.make_absent()?;

@@ -16,7 +16,7 @@ use uploader::{Deleted, Drafted, Sealed};
 use crate::RealtimeActor;
 use crate::messages::{
     ChatUpdate, ConversationView, CountConversations, Dropped, Found, Inquire, KeepList, ListConversations, NotReady,
-    Page, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages, Served, ShowConversation, ShowDoomed,
+    Excerpt, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages, Served, ShowConversation, ShowDoomed,
     WatchConversation,
 };
 use crate::watching::Watchers;
@@ -139,7 +139,7 @@ impl Realtime {
     pub async fn conversation(
         &self,
         selector: &str,
-        page: Page,
+        page: Excerpt,
     ) -> Result<Result<ConversationView, FindError>, NotReady> {
         self.show
             .send(ShowConversation {

@@ -59,6 +59,6 @@ pub use inquiry::Inquiry;
 pub use intake::{Arrived, Intake};
 pub use live::Live;
 pub use messages::{
-    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Found, FoundMessage, MessageView, NotReady, Page, Served,
+    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Found, FoundMessage, MessageView, NotReady, Excerpt, Served,
 };
 pub use verify::{DELETION, ENVELOPE, Rejection, Verifier, verify};

@@ -24,19 +24,19 @@ pub struct ShowConversation {
     /// Id, unique beginning of one, part of a title, or `latest`.
     pub selector: String,
     /// What of it.
-    pub page: Page,
+    pub page: Excerpt,
 }
 
 /// What of a branch is shown; all of it by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Page {
+pub struct Excerpt {
     /// At most this many messages, the last ones.
     pub limit: Option<usize>,
     /// Only those before this message of the branch, by any of its ids.
     pub before: Option<MessageId>,
 }
 
-impl Page {
+impl Excerpt {
     /// The last `limit` messages.
     pub fn last(limit: usize) -> Self {
         Self {

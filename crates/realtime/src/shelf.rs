@@ -14,7 +14,7 @@ use nostr::prelude::EventId;
 use tokio::sync::broadcast;
 
 use crate::list::List;
-use crate::messages::{ChatUpdate, ConversationView, Found, FoundMessage, Page};
+use crate::messages::{ChatUpdate, ConversationView, Found, FoundMessage, Excerpt};
 use crate::news;
 use crate::watching::Watchers;
 
@@ -399,7 +399,7 @@ impl Shelf {
     pub(crate) fn show(
         &mut self,
         selector: &str,
-        page: &Page,
+        page: &Excerpt,
     ) -> Result<Result<ConversationView, FindError>, IndexError> {
         let before = page.before.map(|id| self.name(&id)).transpose()?;
         Ok(match self.find(selector)? {

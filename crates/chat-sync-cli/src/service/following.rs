@@ -43,7 +43,7 @@ impl Here {
         let engine = self.engine()?;
         let (updates, only) = (engine.updates(), only.map(str::to_owned));
         // Before everything was read, the first status would say that there is nothing.
-        let read = engine.conversations().await?.len() as u64;
+        let read = engine.conversation_count().await?;
         counted(&engine, read).await;
         let here = Arc::clone(self);
         let statuses = engine.watch_status().map(move |status| {

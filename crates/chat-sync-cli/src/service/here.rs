@@ -73,8 +73,8 @@ impl Here {
     pub(crate) async fn status(&self) -> Result<Known, Failure> {
         let engine = self.engine()?;
         let mut status = settled_status(&engine).await;
-        // The list waits until everything was read; the count in the status comes a moment later.
-        status.conversations = engine.conversations().await?.len() as u64;
+        // The count in the status comes a moment later.
+        status.conversations = engine.conversation_count().await?;
         self.known(status)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_sync::{EngineError, MessageId, NewMessage};
+use chat_sync::{ConversationView, Excerpt, MessageId, NewMessage};
 
 use super::here::Here;
 use super::settled_status;
@@ -56,17 +56,17 @@ impl Here {
 
     pub(crate) async fn conversation(&self, selector: &str, part: Part) -> Result<Shown, Failure> {
         let engine = self.engine()?;
-        let view = engine.conversation(selector).await?;
-        let total = view.branch.len();
-        let end = match part.before {
-            Some(id) => {
-                let place = view.branch.iter().position(|message| message.id == id);
-                place.ok_or_else(|| EngineError::NoSuchParent(id.to_string()))?
-            }
-            None => total,
+        let excerpt = Excerpt {
+            limit: part.limit,
+            before: part.before,
         };
-        let start = end.saturating_sub(part.limit.unwrap_or(usize::MAX));
-        let branch: Vec<_> = view.branch.into_iter().take(end).skip(start).collect();
+        let ConversationView {
+            summary,
+            branch,
+            total,
+            more,
+            ..
+        } = engine.conversation_page(selector, excerpt).await?;
         let known = engine
             .receipts(branch.iter().map(|message| message.id).collect())
             .await?;
@@ -80,12 +80,12 @@ impl Here {
         });
         Ok(Shown {
             conversation: Conversation {
-                id: view.summary.id,
-                title: view.summary.title,
+                id: summary.id,
+                title: summary.title,
                 messages: messages.collect(),
             },
             total,
-            more: start > 0,
+            more,
         })
     }
 

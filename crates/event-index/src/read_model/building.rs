@@ -151,7 +151,6 @@ impl Store {
     }
 
     /// Begins the model anew in a file that never had one, or that a program without it wrote to.
-    /// Before any other transaction.
     pub(crate) fn update_model(&self) -> Result<(), IndexError> {
         self.write(|writer| {
             let behind = writer.model.built() < writer.counted().seq && !writer.model.building()?;

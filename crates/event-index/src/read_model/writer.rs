@@ -37,6 +37,7 @@ pub(crate) struct ModelWriter<'t> {
     model: Table<'t, &'static str, u64>,
     built: u64,
     built_before: u64,
+    begun: bool,
     touched: BTreeSet<[u8; 16]>,
     disturbed: bool,
     /// What is known of envelopes that are about to be stored.
@@ -60,6 +61,7 @@ impl<'t> ModelWriter<'t> {
             model,
             built,
             built_before: built,
+            begun: false,
             touched: BTreeSet::new(),
             disturbed: false,
             arrived: BTreeMap::new(),
@@ -108,6 +110,11 @@ impl<'t> ModelWriter<'t> {
         Ok(())
     }
 
+    /// There is a model in this file from now on.
+    pub(crate) fn begin(&mut self) {
+        self.begun = true;
+    }
+
     /// Whether there never was a model in this file.
     pub(crate) fn absent(&self) -> Result<bool, IndexError> {
         Ok(self.model.get("built")?.is_none())
@@ -115,7 +122,7 @@ impl<'t> ModelWriter<'t> {
 
     /// Writes down what fell behind.
     pub(crate) fn settle(&mut self) -> Result<(), IndexError> {
-        if self.built != self.built_before || self.absent()? {
+        if self.built != self.built_before || self.begun {
             self.model.insert("built", self.built)?;
         }
         if self.touched.is_empty() {
@@ -267,6 +274,7 @@ impl Writer<'_> {
         model.stale.retain(|_, _| false)?;
         model.awaited.retain(|_, ()| false)?;
         model.set_built(0);
+        model.begin();
         model.disturb();
         model.set_building(true)?;
         let mut drafts = Vec::new();

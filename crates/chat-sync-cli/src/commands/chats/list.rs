@@ -20,14 +20,25 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
         output.talk("no conversations yet; `chat-sync import FILE` or `chat-sync sync` brings some");
         return Ok(());
     }
-    let mut table = Table::new(&["id", "title", ">messages", "updated (UTC)"]);
+    // A column of nothing helps nobody.
+    let unread = conversations.iter().any(|conversation| conversation.unread > 0);
+    let mut columns = vec!["id", "title", ">messages", "updated (UTC)"];
+    if unread {
+        columns.insert(3, ">unread");
+    }
+    let mut table = Table::new(&columns);
     for conversation in &conversations {
-        table.row(vec![
+        let mut row = vec![
             short_id(&conversation.id),
             truncate_str(&one_line(&conversation.title), TITLE_COLUMNS, "…").into_owned(),
             conversation.messages.to_string(),
             utc(conversation.updated_at),
-        ]);
+        ];
+        if unread {
+            let count = Some(conversation.unread).filter(|count| *count > 0);
+            row.insert(3, count.map_or_else(String::new, |count| count.to_string()));
+        }
+        table.row(row);
     }
     table.lines().iter().try_for_each(|line| output.line(line))
 }
