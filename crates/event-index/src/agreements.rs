@@ -7,6 +7,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use crate::delivery_rows::{Totals, state_of};
+use crate::sealing::Keys;
 use crate::tables::{AGREEMENTS, DELIVERIES, DELIVERY_TOTALS, ENVELOPES, ITEMS, OTHERS};
 use crate::{DeliveryState, IndexError, Standing, Store};
 
@@ -45,6 +46,16 @@ pub enum Basis {
 struct Kept {
     relay: String,
     agreement: Agreement,
+}
+
+/// The agreement in a sealed row.
+pub(crate) fn agreement_of(keys: &Keys, tag: &[u8; 16], sealed: &[u8]) -> Result<Agreement, IndexError> {
+    Ok(kept(keys, tag, sealed)?.agreement)
+}
+
+fn kept(keys: &Keys, tag: &[u8; 16], sealed: &[u8]) -> Result<Kept, IndexError> {
+    let plain = keys.open("agreements-1", tag, sealed)?;
+    serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt("a row of agreements-1"))
 }
 
 impl Store {
@@ -98,7 +109,7 @@ impl Store {
         let mut found = BTreeMap::new();
         for row in agreements.iter()? {
             let (tag, sealed) = row?;
-            let Kept { relay, agreement } = self.agreement_of(tag.value(), sealed.value())?;
+            let Kept { relay, agreement } = kept(&self.keys, tag.value(), sealed.value())?;
             found.insert(relay, agreement);
         }
         Ok(found)
@@ -113,13 +124,8 @@ impl Store {
         let agreements = transaction.open_table(AGREEMENTS)?;
         let sealed = agreements.get(tag)?;
         sealed
-            .map(|sealed| Ok(self.agreement_of(tag, sealed.value())?.agreement))
+            .map(|sealed| agreement_of(&self.keys, tag, sealed.value()))
             .transpose()
-    }
-
-    fn agreement_of(&self, tag: &[u8; 16], sealed: &[u8]) -> Result<Kept, IndexError> {
-        let plain = self.keys.open("agreements-1", tag, sealed)?;
-        serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt("a row of agreements-1"))
     }
 
     /// Takes back what was known of a relay: it was wiped, or serves another set of keys. What it was found to serve

@@ -173,7 +173,7 @@ impl Store {
             let opened = sealed.iter().filter_map(|sealed| {
                 let message = sealed.message.clone()?;
                 // What was written here was read here.
-                Some((sealed.event.id, Arrived { message, unread: false }))
+                Some((sealed.event.id, Arrived { message, unread: None }))
             });
             writer.model.expect(opened.collect());
             for SealedDraft { local, event, .. } in &sealed {

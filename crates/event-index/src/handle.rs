@@ -113,11 +113,13 @@ impl EventIndex {
         arrivals: Vec<Arrival>,
         opened: Vec<(EventId, Message)>,
         unread: BTreeSet<EventId>,
+        authors: u32,
     ) -> Result<Ingested, IndexError> {
         let command = IngestOpened {
             arrivals,
             opened,
             unread,
+            authors,
         };
         ask(&self.outlets.ingest_opened, command).await
     }
@@ -127,7 +129,7 @@ impl EventIndex {
         &self,
         envelopes: Vec<OpenedEnvelope>,
         to: Option<u64>,
-        news: bool,
+        news: Option<u32>,
     ) -> Result<Built, IndexError> {
         ask(&self.outlets.build, Build { envelopes, to, news }).await
     }

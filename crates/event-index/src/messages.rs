@@ -69,7 +69,9 @@ commands! {
         opened: Vec<(EventId, ChatMessage)>,
         /// Those that count as unread.
         unread: BTreeSet<EventId>,
-    } -> Ingested = store.ingest_opened(arrivals, opened, &unread);
+        /// On a device that was level about these.
+        authors: u32,
+    } -> Ingested = store.ingest_opened(arrivals, opened, &unread, authors);
 
     /// Command: take what envelopes hold into the read model. See [`Store::build`].
     Build {
@@ -77,8 +79,8 @@ commands! {
         envelopes: Vec<OpenedEnvelope>,
         /// How far the model reaches then.
         to: Option<u64>,
-        /// Whether what is opened counts as unread.
-        news: bool,
+        /// What is opened counts as unread on a device that was level about these authors.
+        news: Option<u32>,
     } -> Built = store.build(&envelopes, to, news);
 
     /// Command: keep lines of the list. See [`Store::put_summaries`].

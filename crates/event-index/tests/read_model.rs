@@ -208,7 +208,7 @@ impl Bench {
                 let events = [envelopes(opened), envelopes(closed)].concat();
                 let opened = events.iter().filter_map(|event| Some((event.id, self.read(event)?))).collect();
                 let came = arrivals(events);
-                let ingested = self.store.ingest_opened(came, opened, &BTreeSet::new()).unwrap();
+                let ingested = self.store.ingest_opened(came, opened, &BTreeSet::new(), 1).unwrap();
                 self.remember(ingested.tombstoned.into_iter());
             }
             Step::OpenLate(ids) => {
@@ -287,14 +287,14 @@ impl Bench {
         loop {
             let page = self.store.unbuilt(3).unwrap();
             let Some(last) = page.last else { break };
-            self.store.build(&open(page.events), Some(last), false).unwrap();
+            self.store.build(&open(page.events), Some(last), None).unwrap();
         }
         let mut after = 0;
         loop {
             let page = self.store.closed(after, 3).unwrap();
             let Some(last) = page.last else { break };
             after = last;
-            self.store.build(&open(page.events), None, false).unwrap();
+            self.store.build(&open(page.events), None, None).unwrap();
         }
         let (built, seq) = self.store.model_built().unwrap();
         assert_eq!(built, seq, "the model covers everything");

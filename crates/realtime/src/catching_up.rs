@@ -7,6 +7,7 @@ use chat_model::MessageId;
 use event_index::{EventIndex, IndexError, OpenedEnvelope, Unopened};
 use nostr::prelude::{Event, PublicKey};
 use pns_keys::keeper::OpenBatch;
+use reconciler::author_set;
 use supervision::{Env, Outlet};
 
 use crate::opening::{self, KeeperGone};
@@ -35,6 +36,7 @@ pub(crate) async fn catch_up(
     env: &Env,
     index: &EventIndex,
     keeper: &Outlet<OpenBatch>,
+    read_keys: &BTreeSet<PublicKey>,
     authors: &BTreeSet<PublicKey>,
 ) -> Result<Vec<MessageId>, CatchUpFailed> {
     loop {
@@ -44,7 +46,7 @@ pub(crate) async fn catch_up(
             break;
         }
         let envelopes = open(keeper, events, authors).await?;
-        index.build(envelopes, last, false).await?;
+        index.build(envelopes, last, None).await?;
     }
     let mut news = Vec::new();
     let mut after = 0;
@@ -60,7 +62,7 @@ pub(crate) async fn catch_up(
             continue;
         }
         // A whole history that can be read at last is not unread.
-        let built = index.build(envelopes, None, few).await?;
+        let built = index.build(envelopes, None, few.then(|| author_set(read_keys))).await?;
         news.extend(built.opened.iter().map(|id| MessageId::Event(id.to_bytes())));
     }
     Ok(news)

@@ -7,6 +7,7 @@ use chat_model::{Message, MessageId};
 use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
+use reconciler::author_set;
 use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
 
@@ -65,6 +66,7 @@ impl Intaker {
     ) -> Result<Outcome, StoreFailed> {
         let mut outcome = Outcome::default();
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
+        let authors = author_set(&read_keys);
         let checked = workers
             .run(move || -> Result<Vec<_>, IndexError> {
                 let mut fresh = Vec::with_capacity(batch.len());
@@ -138,7 +140,7 @@ impl Intaker {
         });
         let unread = unread.map(|(item, _)| item.id).collect();
         let opened = messages.iter().filter_map(|(item, message)| Some((item.id, message.clone()?)));
-        let ingested = self.index.ingest_opened(arrivals, opened.collect(), unread).await?;
+        let ingested = self.index.ingest_opened(arrivals, opened.collect(), unread, authors).await?;
 
         for id in &ingested.stored {
             if let Some(relay) = sent_by.get(id) {

@@ -45,7 +45,7 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
                 "place_keyrings",
                 "take:EVENT",
                 "keep_records",
-                "ingest",
+                "ingest_opened",
                 "put_relay_profile",
                 "record_agreement_without",
                 "forget_relay",

@@ -93,13 +93,18 @@ impl Store {
     }
 
     /// Takes what envelopes hold into the model, in one transaction; `to` is the last number of a page of
-    /// [`Store::unbuilt`]. Envelopes that are gone or in the model are passed over. `news` tells whether what is opened
-    /// counts as unread.
-    pub fn build(&self, envelopes: &[OpenedEnvelope], to: Option<u64>, news: bool) -> Result<Built, IndexError> {
+    /// [`Store::unbuilt`]. Envelopes that are gone or in the model are passed over. What is opened counts as unread on a
+    /// device that was level about the authors in `news`.
+    pub fn build(
+        &self,
+        envelopes: &[OpenedEnvelope],
+        to: Option<u64>,
+        news: Option<u32>,
+    ) -> Result<Built, IndexError> {
         self.write(|writer| {
             let mut built = Built::default();
             let covered = writer.model.built();
-            let unread = news && writer.was_level()?;
+            let unread = writer.was_level(news)?;
             for OpenedEnvelope { seq, event, message } in envelopes {
                 let held = writer.seq_of(&event.id)? == Some(*seq) && writer.model.messages.get(*seq)?.is_none();
                 if !held || u16::from(event.kind) != MESSAGE_KIND {
@@ -130,17 +135,19 @@ impl Store {
     }
 
     /// As [`Store::ingest`], with the messages that were opened: they are in the model in the same transaction. Those
-    /// among `unread` count as unread, on a device that has been level with a relay before.
+    /// among `unread` count as unread on a device that ever agreed with a relay about `authors`
+    /// ([`Agreement::authors`](crate::Agreement::authors)): what comes before that is history.
     pub fn ingest_opened(
         &self,
         arrivals: Vec<Arrival>,
         opened: Vec<(EventId, Message)>,
         unread: &BTreeSet<EventId>,
+        authors: u32,
     ) -> Result<Ingested, IndexError> {
         let arrived: BTreeMap<EventId, Arrived> = opened
             .into_iter()
             .map(|(id, message)| {
-                let unread = unread.contains(&id);
+                let unread = unread.contains(&id).then_some(authors);
                 (id, Arrived { message, unread })
             })
             .collect();

@@ -9,6 +9,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::place::Place;
 use super::row;
+use crate::agreements::agreement_of;
 use crate::tables::{
     AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE, UNREAD,
 };
@@ -19,8 +20,8 @@ use crate::{IndexError, MESSAGE_KIND};
 #[derive(Debug, Clone)]
 pub(crate) struct Arrived {
     pub(crate) message: Message,
-    /// Whether it counts as unread, on a device that has been level with a relay.
-    pub(crate) unread: bool,
+    /// Whether it counts as unread on a device that was level about these authors.
+    pub(crate) unread: Option<u32>,
 }
 
 /// The tables of the read model in one write transaction.
@@ -150,7 +151,7 @@ impl Writer<'_> {
         }
         match arrived {
             Some(Arrived { message, unread }) => {
-                let unread = unread && self.was_level()?;
+                let unread = self.was_level(unread)?;
                 self.model_open(seq, event, &message, unread)
             }
             None => {
@@ -180,9 +181,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Whether this device ever held the same as a relay: what comes before that is history, and nothing unread.
-    pub(crate) fn was_level(&self) -> Result<bool, IndexError> {
-        Ok(self.agreements.first()?.is_some())
+    /// Whether this device ever held the same of these authors as a relay: what comes before that is history, and nothing
+    /// unread. `authors` as in [`Agreement::authors`](crate::Agreement::authors).
+    pub(crate) fn was_level(&self, authors: Option<u32>) -> Result<bool, IndexError> {
+        let Some(authors) = authors else { return Ok(false) };
+        for row in self.agreements.iter()? {
+            let (tag, sealed) = row?;
+            let agreement = agreement_of(self.keys, tag.value(), sealed.value());
+            if agreement.is_ok_and(|agreement| agreement.authors == authors) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// An envelope is gone.

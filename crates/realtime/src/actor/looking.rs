@@ -38,11 +38,11 @@ impl RealtimeActor {
         if keys.state == KeyState::Loading || !self.catching_up.begin() {
             return;
         }
-        let authors = keys.rumor_authors.clone();
+        let (read_keys, authors) = (keys.read.clone(), keys.rumor_authors.clone());
         let Intaker {
             env, index, keeper, ..
         } = self.intaker.clone();
-        let work = async move { catch_up(&env, &index, &keeper, &authors).await };
+        let work = async move { catch_up(&env, &index, &keeper, &read_keys, &authors).await };
         ctx.spawn(work.into_actor(self).map(|opened, actor, ctx| {
             let again = actor.catching_up.end();
             match opened {
