@@ -97,11 +97,23 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
 ];
 
 /// What a scene goes through or not, as frames happen to arrive. A deleted event that the relay dropped is offered to it
-/// again when a comparison is quicker than the deletion.
-pub(crate) const SOMETIMES: [(Scene, &[&str]); 1] = [(
-    Scene::Phone,
-    &["queue_missing", "send:1080", "take:OK", "set_deliveries"],
-)];
+/// again when a comparison is quicker than the deletion. The list of conversations is kept once things are quiet for a second.
+pub(crate) const SOMETIMES: [(Scene, &[&str]); 5] = [
+    (Scene::FirstKey, &["put_summaries"]),
+    (
+        Scene::Phone,
+        &[
+            "queue_missing",
+            "send:1080",
+            "take:OK",
+            "set_deliveries",
+            "put_summaries",
+        ],
+    ),
+    (Scene::Day, &["put_summaries"]),
+    (Scene::Many, &["put_summaries"]),
+    (Scene::SecondRelay, &["put_summaries"]),
+];
 
 /// The points that a scene always goes through, as the program writes them.
 pub(crate) fn of(scene: Scene) -> Vec<String> {
