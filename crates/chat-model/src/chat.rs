@@ -291,7 +291,11 @@ impl Library {
         for id in unread {
             let Some(held) = self.get(id) else { continue };
             let here = held.message.conversation == conversation && held.message.role != Role::System;
-            let mut others = held.aliases.iter().chain([&held.id]).filter(|other| !other.is_local());
+            let mut others = held
+                .aliases
+                .iter()
+                .chain([&held.id])
+                .filter(|other| !other.is_local());
             if here && others.all(|other| unread.contains(other)) {
                 shown.extend(self.shown_id(&held.id));
             }

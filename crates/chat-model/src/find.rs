@@ -58,7 +58,10 @@ impl ConversationSummary {
         if selector.is_empty() {
             return Err(FindError::NotFound);
         }
-        if let Some(exact) = conversations.clone().find(|conversation| conversation.id == selector) {
+        if let Some(exact) = conversations
+            .clone()
+            .find(|conversation| conversation.id == selector)
+        {
             return Ok(exact.clone());
         }
         if selector == "latest" {

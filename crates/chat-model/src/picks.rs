@@ -80,14 +80,19 @@ mod tests {
 
     fn add(library: &mut Library, id: u8, role: Role, parent: Option<u8>) {
         let mut message = Message::new("c", role, Content::new(format!("m{id}")), u64::from(id));
-        message.parent = parent.map_or(Parent::Top, |parent| Parent::Message(MessageId::Event([parent; 32])));
+        message.parent = parent.map_or(Parent::Top, |parent| {
+            Parent::Message(MessageId::Event([parent; 32]))
+        });
         library.insert(MessageId::Event([id; 32]), u64::from(id), message);
     }
 
     fn branch(library: &Library, picks: &Picks) -> Vec<String> {
         let selection = library.selection("c", picks);
         let tree = library.conversation("c").unwrap();
-        tree.branch(&selection).iter().map(|shown| shown.message.content.raw().to_owned()).collect()
+        tree.branch(&selection)
+            .iter()
+            .map(|shown| shown.message.content.raw().to_owned())
+            .collect()
     }
 
     fn id(byte: u8) -> MessageId {
@@ -110,7 +115,11 @@ mod tests {
         let other = library.pick("c", &picks, &id(4)).unwrap();
         assert_eq!(branch(&library, &other), ["m1", "m4"]);
         let back = library.pick("c", &other, &id(2)).unwrap();
-        assert_eq!(branch(&library, &back), ["m1", "m2", "m3"], "what was chosen below is remembered");
+        assert_eq!(
+            branch(&library, &back),
+            ["m1", "m2", "m3"],
+            "what was chosen below is remembered"
+        );
         let newest = library.pick("c", &back, &id(5)).unwrap();
         assert_eq!(branch(&library, &newest), ["m5"]);
     }

@@ -108,7 +108,10 @@ mod tests {
     #[test]
     fn words_are_found_in_either_case_with_the_line_around_them() {
         let (text, found) = find("ORANGE", "What rhymes\nwith Orange?").unwrap();
-        assert_eq!((text.as_str(), found.as_str()), ("What rhymes with Orange?", "Orange"));
+        assert_eq!(
+            (text.as_str(), found.as_str()),
+            ("What rhymes with Orange?", "Orange")
+        );
         let long = format!("{} needle {}", "a".repeat(100), "b".repeat(100));
         let (text, found) = find("Needle", &long).unwrap();
         assert_eq!(found, "needle");
@@ -127,7 +130,8 @@ mod tests {
 
     #[test]
     fn parts_are_searched_as_they_read() {
-        let parts = r#"[{"type":"text","text":"see the lighthouse"},{"type":"image_url","image_url":{"url":"x"}}]"#;
+        let parts =
+            r#"[{"type":"text","text":"see the lighthouse"},{"type":"image_url","image_url":{"url":"x"}}]"#;
         assert_eq!(find("lighthouse", parts).unwrap().1, "lighthouse");
         assert_eq!(find("type", parts), None);
     }

@@ -9,7 +9,7 @@ use chat_model::{
 };
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
-use realtime::{ChatUpdate, ConversationView, NotReady, Excerpt, Realtime};
+use realtime::{ChatUpdate, ConversationView, Excerpt, NotReady, Realtime};
 use relay_link::RelayUrl;
 use status::Status;
 use supervision::{Clock, Entropy, Switchboard, Switches};
@@ -378,7 +378,10 @@ impl Handle {
     async fn target(&self, selector: &str) -> Result<Option<ConversationView>, EngineError> {
         // Only its end is needed.
         let end = Excerpt::last(1);
-        match self.patiently(|| self.realtime.conversation(selector, end)).await? {
+        match self
+            .patiently(|| self.realtime.conversation(selector, end))
+            .await?
+        {
             Ok(view) if selector == "latest" || view.summary.id.starts_with(selector) => Ok(Some(view)),
             Err(FindError::NotFound) if selector == "latest" => Err(FindError::NotFound.into()),
             Ok(_) | Err(FindError::NotFound) => Ok(None),

@@ -3,7 +3,7 @@
 
 use chat_model::{ConversationSummary, FindError, MessageId, Wanted};
 use futures_util::stream::{self, Stream};
-use realtime::{ChatUpdate, ConversationView, Found, Excerpt};
+use realtime::{ChatUpdate, ConversationView, Excerpt, Found};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{EngineError, Handle};
@@ -17,8 +17,14 @@ impl Handle {
     ///
     /// # Errors
     /// [`EngineError::Find`] also when the message to show those before is not in the shown branch.
-    pub async fn conversation_page(&self, selector: &str, page: Excerpt) -> Result<ConversationView, EngineError> {
-        Ok(self.patiently(|| self.realtime.conversation(selector, page)).await??)
+    pub async fn conversation_page(
+        &self,
+        selector: &str,
+        page: Excerpt,
+    ) -> Result<ConversationView, EngineError> {
+        Ok(self
+            .patiently(|| self.realtime.conversation(selector, page))
+            .await??)
     }
 
     /// How many conversations there are. Cost: a lookup.
@@ -34,7 +40,8 @@ impl Handle {
             return Ok(Found::default());
         };
         let limit = limit.min(FOUND_MAX);
-        self.patiently(|| self.realtime.search(wanted.clone(), limit)).await
+        self.patiently(|| self.realtime.search(wanted.clone(), limit))
+            .await
     }
 
     /// Shows this version at its place from now on, and everything above it, on this device. Returns the conversation

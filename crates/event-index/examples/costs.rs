@@ -91,7 +91,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sealed: Vec<_> = (0..=200)
         .map(|number| SealedDraft {
             local: LocalId::from_bytes([number; 16]),
-            event: event(200_000 + u64::from(number)), message: None })
+            event: event(200_000 + u64::from(number)),
+            message: None,
+        })
         .collect();
     timed("seal 201 drafts for two relays", || {
         store.commit_sealed(sealed, &relays)

@@ -173,7 +173,13 @@ impl Store {
             let opened = sealed.iter().filter_map(|sealed| {
                 let message = sealed.message.clone()?;
                 // What was written here was read here.
-                Some((sealed.event.id, Arrived { message, unread: None }))
+                Some((
+                    sealed.event.id,
+                    Arrived {
+                        message,
+                        unread: None,
+                    },
+                ))
             });
             writer.model.expect(opened.collect());
             for SealedDraft { local, event, .. } in &sealed {
@@ -263,7 +269,8 @@ impl Writer<'_> {
             return Ok(false);
         };
         let sealed = self.drafts.remove(number)?.map(|sealed| sealed.value().to_vec());
-        let opened = sealed.and_then(|sealed| self.keys.open("drafts-1", &number.to_be_bytes(), &sealed).ok());
+        let opened =
+            sealed.and_then(|sealed| self.keys.open("drafts-1", &number.to_be_bytes(), &sealed).ok());
         if let Some((_, body)) = opened.as_ref().and_then(|plain| plain.split_first_chunk::<16>()) {
             self.model_undrafted(number, body, goes_on)?;
         }

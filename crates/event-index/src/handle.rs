@@ -12,13 +12,14 @@ use supervision::Outlet;
 use crate::actor::EventIndexActor;
 use crate::messages::{
     AddDrafts, Build, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
-    ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings, PutKeyring, PutMeta, PutPicks,
-    PutRelayProfile, PutSummaries, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts, RemoveExtra, RetireRelay,
-    SetDeliveries, SetRelays,
+    ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings, PutKeyring, PutMeta,
+    PutPicks, PutRelayProfile, PutSummaries, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts,
+    RemoveExtra, RetireRelay, SetDeliveries, SetRelays,
 };
 use crate::{
-    Agreement, Arrival, Built, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested, KeyringPlace,
-    KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft, SourceId, Store, SummaryRow,
+    Agreement, Arrival, Built, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested,
+    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft,
+    SourceId, Store, SummaryRow,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and

@@ -125,11 +125,11 @@ pub use local_id::{LocalId, NotALocalId, SourceId};
 pub use memory::MemoryDisk;
 pub use messages::CountsChanged;
 pub use missing::{ABSENT_MAX, FORGETS, FORGOT_ONCE, QueuedMissing};
-pub use rebuild::{RawEnvelope, Rebuilt};
 pub use read_model::{
-    Advance, Built, ConversationTag, Hit, Marks, OpenConversation, OpenedEnvelope, SEARCH_MAX, Stale, SummaryRow,
-    Unopened,
+    Advance, Built, ConversationTag, Hit, Marks, OpenConversation, OpenedEnvelope, SEARCH_MAX, Stale,
+    SummaryRow, Unopened,
 };
+pub use rebuild::{RawEnvelope, Rebuilt};
 pub use relay_view::RelayView;
 pub use sizes::{Sizes, TableSize};
 pub use snapshot::Snapshot;

@@ -9,8 +9,8 @@ use nostr::event::{Event, EventId};
 
 use crate::{
     Agreement, Arrival, Built, Burial, Buried, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested,
-    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft, SourceId, Store,
-    SummaryRow,
+    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft,
+    SourceId, Store, SummaryRow,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as

@@ -221,7 +221,7 @@ fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<
         proofs: Proofs::default(),
         retired: Retired::default(),
         scanned: AtomicU64::new(0),
-            model_epoch: AtomicU64::new(0),
+        model_epoch: AtomicU64::new(0),
     };
     store.write(header::write)?;
     store.database.close()?;

@@ -24,7 +24,9 @@ const STEPS: [Step; 11] = [
     |store| {
         let sealed = (0..4).map(|number| SealedDraft {
             local: local(number),
-            event: message(100 + u64::from(number)), message: None });
+            event: message(100 + u64::from(number)),
+            message: None,
+        });
         store
             .commit_sealed(sealed.collect(), &RELAYS.map(str::to_owned))
             .map(drop)

@@ -335,7 +335,9 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
             }
             let sealed = drafts.iter().map(|draft| SealedDraft {
                 local: local(*draft),
-                event: sealed_as(*draft), message: None });
+                event: sealed_as(*draft),
+                message: None,
+            });
             let relays: Vec<String> = relays.iter().map(|relay| RELAYS[*relay].to_owned()).collect();
             store.commit_sealed(sealed.collect(), &relays).unwrap();
         }

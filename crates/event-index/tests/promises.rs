@@ -155,7 +155,9 @@ fn a_source_is_imported_once_even_after_it_was_sealed_or_deleted() {
 
     let sealed = vec![SealedDraft {
         local: local(1),
-        event: message(1), message: None }];
+        event: message(1),
+        message: None,
+    }];
     assert_eq!(
         store.commit_sealed(sealed.clone(), &[RELAY.to_owned()]).unwrap(),
         [message(1).id]
@@ -187,7 +189,9 @@ fn a_source_is_imported_once_even_after_it_was_sealed_or_deleted() {
     );
     let sealed = vec![SealedDraft {
         local: local(2),
-        event: message(2), message: None }];
+        event: message(2),
+        message: None,
+    }];
     assert_eq!(
         store.commit_sealed(sealed, &[]).unwrap(),
         [],
@@ -234,7 +238,9 @@ fn accepted_is_not_verified_until_an_agreement_covers_it() {
     let sealed = (1..=3)
         .map(|number| SealedDraft {
             local: local(number),
-            event: message(number.into()), message: None })
+            event: message(number.into()),
+            message: None,
+        })
         .collect();
     store.commit_sealed(sealed, &relays).unwrap();
     let accept = |relay: &str| {
@@ -572,7 +578,9 @@ fn what_is_safe_is_counted_once_while_a_long_queue_leaves_and_again_when_it_may_
         .unwrap();
     let sealed = (0..100).map(|number| SealedDraft {
         local: local(number),
-        event: message(100 + u64::from(number)), message: None });
+        event: message(100 + u64::from(number)),
+        message: None,
+    });
     store.commit_sealed(sealed.collect(), &relays).unwrap();
     let rows = store.deliveries(RELAY, 0, 100).unwrap();
     assert_eq!(store.safe(&relays, &[]).unwrap(), 10);
@@ -810,7 +818,9 @@ fn a_draft_that_is_deleted_is_never_sealed_and_one_that_was_sealed_is_deleted_as
         .unwrap();
     let sealed = |number: u8| SealedDraft {
         local: local(number),
-        event: message(100 + u64::from(number)), message: None };
+        event: message(100 + u64::from(number)),
+        message: None,
+    };
     store.commit_sealed(vec![sealed(2)], &[]).unwrap();
     let burial = |number| Burial {
         name: MessageRef::Local(local(number)),

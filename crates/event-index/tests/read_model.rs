@@ -23,7 +23,13 @@ const DRAFTS: u8 = 4;
 const CHATS: [&str; 2] = ["one", "two"];
 
 fn envelope(n: u8) -> Event {
-    event(1080, n % 2, 100 + u64::from(n / 3), vec![], &format!("message {n}"))
+    event(
+        1080,
+        n % 2,
+        100 + u64::from(n / 3),
+        vec![],
+        &format!("message {n}"),
+    )
 }
 
 fn sealed_as(draft: u8) -> Event {
@@ -103,7 +109,9 @@ fn world() -> impl Strategy<Value = World> {
             .collect();
         for message in &mut messages {
             if let Parent::Message(parent) = &message.parent
-                && chats.get(parent).is_some_and(|chat| *chat != message.conversation)
+                && chats
+                    .get(parent)
+                    .is_some_and(|chat| *chat != message.conversation)
             {
                 message.parent = Parent::Top;
             }
@@ -182,17 +190,24 @@ impl Bench {
     fn keep(&mut self) {
         for chat in CHATS {
             let tag = self.store.conversation_tag(chat);
-            self.kept.insert(chat, self.store.open_conversation(tag, Marks::END).unwrap());
+            self.kept
+                .insert(chat, self.store.open_conversation(tag, Marks::END).unwrap());
         }
     }
 
     fn read(&self, event: &Event) -> Option<Message> {
-        self.readable.contains(&event.id).then(|| self.world.of(event).cloned()).flatten()
+        self.readable
+            .contains(&event.id)
+            .then(|| self.world.of(event).cloned())
+            .flatten()
     }
 
     fn remember(&self, ids: impl Iterator<Item = EventId>) {
         let records = ids.filter_map(|id| {
-            let event = (0..MESSAGES).map(envelope).chain((0..DRAFTS).map(sealed_as)).find(|event| event.id == id)?;
+            let event = (0..MESSAGES)
+                .map(envelope)
+                .chain((0..DRAFTS).map(sealed_as))
+                .find(|event| event.id == id)?;
             Some((id, Tombstone::of(&self.read(&event)?).to_record()))
         });
         self.store.keep_records(&records.collect::<Vec<_>>()).unwrap();
@@ -204,11 +219,18 @@ impl Bench {
             Step::Ingest(opened, closed) => {
                 // One that is here and closed stays so until a key appears.
                 let fresh = opened.iter().map(|n| envelope(*n).id);
-                self.readable.extend(fresh.filter(|id| !self.store.contains(id).unwrap()));
+                self.readable
+                    .extend(fresh.filter(|id| !self.store.contains(id).unwrap()));
                 let events = [envelopes(opened), envelopes(closed)].concat();
-                let opened = events.iter().filter_map(|event| Some((event.id, self.read(event)?))).collect();
+                let opened = events
+                    .iter()
+                    .filter_map(|event| Some((event.id, self.read(event)?)))
+                    .collect();
                 let came = arrivals(events);
-                let ingested = self.store.ingest_opened(came, opened, &BTreeSet::new(), 1).unwrap();
+                let ingested = self
+                    .store
+                    .ingest_opened(came, opened, &BTreeSet::new(), 1)
+                    .unwrap();
                 self.remember(ingested.tombstoned.into_iter());
             }
             Step::OpenLate(ids) => {
@@ -217,8 +239,14 @@ impl Bench {
             }
             Step::Draft(n) => {
                 let message = self.world.draft(*n);
-                let source = self.store.source_id(&message.conversation, message.source.as_deref().unwrap());
-                let draft = NewDraft { local: local(*n), source, body: message.to_draft() };
+                let source = self
+                    .store
+                    .source_id(&message.conversation, message.source.as_deref().unwrap());
+                let draft = NewDraft {
+                    local: local(*n),
+                    source,
+                    body: message.to_draft(),
+                };
                 self.store.add_drafts(vec![draft]).unwrap();
             }
             Step::RemoveDraft(n) => drop(self.store.remove_drafts(&[local(*n)]).unwrap()),
@@ -233,7 +261,9 @@ impl Bench {
             }
             Step::Bury(ids) => {
                 let burials = ids.iter().filter_map(|n| {
-                    let MessageId::Event(id) = named(*n) else { return None };
+                    let MessageId::Event(id) = named(*n) else {
+                        return None;
+                    };
                     let message = self.world.messages.get(usize::from(*n))?;
                     let id = EventId::from_byte_array(id);
                     self.readable.contains(&id).then(|| Burial {
@@ -245,7 +275,12 @@ impl Bench {
             }
             Step::BuryDraft(n) => {
                 let record = Tombstone::of(&self.world.draft(*n)).to_record();
-                self.store.bury(vec![Burial { name: MessageRef::Local(local(*n)), record }]).unwrap();
+                self.store
+                    .bury(vec![Burial {
+                        name: MessageRef::Local(local(*n)),
+                        record,
+                    }])
+                    .unwrap();
             }
             Step::Deletion(author, ids) => {
                 self.clock += 1;
@@ -256,9 +291,16 @@ impl Bench {
                         MessageId::Local(_) => None,
                     })
                     .collect();
-                let theirs = |id: &EventId| self.store.event(id).unwrap().is_some_and(|event| event.pubkey == common::author(*author));
+                let theirs = |id: &EventId| {
+                    self.store
+                        .event(id)
+                        .unwrap()
+                        .is_some_and(|event| event.pubkey == common::author(*author))
+                };
                 self.remember(ids.iter().copied().filter(theirs));
-                self.store.ingest(arrivals([deletion(*author, self.clock, &ids)])).unwrap();
+                self.store
+                    .ingest(arrivals([deletion(*author, self.clock, &ids)]))
+                    .unwrap();
             }
             Step::Drop(ids) => {
                 let ids: Vec<EventId> = ids.iter().map(|n| envelope(*n).id).collect();
@@ -281,7 +323,11 @@ impl Bench {
     /// What realtime does when keys change, or at its start.
     fn catch_up(&self) {
         let open = |events: Vec<(u64, Event)>| -> Vec<OpenedEnvelope> {
-            let opened = events.into_iter().map(|(seq, event)| OpenedEnvelope { seq, message: self.read(&event), event });
+            let opened = events.into_iter().map(|(seq, event)| OpenedEnvelope {
+                seq,
+                message: self.read(&event),
+                event,
+            });
             opened.collect()
         };
         loop {
@@ -323,7 +369,10 @@ impl Bench {
             library.bury(MessageId::Event(id.to_bytes()), tombstone);
         }
         for (local, record) in self.store.draft_tombstones().unwrap() {
-            library.bury(MessageId::Local(*local.as_bytes()), Tombstone::from_record(&record));
+            library.bury(
+                MessageId::Local(*local.as_bytes()),
+                Tombstone::from_record(&record),
+            );
         }
         for (_, event) in self.store.events_after(0, 1000).unwrap() {
             if let Some(message) = self.read(&event) {
@@ -345,22 +394,38 @@ impl Bench {
     fn check(&mut self) {
         let expected = self.everything();
         for chat in CHATS {
-            let fresh = self.store.open_conversation(self.store.conversation_tag(chat), Marks::END).unwrap();
-            assert_eq!(shown(fresh.library(), chat), shown(&expected, chat), "read from its rows: {chat}");
+            let fresh = self
+                .store
+                .open_conversation(self.store.conversation_tag(chat), Marks::END)
+                .unwrap();
+            assert_eq!(
+                shown(fresh.library(), chat),
+                shown(&expected, chat),
+                "read from its rows: {chat}"
+            );
             let kept = self.kept.get_mut(chat).unwrap();
             if kept.is_outdated(&self.store) {
                 *kept = fresh;
             } else {
                 kept.advance(&self.store, &|_| false).unwrap();
-                assert_eq!(shown(kept.library(), chat), shown(&expected, chat), "kept up: {chat}");
+                assert_eq!(
+                    shown(kept.library(), chat),
+                    shown(&expected, chat),
+                    "kept up: {chat}"
+                );
             }
         }
     }
 
     fn check_list(&self) {
         self.look();
-        let mut listed: Vec<ConversationSummary> =
-            self.store.summaries().unwrap().into_iter().map(|(_, summary)| summary).collect();
+        let mut listed: Vec<ConversationSummary> = self
+            .store
+            .summaries()
+            .unwrap()
+            .into_iter()
+            .map(|(_, summary)| summary)
+            .collect();
         listed.sort_by(|a, b| a.id.cmp(&b.id));
         let mut expected = self.everything().conversations();
         expected.sort_by(|a, b| a.id.cmp(&b.id));
@@ -381,8 +446,20 @@ type Line = (MessageId, Option<MessageId>, Message, usize, usize);
 fn shown(library: &Library, chat: &str) -> Option<(ConversationSummary, Vec<Line>, Vec<MessageId>)> {
     let summary = library.summary(chat)?;
     let tree = library.conversation(chat)?;
-    let line = |shown: &chat_model::Shown<'_>| (shown.id, shown.parent, shown.message.clone(), shown.version, shown.versions);
-    let branch = tree.branch(&Selection::new()).iter().map(|shown| shown.id).collect();
+    let line = |shown: &chat_model::Shown<'_>| {
+        (
+            shown.id,
+            shown.parent,
+            shown.message.clone(),
+            shown.version,
+            shown.versions,
+        )
+    };
+    let branch = tree
+        .branch(&Selection::new())
+        .iter()
+        .map(|shown| shown.id)
+        .collect();
     Some((summary, tree.messages().iter().map(line).collect(), branch))
 }
 

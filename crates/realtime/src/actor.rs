@@ -28,8 +28,8 @@ use crate::verify::{DELETION, ENVELOPE};
 
 mod deleting;
 mod handlers;
-mod looking;
 mod inquiring;
+mod looking;
 
 /// One frame of each relay at a time (links wait), facts and queries: small, and the link waits when it is full.
 const MAILBOX_MAX: usize = 512;

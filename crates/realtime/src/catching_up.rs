@@ -62,7 +62,9 @@ pub(crate) async fn catch_up(
             continue;
         }
         // A whole history that can be read at last is not unread.
-        let built = index.build(envelopes, None, few.then(|| author_set(read_keys))).await?;
+        let built = index
+            .build(envelopes, None, few.then(|| author_set(read_keys)))
+            .await?;
         news.extend(built.opened.iter().map(|id| MessageId::Event(id.to_bytes())));
     }
     Ok(news)

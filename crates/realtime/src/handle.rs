@@ -15,9 +15,9 @@ use uploader::{Deleted, Drafted, Sealed};
 
 use crate::RealtimeActor;
 use crate::messages::{
-    ChatUpdate, ConversationView, CountConversations, Dropped, Found, Inquire, KeepList, ListConversations, NotReady,
-    Excerpt, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages, Served, ShowConversation, ShowDoomed,
-    WatchConversation,
+    ChatUpdate, ConversationView, CountConversations, Dropped, Excerpt, Found, Inquire, KeepList,
+    ListConversations, NotReady, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages,
+    Served, ShowConversation, ShowDoomed, WatchConversation,
 };
 use crate::watching::Watchers;
 

@@ -85,7 +85,11 @@ impl List {
         self.unkept.is_empty()
     }
 
-    fn set(&mut self, tag: ConversationTag, summary: Option<ConversationSummary>) -> Option<ConversationSummary> {
+    fn set(
+        &mut self,
+        tag: ConversationTag,
+        summary: Option<ConversationSummary>,
+    ) -> Option<ConversationSummary> {
         let key = |line: &ConversationSummary| (Reverse(line.updated_at), line.id.clone(), tag);
         let before = self.lines.remove(&tag);
         if let Some(before) = &before {
@@ -100,7 +104,9 @@ impl List {
 
     /// Newest activity first; equally new ones by id.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &ConversationSummary> + Clone {
-        self.by_activity.iter().filter_map(|(_, _, tag)| self.lines.get(tag))
+        self.by_activity
+            .iter()
+            .filter_map(|(_, _, tag)| self.lines.get(tag))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -16,7 +16,10 @@ pub(crate) fn of(id: &str, library: &Library, advance: &Advance) -> Vec<ChatUpda
         .iter()
         .filter(|(_, id)| library.shown_id(id) == library.resolve(id));
     let mut updates: Vec<ChatUpdate> = renamed
-        .map(|(local, id)| ChatUpdate::Renamed { local: *local, id: *id })
+        .map(|(local, id)| ChatUpdate::Renamed {
+            local: *local,
+            id: *id,
+        })
         .collect();
     let shown: BTreeSet<MessageId> = advance.new.iter().filter_map(|id| library.shown_id(id)).collect();
     for id in &shown {
@@ -28,7 +31,10 @@ pub(crate) fn of(id: &str, library: &Library, advance: &Advance) -> Vec<ChatUpda
         }
     }
     if let Some(tree) = library.conversation(id).filter(|_| !shown.is_empty()) {
-        let new = tree.messages().into_iter().filter(|message| shown.contains(&message.id));
+        let new = tree
+            .messages()
+            .into_iter()
+            .filter(|message| shown.contains(&message.id));
         let views: Vec<MessageView> = new.map(|message| view(id, &tree, &message)).collect();
         if !views.is_empty() {
             updates.push(ChatUpdate::Landed(views));

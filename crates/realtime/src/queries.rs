@@ -9,8 +9,8 @@ use event_index::{IndexError, SEARCH_MAX};
 
 use crate::RealtimeActor;
 use crate::messages::{
-    CountConversations, KeepList, ListConversations, NotReady, PickVersion, PiecesOf, ReadConversation, ResolveMessage,
-    SearchMessages, ShowConversation, ShowDoomed, WatchConversation,
+    CountConversations, KeepList, ListConversations, NotReady, PickVersion, PiecesOf, ReadConversation,
+    ResolveMessage, SearchMessages, ShowConversation, ShowDoomed, WatchConversation,
 };
 use crate::shelf::Shelf;
 
@@ -25,7 +25,11 @@ impl RealtimeActor {
         let mut loaded = self.loaded.subscribe();
         async move {
             let ready = actix::clock::timeout(PATIENCE, loaded.wait_for(|loaded| *loaded)).await;
-            if matches!(ready, Ok(Ok(_))) { Ok(()) } else { Err(NotReady::Unread) }
+            if matches!(ready, Ok(Ok(_))) {
+                Ok(())
+            } else {
+                Err(NotReady::Unread)
+            }
         }
     }
 

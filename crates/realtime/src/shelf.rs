@@ -4,17 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chat_model::{
-    ConversationSummary, Doomed, FindError, MessageId, Picks, Removed, Selection, Wanted,
-};
+use chat_model::{ConversationSummary, Doomed, FindError, MessageId, Picks, Removed, Selection, Wanted};
 use event_index::{
-    Advance, ConversationTag, IndexError, LocalId, Marks, OpenConversation, SEARCH_MAX, Stale, Store, SummaryRow,
+    Advance, ConversationTag, IndexError, LocalId, Marks, OpenConversation, SEARCH_MAX, Stale, Store,
+    SummaryRow,
 };
 use nostr::prelude::EventId;
 use tokio::sync::broadcast;
 
 use crate::list::List;
-use crate::messages::{ChatUpdate, ConversationView, Found, FoundMessage, Excerpt};
+use crate::messages::{ChatUpdate, ConversationView, Excerpt, Found, FoundMessage};
 use crate::news;
 use crate::watching::Watchers;
 
@@ -180,7 +179,9 @@ impl Shelf {
         };
         kept.used = used;
         let told = &self.announced_drafts;
-        let advance = kept.conversation.advance(&self.store, &|local| told.contains(local))?;
+        let advance = kept
+            .conversation
+            .advance(&self.store, &|local| told.contains(local))?;
         let late = kept.conversation.take_late();
         if !late.is_empty() {
             self.late.extend(late);
@@ -189,14 +190,23 @@ impl Shelf {
         self.tell(tag, &advance);
         self.close_unused(tag);
         let kept = self.open.get_mut(&tag);
-        kept.map(|kept| &mut kept.conversation).ok_or(IndexError::Unavailable)
+        kept.map(|kept| &mut kept.conversation)
+            .ok_or(IndexError::Unavailable)
     }
 
     fn close_unused(&mut self, current: ConversationTag) {
-        let watched: BTreeSet<ConversationTag> =
-            self.watchers.ids().iter().map(|id| self.store.conversation_tag(id)).collect();
+        let watched: BTreeSet<ConversationTag> = self
+            .watchers
+            .ids()
+            .iter()
+            .map(|id| self.store.conversation_tag(id))
+            .collect();
         loop {
-            let idle = || self.open.iter().filter(|(tag, _)| **tag != current && !watched.contains(tag));
+            let idle = || {
+                self.open
+                    .iter()
+                    .filter(|(tag, _)| **tag != current && !watched.contains(tag))
+            };
             let bytes: usize = self.open.values().map(|kept| kept.conversation.bytes()).sum();
             let oldest = idle().min_by_key(|(_, kept)| kept.used).map(|(tag, _)| *tag);
             match oldest {
@@ -228,7 +238,8 @@ impl Shelf {
             for (local, _) in &advance.renamed {
                 self.announced_drafts.remove(local);
             }
-            self.announced_drafts.extend(advance.new.iter().filter(|id| id.is_local()));
+            self.announced_drafts
+                .extend(advance.new.iter().filter(|id| id.is_local()));
             for update in updates {
                 let _ = self.updates.send(update);
             }
@@ -286,7 +297,9 @@ impl Shelf {
             let library = self.open(tag)?.library();
             // A copy of what was here before is no news.
             let alone = ids.into_iter().filter(|id| {
-                library.get(id).is_some_and(|held| held.id == *id && held.aliases.is_empty())
+                library
+                    .get(id)
+                    .is_some_and(|held| held.id == *id && held.aliases.is_empty())
             });
             let advance = Advance {
                 new: alone.collect(),
@@ -350,7 +363,9 @@ impl Shelf {
 
     /// What a message is called on disk: a draft that was sealed, by its event.
     fn name(&self, id: &MessageId) -> Result<MessageId, IndexError> {
-        let MessageId::Local(local) = id else { return Ok(*id) };
+        let MessageId::Local(local) = id else {
+            return Ok(*id);
+        };
         let event = self.store.resolve(&LocalId::from_bytes(*local))?;
         Ok(event.map_or(*id, |event| MessageId::Event(event.to_bytes())))
     }
@@ -366,14 +381,18 @@ impl Shelf {
     }
 
     pub(crate) fn resolve(&mut self, id: &MessageId) -> Result<Option<MessageId>, IndexError> {
-        Ok(self.home(id)?.and_then(|(name, conversation)| conversation.library().shown_id(&name)))
+        Ok(self
+            .home(id)?
+            .and_then(|(name, conversation)| conversation.library().shown_id(&name)))
     }
 
     pub(crate) fn pieces_of(&mut self, ids: &[MessageId]) -> Result<Vec<Vec<MessageId>>, IndexError> {
         ids.iter()
             .map(|id| {
                 let home = self.home(id)?;
-                Ok(home.map_or_else(Vec::new, |(name, conversation)| conversation.library().pieces_of(&name)))
+                Ok(home.map_or_else(Vec::new, |(name, conversation)| {
+                    conversation.library().pieces_of(&name)
+                }))
             })
             .collect()
     }
@@ -416,7 +435,9 @@ impl Shelf {
         let Some((name, conversation)) = self.home(id)? else {
             return Ok(None);
         };
-        let Some(id) = conversation.id() else { return Ok(None) };
+        let Some(id) = conversation.id() else {
+            return Ok(None);
+        };
         let picks = conversation.library().pick(id, conversation.picks(), &name);
         Ok(picks.map(|picks| (id.to_owned(), picks)))
     }
@@ -437,7 +458,9 @@ impl Shelf {
         for (id, ids) in hits_of {
             let tag = self.store.conversation_tag(&id);
             let library = self.open(tag)?.library();
-            let Some(tree) = library.conversation(&id) else { continue };
+            let Some(tree) = library.conversation(&id) else {
+                continue;
+            };
             for hit in ids {
                 let shown = library.shown_id(&hit).and_then(|shown| tree.shown(&shown));
                 let Some(shown) = shown.filter(|shown| seen.insert(shown.id)) else {
@@ -493,7 +516,10 @@ fn view_of(
         total: branch.len(),
         more: begin > 0,
         picked: !picks.is_empty(),
-        branch: branch[begin..end].iter().map(|shown| news::view(id, &tree, shown)).collect(),
+        branch: branch[begin..end]
+            .iter()
+            .map(|shown| news::view(id, &tree, shown))
+            .collect(),
     })
 }
 

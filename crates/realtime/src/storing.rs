@@ -139,8 +139,13 @@ impl Intaker {
             message.is_some_and(|message| Some(&message.conversation) != active.as_ref())
         });
         let unread = unread.map(|(item, _)| item.id).collect();
-        let opened = messages.iter().filter_map(|(item, message)| Some((item.id, message.clone()?)));
-        let ingested = self.index.ingest_opened(arrivals, opened.collect(), unread, authors).await?;
+        let opened = messages
+            .iter()
+            .filter_map(|(item, message)| Some((item.id, message.clone()?)));
+        let ingested = self
+            .index
+            .ingest_opened(arrivals, opened.collect(), unread, authors)
+            .await?;
 
         for id in &ingested.stored {
             if let Some(relay) = sent_by.get(id) {

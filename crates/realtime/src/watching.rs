@@ -62,7 +62,10 @@ impl Watchers {
     /// Whom to tell of this conversation, if anybody.
     pub(crate) fn of(&self, id: &str) -> Option<broadcast::Sender<ChatUpdate>> {
         let watched = self.watched();
-        watched.get(id).filter(|sender| sender.receiver_count() > 0).cloned()
+        watched
+            .get(id)
+            .filter(|sender| sender.receiver_count() > 0)
+            .cloned()
     }
 
     /// The conversations somebody watches.
@@ -81,7 +84,11 @@ impl Watchers {
 
     /// The conversation a person looks at: what comes into it is read.
     pub(crate) fn active(&self) -> Option<String> {
-        self.0.active.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set_active(&self, conversation: Option<String>) {
@@ -95,7 +102,10 @@ impl Watchers {
 
     fn watched(&self) -> MutexGuard<'_, BTreeMap<String, broadcast::Sender<ChatUpdate>>> {
         // What is in the map stays whole whatever panics beside it.
-        self.0.conversations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .conversations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -213,6 +213,7 @@ fn seal_all(store: &Store, mut unix: u64) -> Vec<u64> {
                 envelopes.push(SealedDraft {
                     local,
                     event: envelope,
+                    message: None,
                 });
                 sealed.push(second);
             }
@@ -284,7 +285,14 @@ fn writing_by_hand_does_not_count_the_window_for_every_message() {
         assert_eq!(second, UNIX);
         let event = event_at(u64::from(number), second);
         store
-            .commit_sealed(vec![SealedDraft { local, event }], &[])
+            .commit_sealed(
+                vec![SealedDraft {
+                    local,
+                    event,
+                    message: None,
+                }],
+                &[],
+            )
             .unwrap();
     }
     let rows = store.rows_scanned() - before;

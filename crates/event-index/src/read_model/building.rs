@@ -46,7 +46,10 @@ impl Store {
     /// How far the model is behind: the last sequence number it covers, and the last that was given out.
     pub fn model_built(&self) -> Result<(u64, u64), IndexError> {
         let transaction = self.read()?;
-        let built = transaction.open_table(MODEL)?.get("built")?.map_or(0, |built| built.value());
+        let built = transaction
+            .open_table(MODEL)?
+            .get("built")?
+            .map_or(0, |built| built.value());
         Ok((built, Counted::load(&transaction.open_table(COUNTERS)?)?.seq))
     }
 
@@ -62,7 +65,10 @@ impl Store {
     /// The first `max` envelopes that the model does not cover. A damaged one is logged and passed over.
     pub fn unbuilt(&self, max: usize) -> Result<Unopened, IndexError> {
         let transaction = self.read()?;
-        let built = transaction.open_table(MODEL)?.get("built")?.map_or(0, |built| built.value());
+        let built = transaction
+            .open_table(MODEL)?
+            .get("built")?
+            .map_or(0, |built| built.value());
         let envelopes = transaction.open_table(ENVELOPES)?;
         let mut unopened = Unopened::default();
         for row in envelopes.range(built.saturating_add(1)..)?.take(max) {
@@ -82,7 +88,11 @@ impl Store {
         let transaction = self.read()?;
         let envelopes = transaction.open_table(ENVELOPES)?;
         let mut unopened = Unopened::default();
-        for row in transaction.open_table(CLOSED)?.range(after.saturating_add(1)..)?.take(max) {
+        for row in transaction
+            .open_table(CLOSED)?
+            .range(after.saturating_add(1)..)?
+            .take(max)
+        {
             let seq = row?.0.value();
             unopened.last = Some(seq);
             let bytes = envelopes.get(seq)?;
@@ -106,7 +116,8 @@ impl Store {
             let covered = writer.model.built();
             let unread = writer.was_level(news)?;
             for OpenedEnvelope { seq, event, message } in envelopes {
-                let held = writer.seq_of(&event.id)? == Some(*seq) && writer.model.messages.get(*seq)?.is_none();
+                let held =
+                    writer.seq_of(&event.id)? == Some(*seq) && writer.model.messages.get(*seq)?.is_none();
                 if !held || u16::from(event.kind) != MESSAGE_KIND {
                     continue;
                 }

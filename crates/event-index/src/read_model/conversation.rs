@@ -14,8 +14,8 @@ use super::row::{self, Row};
 use super::summaries::ConversationTag;
 use super::writer::bytes_of;
 use crate::tables::{
-    ALIASES, Blob, Bytes16, Bytes32, DRAFT_IDS, DRAFT_TOMBSTONES, DRAFTS, GRAVES, IDS, LOCALS, MEMBERS, MESSAGES, PICKS,
-    TOMBSTONE_RECORDS, TOMBSTONES, UNREAD,
+    ALIASES, Blob, Bytes16, Bytes32, DRAFT_IDS, DRAFT_TOMBSTONES, DRAFTS, GRAVES, IDS, LOCALS, MEMBERS,
+    MESSAGES, PICKS, TOMBSTONE_RECORDS, TOMBSTONES, UNREAD,
 };
 use crate::{IndexError, Store};
 
@@ -96,7 +96,9 @@ impl<'s> Reader<'s> {
         let row = match place {
             Place::Event(seq) => {
                 let sealed = self.messages.get(seq)?;
-                sealed.map(|sealed| row::open(&self.store.keys, seq, sealed.value())).transpose()
+                sealed
+                    .map(|sealed| row::open(&self.store.keys, seq, sealed.value()))
+                    .transpose()
             }
             Place::Draft(number) => self.draft(number),
         };
@@ -113,7 +115,10 @@ impl<'s> Reader<'s> {
         let Some(sealed) = self.drafts.get(number)? else {
             return Ok(None);
         };
-        let plain = self.store.keys.open("drafts-1", &number.to_be_bytes(), sealed.value())?;
+        let plain = self
+            .store
+            .keys
+            .open("drafts-1", &number.to_be_bytes(), sealed.value())?;
         let damaged = || IndexError::corrupt(format!("drafts-1 {number}"));
         let (local, body) = plain.split_first_chunk::<16>().ok_or_else(damaged)?;
         let mut message = Message::from_draft(body).map_err(|_| damaged())?;
@@ -224,9 +229,15 @@ impl Store {
         let transaction = self.read()?;
         let reader = Reader::within(self, &transaction, 0)?;
         let place = match id {
-            MessageId::Event(id) => transaction.open_table(IDS)?.get(id)?.map(|seq| Place::Event(seq.value())),
+            MessageId::Event(id) => transaction
+                .open_table(IDS)?
+                .get(id)?
+                .map(|seq| Place::Event(seq.value())),
             MessageId::Local(local) => {
-                let draft = transaction.open_table(DRAFT_IDS)?.get(local)?.map(|number| number.value());
+                let draft = transaction
+                    .open_table(DRAFT_IDS)?
+                    .get(local)?
+                    .map(|number| number.value());
                 match (draft, reader.aliases.get(local)?) {
                     (Some(number), _) => Some(Place::Draft(number)),
                     (None, Some(event)) => {
@@ -367,7 +378,11 @@ impl OpenConversation {
             };
             let local = reader.local_of(&id)?;
             if let Some(local) = local {
-                let outer_time = self.library.get(&id).and_then(|held| held.outer_time).unwrap_or_default();
+                let outer_time = self
+                    .library
+                    .get(&id)
+                    .and_then(|held| held.outer_time)
+                    .unwrap_or_default();
                 self.library.rename(local, id, outer_time);
                 advance.renamed.push((local, id));
             }
@@ -384,12 +399,18 @@ impl OpenConversation {
         Ok(advance)
     }
 
-    fn take(&mut self, reader: &Reader<'_>, place: Place) -> Result<Option<(MessageId, Inserted)>, IndexError> {
+    fn take(
+        &mut self,
+        reader: &Reader<'_>,
+        place: Place,
+    ) -> Result<Option<(MessageId, Inserted)>, IndexError> {
         match place {
             Place::Event(seq) => self.read.seq = seq,
             Place::Draft(number) => self.read.draft = number,
         }
-        let Some(row) = reader.row(place)? else { return Ok(None) };
+        let Some(row) = reader.row(place)? else {
+            return Ok(None);
+        };
         if self.id.is_none() {
             self.id = Some(row.message.conversation.clone());
         }
@@ -403,7 +424,10 @@ impl OpenConversation {
     fn look_up_removed(&mut self, reader: &Reader<'_>) -> Result<(), IndexError> {
         loop {
             let unresolved = self.library.unresolved();
-            let unknown: Vec<MessageId> = unresolved.into_iter().filter(|id| !self.asked.contains(id)).collect();
+            let unknown: Vec<MessageId> = unresolved
+                .into_iter()
+                .filter(|id| !self.asked.contains(id))
+                .collect();
             if unknown.is_empty() {
                 return Ok(());
             }
@@ -419,7 +443,10 @@ impl OpenConversation {
     fn mark_unread(&mut self, reader: &Reader<'_>) -> Result<(), IndexError> {
         self.unread.clear();
         let first = Place::Event(0).key();
-        for row in reader.unread.range((&self.tag, first)..(&self.tag, Place::Draft(0).key()))? {
+        for row in reader
+            .unread
+            .range((&self.tag, first)..(&self.tag, Place::Draft(0).key()))?
+        {
             let place = Place::from_key(row?.0.value().1);
             self.unread.extend(reader.row(place)?.map(|row| row.id));
         }
@@ -429,7 +456,10 @@ impl OpenConversation {
     /// What this conversation names as a parent and does not have, as event ids.
     pub(crate) fn awaited(&self) -> BTreeSet<[u8; 32]> {
         let unresolved = self.library.unresolved();
-        unresolved.iter().filter_map(|id| bytes_of(id).try_into().ok()).collect()
+        unresolved
+            .iter()
+            .filter_map(|id| bytes_of(id).try_into().ok())
+            .collect()
     }
 
     /// What it is called on disk.

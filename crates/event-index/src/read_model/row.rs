@@ -18,7 +18,13 @@ pub(crate) struct Row {
     pub(crate) message: Message,
 }
 
-pub(crate) fn seal(keys: &Keys, entropy: &dyn Entropy, seq: u64, event: &Event, message: &Message) -> Vec<u8> {
+pub(crate) fn seal(
+    keys: &Keys,
+    entropy: &dyn Entropy,
+    seq: u64,
+    event: &Event,
+    message: &Message,
+) -> Vec<u8> {
     let mut plain = zeroize::Zeroizing::new(Vec::with_capacity(512));
     plain.extend_from_slice(event.id.as_bytes());
     plain.extend_from_slice(&event.created_at.as_secs().to_le_bytes());

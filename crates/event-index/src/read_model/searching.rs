@@ -31,7 +31,12 @@ impl Store {
     /// The `max` newest messages that have the words, newest first, by when they were said. Notes are passed over. Copies
     /// and pieces are found one by one. `go_on` is asked between pages; when it says no, what was found so far is
     /// returned. Cost: some microseconds for each message there is; memory for `max` hits.
-    pub fn search(&self, wanted: &Wanted, max: usize, go_on: &dyn Fn() -> bool) -> Result<Vec<Hit>, IndexError> {
+    pub fn search(
+        &self,
+        wanted: &Wanted,
+        max: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<Hit>, IndexError> {
         let mut hits = BTreeSet::new();
         let mut before = u64::MAX;
         while go_on() {

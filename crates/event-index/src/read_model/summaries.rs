@@ -96,7 +96,9 @@ impl Store {
                     };
                     found.push((ConversationTag(tag), summary));
                 }
-                Err(error) => tracing::error!(%error, "a line of the list is damaged; `store rebuild` makes it anew"),
+                Err(error) => {
+                    tracing::error!(%error, "a line of the list is damaged; `store rebuild` makes it anew")
+                }
             }
         }
         Ok(found)
@@ -135,7 +137,11 @@ impl Store {
                     continue;
                 }
                 changed = true;
-                let sealed = writer.model.conversations.get(&tag)?.map(|sealed| sealed.value().to_vec());
+                let sealed = writer
+                    .model
+                    .conversations
+                    .get(&tag)?
+                    .map(|sealed| sealed.value().to_vec());
                 let before = sealed.and_then(|sealed| open(writer.keys, &tag, &sealed).ok());
                 let before = before.map(|body| body.awaited).unwrap_or_default();
                 for id in before.difference(&row.awaited) {
@@ -180,6 +186,8 @@ impl Store {
         for row in self.read()?.open_table(MEMBERS)?.iter()? {
             tags.insert(*row?.0.value().0);
         }
-        tags.into_iter().map(|tag| self.open_conversation(ConversationTag(tag), Marks::END)).collect()
+        tags.into_iter()
+            .map(|tag| self.open_conversation(ConversationTag(tag), Marks::END))
+            .collect()
     }
 }

@@ -11,7 +11,8 @@ use super::place::Place;
 use super::row;
 use crate::agreements::agreement_of;
 use crate::tables::{
-    AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE, UNREAD,
+    AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE,
+    UNREAD,
 };
 use crate::writer::Writer;
 use crate::{IndexError, MESSAGE_KIND};
@@ -198,7 +199,11 @@ impl Writer<'_> {
     /// An envelope is gone.
     pub(crate) fn model_removed(&mut self, seq: u64) -> Result<(), IndexError> {
         self.model.closed.remove(seq)?;
-        let sealed = self.model.messages.remove(seq)?.map(|sealed| sealed.value().to_vec());
+        let sealed = self
+            .model
+            .messages
+            .remove(seq)?
+            .map(|sealed| sealed.value().to_vec());
         let Some(sealed) = sealed else { return Ok(()) };
         self.model.disturb();
         match row::open(self.keys, seq, &sealed) {
@@ -219,14 +224,21 @@ impl Writer<'_> {
     pub(crate) fn model_drafted(&mut self, number: u64, body: &[u8]) -> Result<(), IndexError> {
         if let Ok(message) = Message::from_draft(body) {
             let tag = self.keys.conversation_tag(&message.conversation);
-            self.model.members.insert((&tag, Place::Draft(number).key()), ())?;
+            self.model
+                .members
+                .insert((&tag, Place::Draft(number).key()), ())?;
             self.model.touch(tag);
         }
         Ok(())
     }
 
     /// A draft is gone: sealed, and shown by the row of its event, or else.
-    pub(crate) fn model_undrafted(&mut self, number: u64, body: &[u8], goes_on: bool) -> Result<(), IndexError> {
+    pub(crate) fn model_undrafted(
+        &mut self,
+        number: u64,
+        body: &[u8],
+        goes_on: bool,
+    ) -> Result<(), IndexError> {
         if !goes_on {
             self.model.disturb();
         }
@@ -250,8 +262,12 @@ impl Writer<'_> {
 
     /// Whether an event counts as deleted has changed.
     pub(crate) fn model_deleted(&mut self, id: &EventId) -> Result<(), IndexError> {
-        let sealed = self.records.get(id.as_bytes())?.map(|sealed| sealed.value().to_vec());
-        let record = sealed.and_then(|sealed| self.keys.open("tombstone-records-1", id.as_bytes(), &sealed).ok());
+        let sealed = self
+            .records
+            .get(id.as_bytes())?
+            .map(|sealed| sealed.value().to_vec());
+        let record =
+            sealed.and_then(|sealed| self.keys.open("tombstone-records-1", id.as_bytes(), &sealed).ok());
         if let Some(tombstone) = record.and_then(|record| Tombstone::from_record(&record)) {
             let tag = self.keys.conversation_tag(&tombstone.conversation);
             self.model.touch(tag);

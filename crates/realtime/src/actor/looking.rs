@@ -78,7 +78,10 @@ impl RealtimeActor {
 
     fn look_at(&mut self, whole: bool, ctx: &mut Context<Self>) {
         let look = self.on_shelf(move |shelf| shelf.look(whole));
-        ctx.spawn(look.into_actor(self).map(|looked, actor, ctx| actor.looked(looked, ctx)));
+        ctx.spawn(
+            look.into_actor(self)
+                .map(|looked, actor, ctx| actor.looked(looked, ctx)),
+        );
     }
 
     fn looked(&mut self, looked: Result<Looked, NotReady>, ctx: &mut Context<Self>) {
@@ -155,6 +158,9 @@ impl RealtimeActor {
                 Err(error) => tracing::debug!(%error, "lines of the list are kept later"),
             }
         };
-        ctx.spawn(keep.into_actor(self).map(|(), actor, ctx| actor.after_question(ctx)));
+        ctx.spawn(
+            keep.into_actor(self)
+                .map(|(), actor, ctx| actor.after_question(ctx)),
+        );
     }
 }
