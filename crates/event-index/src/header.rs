@@ -1,7 +1,6 @@
 //! Whose store a file is, and of which format.
 
-use redb::{Database, DatabaseError, ReadableDatabase, TableError};
-use std::path::Path;
+use redb::{ReadTransaction, TableError};
 
 use crate::IndexError;
 use crate::sealing::Keys;
@@ -19,26 +18,8 @@ pub(crate) fn write(writer: &mut Writer<'_>) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// Looks at an existing file without changing a byte of it, so that a wrong key leaves it as it is.
-pub(crate) fn examine_file(path: &Path, keys: &Keys, place: &str) -> Result<(), IndexError> {
-    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0) {
-        return Ok(());
-    }
-    match Database::builder().set_cache_size(0).open_read_only(path) {
-        Ok(database) => examine(&database, keys, place).map(|_| ()),
-        // It has to be repaired before it can be read; then the opening that repairs it examines it.
-        Err(DatabaseError::RepairAborted) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Checks format and key. False when the database is new and has no header yet.
-pub(crate) fn examine(
-    database: &impl ReadableDatabase,
-    keys: &Keys,
-    place: &str,
-) -> Result<bool, IndexError> {
-    let transaction = database.begin_read()?;
+pub(crate) fn examine(transaction: &ReadTransaction, keys: &Keys, place: &str) -> Result<bool, IndexError> {
     let meta = match transaction.open_table(META) {
         Ok(meta) => meta,
         Err(TableError::TableDoesNotExist(_)) if transaction.list_tables()?.next().is_none() => {

@@ -44,7 +44,7 @@ impl Store {
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         drop(transaction);
         // The only statistics that know free pages are those of a write transaction, which changes nothing here.
-        let transaction = self.database.begin_write()?;
+        let transaction = self.file.writer()?.begin_write()?;
         let stats = transaction.stats()?;
         let used = stats.allocated_pages() * stats.page_size() as u64;
         transaction.abort()?;
@@ -57,6 +57,6 @@ impl Store {
     /// # Errors
     /// [`IndexError::Database`] while a view or another reader is alive.
     pub fn compact(&mut self) -> Result<bool, IndexError> {
-        Ok(self.database.compact()?)
+        Ok(self.file.writer_alone()?.compact()?)
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend};
+use redb::{Durability, ReadTransaction, StorageBackend};
 use supervision::{Entropy, Side, SystemEntropy, crash_point};
 
-use crate::backend::Boxed;
+use crate::database::OpenFile;
 use crate::header;
 use crate::new_file;
 use crate::proofs::Proofs;
@@ -17,10 +17,6 @@ use crate::retired::Retired;
 use crate::sealing::Keys;
 use crate::writer::Writer;
 use crate::{IndexError, SourceId, StoreKey};
-
-/// redb's default of 1 GiB would break the memory target of 64 MiB (DESIGN 9). Sixteen hold the inner pages of the
-/// trees at a million events.
-const CACHE_BYTES: usize = 16 << 20;
 
 /// Where the bytes of a store live.
 #[derive(Debug)]
@@ -39,7 +35,7 @@ pub struct Store {
     pub(crate) keys: Keys,
     pub(crate) entropy: Arc<dyn Entropy>,
     place: String,
-    pub(crate) database: Database,
+    pub(crate) file: OpenFile,
     pub(crate) proofs: Proofs,
     pub(crate) retired: Retired,
     pub(crate) scanned: AtomicU64,
@@ -79,22 +75,21 @@ impl Store {
         let keys = Keys::new(key);
         if let Storage::File(path) = &storage {
             let exists = path.try_exists().map_err(|source| IndexError::io(path, source))?;
-            if exists {
-                header::examine_file(path, &keys, &place)?;
-            } else {
+            if !exists {
                 make_file(path, key, &entropy)?;
             }
         }
-        let database = match storage {
+        let file = match storage {
             Storage::File(path) => open_file(&path)?,
-            Storage::Backend(backend) => builder().create_with_backend(Boxed(backend))?,
+            Storage::Backend(backend) => OpenFile::open(backend)?,
         };
-        let has_header = header::examine(&database, &keys, &place)?;
+        // A wrong key ends here, and the file is as it was.
+        let has_header = header::examine(&file.begin_read()?, &keys, &place)?;
         let store = Self {
             keys,
             entropy,
             place,
-            database,
+            file,
             proofs: Proofs::default(),
             retired: Retired::default(),
             scanned: AtomicU64::new(0),
@@ -122,7 +117,7 @@ impl Store {
     where
         W: FnOnce(&mut Writer<'_>) -> Result<T, IndexError>,
     {
-        let mut transaction = self.database.begin_write()?;
+        let mut transaction = self.file.writer()?.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         // Field guide L-2 and L-5: a crash during the recovery from a crash loses nothing, and recovery is quick.
         transaction.set_two_phase_commit(true);
@@ -163,7 +158,7 @@ impl Store {
 
     /// A read transaction. To be dropped soon: pages it can see are not reused meanwhile.
     pub(crate) fn read(&self) -> Result<ReadTransaction, IndexError> {
-        Ok(self.database.begin_read()?)
+        self.file.begin_read()
     }
 }
 
@@ -183,26 +178,14 @@ fn step_of<W>() -> &'static str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
-fn builder() -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder.set_repair_callback(|session| {
-        tracing::warn!(
-            progress = session.progress(),
-            "the store was not closed properly and is being repaired"
-        );
-    });
-    builder
-}
-
-fn open_file(path: &Path) -> Result<Database, IndexError> {
+fn open_file(path: &Path) -> Result<OpenFile, IndexError> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     new_file::owner_only(&mut options);
     let file = options
         .open(path)
         .map_err(|source| IndexError::io(path, source))?;
-    Ok(builder().create_with_backend(FileBackend::new(file)?)?)
+    OpenFile::open(Box::new(FileBackend::new(file)?))
 }
 
 /// Makes an empty store under another name first: redb cannot open a file whose making was cut off.
@@ -217,14 +200,14 @@ fn make_file(path: &Path, key: &StoreKey, entropy: &Arc<dyn Entropy>) -> Result<
         keys: Keys::new(key),
         entropy: Arc::clone(entropy),
         place: String::new(),
-        database: open_file(&unfinished)?,
+        file: open_file(&unfinished)?,
         proofs: Proofs::default(),
         retired: Retired::default(),
         scanned: AtomicU64::new(0),
         model_epoch: AtomicU64::new(0),
     };
     store.write(header::write)?;
-    store.database.close()?;
+    store.file.close()?;
     match new_file::publish(&unfinished, path) {
         // Somebody else was quicker; theirs is opened.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),

@@ -122,6 +122,38 @@ fn a_wrong_key_is_refused_and_the_file_stays_as_it_is() {
 }
 
 #[test]
+fn a_store_that_is_only_read_changes_no_byte_of_its_file_and_waits_for_no_disk() {
+    let disk = MemoryDisk::new();
+    let store = Store::open(disk.storage(), &key()).unwrap();
+    store.ingest(arrivals([message(1)])).unwrap();
+    drop(store);
+    let (bytes, syncs) = (disk.bytes(), disk.syncs());
+    for _ in 0..3 {
+        let store = Store::open(disk.storage(), &key()).unwrap();
+        assert!(store.contains(&message(1).id).unwrap());
+        assert!(disk.bytes() == bytes, "while it is open");
+        drop(store);
+        assert!(disk.bytes() == bytes, "once it is closed");
+        assert_eq!(disk.syncs(), syncs);
+    }
+}
+
+#[test]
+fn the_first_change_marks_the_file_as_open_before_anything_else_of_it_is_written() {
+    let disk = MemoryDisk::new();
+    drop(Store::open(disk.storage(), &key()).unwrap());
+    let closed = disk.bytes();
+    let store = Store::open(disk.storage(), &key()).unwrap();
+    disk.cut_power_at_sync(disk.syncs() + 2);
+    store.ingest(arrivals([message(1)])).unwrap_err();
+    drop(store);
+    let marked = disk.after_power_cut(|_| false).bytes();
+    let changed: Vec<usize> = (0..closed.len()).filter(|&at| marked[at] != closed[at]).collect();
+    // redb 4, docs/design.md: the byte behind the magic number holds the flag "recovery required".
+    assert_eq!(changed, [9]);
+}
+
+#[test]
 fn a_second_opening_is_told_that_the_store_is_in_use_and_harms_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");

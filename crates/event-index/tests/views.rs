@@ -462,3 +462,33 @@ fn a_store_from_before_these_tables_gets_them() {
     assert!(store.at_relay(RELAY).unwrap().view.is_empty());
     assert_eq!(store.verify().unwrap(), 0);
 }
+
+/// A store that was opened again reads with one opening of the file and writes with another; neither may take pages from the
+/// other.
+#[test]
+fn a_view_from_before_the_first_change_stays_as_it_is_through_all_later_ones() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    store.ingest(arrivals((0..3_000).map(message))).unwrap();
+    let expected: BTreeSet<Item> = store.snapshot().unwrap().items().iter().copied().collect();
+    drop(store);
+
+    let store = open(&disk);
+    let view = store.view().unwrap();
+    let early = store.view().unwrap();
+    for round in 0..20 {
+        let gone: Vec<EventId> = (150 * round..150 * (round + 1)).map(|n| message(n).id).collect();
+        assert_eq!(store.drop_bodies(&gone).unwrap(), gone.len());
+        let new = (0..50).map(|n| message(10_000 + 50 * round + n));
+        store.ingest(arrivals(new)).unwrap();
+    }
+    let questions: Vec<(u8, u64, u64)> = (0..400).map(|n| (n as u8, 7 * n, 2_999 - 5 * n)).collect();
+    says_what_the_set_holds(&view, &expected, &questions);
+    assert_eq!(store.view().unwrap().len(), 1_000);
+    drop(view);
+    says_what_the_set_holds(&early, &expected, &questions);
+    drop(early);
+    store.verify_index().unwrap();
+    drop(store);
+    open(&disk).verify_index().unwrap();
+}
