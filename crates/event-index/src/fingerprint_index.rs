@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use sha2::{Digest, Sha256};
 
 use crate::block_items;
 use crate::blocks::{BLOCK_ITEMS_MAX, Block, Change, Changed, changed_blocks, parts};
@@ -18,11 +19,11 @@ pub(crate) struct FingerprintIndex<'t> {
     blocks: Table<'t, (u64, Bytes32), &'static [u8; 80]>,
     block_items: Table<'t, (u64, Bytes32), Blob>,
     superblocks: Table<'t, (u64, Bytes32), &'static [u8; 44]>,
-    totals: Table<'t, &'static str, &'static [u8; 48]>,
+    totals: Table<'t, &'static str, &'static [u8; 56]>,
     changes: BTreeMap<Item, Change>,
 }
 
-/// The row of `totals-2`.
+/// The row of `totals-3`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Total {
     /// Of all items.
@@ -33,7 +34,7 @@ pub(crate) struct Total {
 
 impl Total {
     pub(crate) fn load(
-        table: &impl ReadableTable<&'static str, &'static [u8; 48]>,
+        table: &impl ReadableTable<&'static str, &'static [u8; 56]>,
     ) -> Result<Self, IndexError> {
         let Some(row) = table.get("items")? else {
             return Ok(Self::default());
@@ -41,22 +42,29 @@ impl Total {
         let row = row.value();
         let mut sum = [0; 40];
         sum.copy_from_slice(&row[..40]);
-        Ok(Self {
+        let total = Self {
             sum: Sum::from_bytes(&sum),
             seq: u64::from_le_bytes(std::array::from_fn(|n| row[40 + n])),
-        })
+        };
+        if total.to_bytes() == *row {
+            Ok(total)
+        } else {
+            Err(Self::damaged())
+        }
     }
 
-    fn to_bytes(self) -> [u8; 48] {
-        let mut row = [0; 48];
+    fn to_bytes(self) -> [u8; 56] {
+        let mut row = [0; 56];
         row[..40].copy_from_slice(&self.sum.to_bytes());
-        row[40..].copy_from_slice(&self.seq.to_le_bytes());
+        row[40..48].copy_from_slice(&self.seq.to_le_bytes());
+        let check = Sha256::digest(&row[..48]);
+        row[48..].copy_from_slice(&check[..8]);
         row
     }
 
     pub(crate) fn damaged() -> IndexError {
         IndexError::Index {
-            what: "totals-2".to_owned(),
+            what: "totals-3".to_owned(),
         }
     }
 }

@@ -52,7 +52,7 @@ fn rebuild(writer: &mut Writer<'_>) -> Result<(), IndexError> {
     writer.rebuild_absent()
 }
 
-/// The total, when all tables of the index are there.
+/// The total, when all tables of the index are there and it is whole.
 fn written_total(transaction: &ReadTransaction) -> Result<Option<Total>, IndexError> {
     let tables = transaction.open_table(TOTALS).and_then(|totals| {
         transaction.open_table(BLOCKS)?;
@@ -61,7 +61,13 @@ fn written_total(transaction: &ReadTransaction) -> Result<Option<Total>, IndexEr
         Ok(totals)
     });
     match tables {
-        Ok(totals) => Total::load(&totals).map(Some),
+        Ok(totals) => match Total::load(&totals) {
+            Err(IndexError::Index { what }) => {
+                tracing::warn!(what, "damaged");
+                Ok(None)
+            }
+            loaded => loaded.map(Some),
+        },
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

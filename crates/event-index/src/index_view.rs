@@ -26,7 +26,8 @@ const BLOCKS_KEPT: usize = 1_024;
 /// It holds one read transaction as long as it lives: pages it can see are not reused, so the file grows by what is
 /// written meanwhile, and that space is used again only after the view is dropped. Keep one for a session, not longer.
 ///
-/// Cost: making one reads the superblocks, one row for up to 24,576 items. A rank or a bound leads to one superblock,
+/// Cost: making one reads the total and the last superblock. Whatever lies before that reads all superblocks, once: one row
+/// for up to 24,576 items. A rank or a bound leads to one superblock,
 /// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (one row) are kept
 /// until 1,024 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
 /// superblocks are checked against their sums when they are read: damage is [`IndexError::Index`], no wrong answer.
@@ -36,12 +37,22 @@ pub struct IndexView {
     block_items: ReadOnlyTable<(u64, Bytes32), Blob>,
     total: Sum,
     last_seq: u64,
-    superblocks: Vec<Before<Superblock>>,
-    /// The blocks of each superblock, once read.
-    opened: Vec<OnceLock<Vec<Before<Block>>>>,
+    superblocks: ReadOnlyTable<(u64, Bytes32), &'static [u8; 44]>,
+    /// The last superblock, where most questions are about; empty when there are no items.
+    tail: Superblocks,
+    /// All of them, once something before the last one was asked for.
+    all: OnceLock<Superblocks>,
     recent: Mutex<Recent>,
     /// The superblock (upper half) and the block in it that a rank or a bound led to last; any value only costs a search.
     hint: AtomicU64,
+}
+
+/// Superblocks that follow each other, and what was read of their blocks.
+#[derive(Default)]
+struct Superblocks {
+    rows: Vec<Before<Superblock>>,
+    /// The blocks of each, once read.
+    opened: Vec<OnceLock<Vec<Before<Block>>>>,
 }
 
 /// What was read last.
@@ -62,6 +73,21 @@ struct Before<R> {
     row: R,
 }
 
+/// Where a block is.
+#[derive(Clone, Copy)]
+struct At<'v> {
+    among: &'v Superblocks,
+    superblock: usize,
+    block: usize,
+}
+
+impl Superblocks {
+    fn new(rows: Vec<Before<Superblock>>) -> Self {
+        let opened = rows.iter().map(|_| OnceLock::new()).collect();
+        Self { rows, opened }
+    }
+}
+
 /// One block, its items, and where it is.
 struct Place {
     before: Sum,
@@ -76,26 +102,26 @@ impl Store {
 
     /// The view of this transaction.
     pub(crate) fn view_in(transaction: &ReadTransaction) -> Result<IndexView, IndexError> {
-        let mut before = Sum::default();
-        let mut superblocks = Vec::new();
-        for row in transaction.open_table(SUPERBLOCKS)?.iter()? {
-            let (key, value) = row?;
-            let row = Superblock::from_row(key.value(), value.value());
-            superblocks.push(Before { before, row });
-            before.merge(&row.sum);
-        }
+        let superblocks = transaction.open_table(SUPERBLOCKS)?;
         let total = Total::load(&transaction.open_table(TOTALS)?)?.sum;
-        if total != before {
-            return Err(Total::damaged());
-        }
+        let tail = match superblocks.last()? {
+            Some((key, value)) => {
+                let row = Superblock::from_row(key.value(), value.value());
+                let before = total.without(&row.sum).ok_or_else(Total::damaged)?;
+                Superblocks::new(vec![Before { before, row }])
+            }
+            None if total == Sum::default() => Superblocks::default(),
+            None => return Err(Total::damaged()),
+        };
         Ok(IndexView {
             items: transaction.open_table(ITEMS)?,
             blocks: transaction.open_table(BLOCKS)?,
             block_items: transaction.open_table(BLOCK_ITEMS)?,
+            superblocks,
             total,
             last_seq: Counted::load(&transaction.open_table(COUNTERS)?)?.seq,
-            opened: superblocks.iter().map(|_| OnceLock::new()).collect(),
-            superblocks,
+            tail,
+            all: OnceLock::new(),
             recent: Mutex::default(),
             hint: AtomicU64::new(0),
         })
@@ -108,23 +134,23 @@ impl View for IndexView {
     }
 
     fn item(&self, rank: u64) -> Result<Item, IndexError> {
-        let (superblock, block) = self.block_at(rank)?;
-        let Before { before, row } = self.blocks_of(superblock)?[block];
+        let at = self.block_at(rank)?;
+        let Before { before, row } = self.block(at)?;
         if rank == before.count() {
             return Ok(row.first);
         }
         if rank + 1 == before.count() + row.sum.count() {
             return Ok(row.last);
         }
-        let place = self.place(superblock, block)?;
+        let place = self.place(at)?;
         Ok(place.items[(rank - before.count()) as usize])
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
-        let Some((superblock, block)) = self.block_of(bound)? else {
+        let Some(at) = self.block_of(bound)? else {
             return Ok(0);
         };
-        let Before { before, row } = self.blocks_of(superblock)?[block];
+        let Before { before, row } = self.block(at)?;
         if *bound == row.first {
             return Ok(before.count());
         }
@@ -132,7 +158,7 @@ impl View for IndexView {
         if row.last < *bound {
             return Ok(before.count() + row.sum.count());
         }
-        let place = self.place(superblock, block)?;
+        let place = self.place(at)?;
         Ok(place.before.count() + place.items.partition_point(|item| item < bound) as u64)
     }
 
@@ -140,8 +166,7 @@ impl View for IndexView {
         if rank == self.len() {
             return Ok(rank);
         }
-        let (superblock, block) = self.block_at(rank)?;
-        let Before { before, row } = self.blocks_of(superblock)?[block];
+        let Before { before, row } = self.block(self.block_at(rank)?)?;
         let (start, end) = (before.count(), before.count() + row.sum.count());
         Ok(if rank - start <= end - rank { start } else { end })
     }
@@ -196,8 +221,8 @@ impl IndexView {
         if rank == known.count() {
             return Ok(known);
         }
-        let (superblock, block) = self.block_at(rank)?;
-        let before = self.blocks_of(superblock)?[block].before;
+        let at = self.block_at(rank)?;
+        let before = self.block(at)?.before;
         let start = before.count();
         let mut sum = before;
         if rank > start {
@@ -206,84 +231,123 @@ impl IndexView {
                 sum = known;
             }
             let inside = (sum.count() - start) as usize..(rank - start) as usize;
-            sum.merge(&Sum::of(&self.place(superblock, block)?.items[inside]));
+            sum.merge(&Sum::of(&self.place(at)?.items[inside]));
         }
         self.recent().prefix = sum;
         Ok(sum)
     }
 
     fn at_rank(&self, rank: u64) -> Result<Place, IndexError> {
-        let (superblock, block) = self.block_at(rank)?;
-        self.place(superblock, block)
+        self.place(self.block_at(rank)?)
     }
 
-    /// The numbers of the superblock and of the block in it that begin at or before `bound`, if any do.
-    fn block_of(&self, bound: &Item) -> Result<Option<(usize, usize)>, IndexError> {
-        let (superblock, block) = self.hinted();
-        if let Some(blocks) = self.opened.get(superblock).and_then(OnceLock::get)
-            && let Some(Before { row, .. }) = blocks.get(block)
+    /// The block that begins last at or before `bound`, if one does.
+    fn block_of(&self, bound: &Item) -> Result<Option<At<'_>>, IndexError> {
+        let in_tail = self.tail.rows.iter().any(|at| at.row.first <= *bound);
+        let among = self.superblocks_of(in_tail)?;
+        if let Some((at, Before { row, .. })) = self.hinted(among)
             && (row.first..=row.last).contains(bound)
         {
-            return Ok(Some((superblock, block)));
+            return Ok(Some(at));
         }
-        let superblock = self.superblocks.partition_point(|at| at.row.first <= *bound);
+        let superblock = among.rows.partition_point(|at| at.row.first <= *bound);
         let Some(superblock) = superblock.checked_sub(1) else {
             return Ok(None);
         };
-        let blocks = self.blocks_of(superblock)?;
+        let blocks = self.blocks_of(among, superblock)?;
         let block = blocks.partition_point(|at| at.row.first <= *bound) - 1;
-        self.hint_at(superblock, block);
-        Ok(Some((superblock, block)))
+        Ok(Some(self.hint_at(among, superblock, block)))
     }
 
-    fn hinted(&self) -> (usize, usize) {
-        let hint = self.hint.load(Ordering::Relaxed);
-        ((hint >> 32) as usize, hint as u32 as usize)
-    }
-
-    fn hint_at(&self, superblock: usize, block: usize) {
-        let hint = (superblock as u64) << 32 | block as u64;
-        self.hint.store(hint, Ordering::Relaxed);
-    }
-
-    /// The numbers of the superblock that holds the item at `rank`, and of the block within it.
-    fn block_at(&self, rank: u64) -> Result<(usize, usize), IndexError> {
-        assert!(
-            rank < self.total.count(),
-            "rank {rank} of {} items",
-            self.total.count()
-        );
-        let (superblock, block) = self.hinted();
-        if let Some(blocks) = self.opened.get(superblock).and_then(OnceLock::get) {
+    /// The block that holds the item at `rank`.
+    fn block_at(&self, rank: u64) -> Result<At<'_>, IndexError> {
+        let count = self.total.count();
+        assert!(rank < count, "rank {rank} of {count} items");
+        let in_tail = self.tail.rows.iter().any(|at| at.before.count() <= rank);
+        let among = self.superblocks_of(in_tail)?;
+        if let Some((at, _)) = self.hinted(among)
+            && let Some(blocks) = among.opened[at.superblock].get()
+        {
             // There, or in the next one.
-            let found = (block..blocks.len().min(block + 2)).find(|at| {
-                let Before { before, row } = &blocks[*at];
+            let found = (at.block..blocks.len().min(at.block + 2)).find(|block| {
+                let Before { before, row } = &blocks[*block];
                 (before.count()..before.count() + row.sum.count()).contains(&rank)
             });
             if let Some(block) = found {
-                self.hint_at(superblock, block);
-                return Ok((superblock, block));
+                return Ok(self.hint_at(among, at.superblock, block));
             }
         }
-        let superblock = self.superblocks.partition_point(|at| at.before.count() <= rank) - 1;
-        let blocks = self.blocks_of(superblock)?;
+        let superblock = among.rows.partition_point(|at| at.before.count() <= rank) - 1;
+        let blocks = self.blocks_of(among, superblock)?;
         let block = blocks.partition_point(|at| at.before.count() <= rank) - 1;
-        self.hint_at(superblock, block);
-        Ok((superblock, block))
+        Ok(self.hint_at(among, superblock, block))
     }
 
-    fn blocks_of(&self, superblock: usize) -> Result<&[Before<Block>], IndexError> {
-        if let Some(blocks) = self.opened[superblock].get() {
+    /// The superblocks to look among: the last one when that is enough and no others were read.
+    fn superblocks_of(&self, in_tail: bool) -> Result<&Superblocks, IndexError> {
+        if let Some(all) = self.all.get() {
+            return Ok(all);
+        }
+        if in_tail {
+            return Ok(&self.tail);
+        }
+        let mut before = Sum::default();
+        let mut rows = Vec::new();
+        for row in self.superblocks.iter()? {
+            let (key, value) = row?;
+            let row = Superblock::from_row(key.value(), value.value());
+            rows.push(Before { before, row });
+            before.merge(&row.sum);
+        }
+        if before != self.total {
+            return Err(Total::damaged());
+        }
+        Ok(self.all.get_or_init(|| Superblocks::new(rows)))
+    }
+
+    /// The block that was found last, if it is among these.
+    fn hinted<'v>(&self, among: &'v Superblocks) -> Option<(At<'v>, Before<Block>)> {
+        let hint = self.hint.load(Ordering::Relaxed);
+        let (superblock, block) = ((hint >> 32) as usize, hint as u32 as usize);
+        let found = *among.opened.get(superblock)?.get()?.get(block)?;
+        let at = At {
+            among,
+            superblock,
+            block,
+        };
+        Some((at, found))
+    }
+
+    fn hint_at<'v>(&self, among: &'v Superblocks, superblock: usize, block: usize) -> At<'v> {
+        let hint = (superblock as u64) << 32 | block as u64;
+        self.hint.store(hint, Ordering::Relaxed);
+        At {
+            among,
+            superblock,
+            block,
+        }
+    }
+
+    fn block(&self, at: At<'_>) -> Result<Before<Block>, IndexError> {
+        Ok(self.blocks_of(at.among, at.superblock)?[at.block])
+    }
+
+    fn blocks_of<'v>(
+        &self,
+        among: &'v Superblocks,
+        superblock: usize,
+    ) -> Result<&'v [Before<Block>], IndexError> {
+        if let Some(blocks) = among.opened[superblock].get() {
             return Ok(blocks);
         }
-        let Before { mut before, row } = self.superblocks[superblock];
+        let Before { mut before, row } = among.rows[superblock];
         let blocks = load_blocks(&self.blocks, &row)?.into_iter().map(|row| {
             let at = Before { before, row };
             before.merge(&row.sum);
             at
         });
         let blocks = blocks.collect();
-        Ok(self.opened[superblock].get_or_init(|| blocks))
+        Ok(among.opened[superblock].get_or_init(|| blocks))
     }
 
     /// Nothing in there can be left half done by a panic.
@@ -292,9 +356,8 @@ impl IndexView {
     }
 
     /// The items of a block, read or kept from before.
-    fn place(&self, superblock: usize, block: usize) -> Result<Place, IndexError> {
-        let blocks = self.blocks_of(superblock)?;
-        let Before { before, row } = blocks[block];
+    fn place(&self, at: At<'_>) -> Result<Place, IndexError> {
+        let Before { before, row } = self.block(at)?;
         let rank = before.count();
         let mut recent = self.recent();
         if let Some(items) = recent.blocks.get(&rank) {

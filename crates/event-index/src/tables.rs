@@ -43,12 +43,13 @@ pub(crate) const SUPERBLOCKS: TableDefinition<(u64, Bytes32), &'static [u8; 44]>
 /// wrote to the file: the index is computed again then.
 ///
 /// Key:   `str`        # `items`
-/// Value: `[u8; 48]`   # items (8, LE) ‖ sum of their ids (32, LE) ‖ `seq` of [`COUNTERS`] (8, LE)
-pub(crate) const TOTALS: TableDefinition<&str, &'static [u8; 48]> = TableDefinition::new("totals-2");
+/// Value: `[u8; 56]`   # items (8, LE) ‖ sum of their ids (32, LE) ‖ `seq` of [`COUNTERS`] (8, LE) ‖ first 8 bytes of
+///                     # SHA-256 of the 48 before them: a total is used without reading all that adds up to it
+pub(crate) const TOTALS: TableDefinition<&str, &'static [u8; 56]> = TableDefinition::new("totals-3");
 
 /// Tables of earlier forms of the index. All of it changes its name at once, so that a file in which an earlier program
 /// kept its own up to date is known by its total. Removed when the index is computed.
-pub(crate) const OLD_INDEX: [&str; 4] = ["blocks-1", "blocks-2", "superblocks-1", "totals-1"];
+pub(crate) const OLD_INDEX: [&str; 5] = ["blocks-1", "blocks-2", "superblocks-1", "totals-1", "totals-2"];
 
 /// Key:   `[u8; 32]`  # event id
 /// Value: `u64`       # sequence number in [`ENVELOPES`]
