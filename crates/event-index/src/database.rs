@@ -19,6 +19,9 @@ use crate::pin::Pin;
 /// redb's default of 1 GiB would break the memory target of 64 MiB (DESIGN 9). Sixteen hold the inner pages of the
 /// trees at a million events.
 const CACHE_BYTES: usize = 16 << 20;
+/// Comparisons read the leaves of a tree once, and a page that is let go of is memory for the next one: asking the system for
+/// more was a quarter of the work. Four hold the inner pages that a comparison goes through.
+const READER_CACHE_BYTES: usize = 4 << 20;
 
 /// One redb file, open in this process alone.
 pub(crate) struct OpenFile {
@@ -41,6 +44,7 @@ impl OpenFile {
         } else {
             let opening = disk.opening(Some(Arc::clone(&pin)));
             let mut builder = builder();
+            builder.set_cache_size(READER_CACHE_BYTES);
             // The mode in which a reader needs no allocator state.
             builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
             match builder.open_read_only_with_backend(opening) {
