@@ -62,8 +62,51 @@ struct Recent {
     blocks: BTreeMap<u64, Arc<[Item]>>,
     /// The keys of `blocks`, in the order of reading.
     order: VecDeque<u64>,
-    /// The sum of the items before some rank, which its count is: the next range mostly starts where one ended.
-    prefix: Sum,
+    /// The block that was looked into last: an answer has sixteen bounds in one block, one behind the other.
+    place: Option<Place>,
+    /// The sums of the items before the two ranks that were found last, which their counts are: the range between them is
+    /// what is asked for next.
+    prefixes: [Sum; 2],
+}
+
+impl Recent {
+    /// The sum of the items below `rank`, as far as no block has to be looked for.
+    fn prefix(&mut self, rank: u64) -> Option<Sum> {
+        if let Some(known) = self.prefixes.iter().find(|known| known.count() == rank) {
+            return Some(*known);
+        }
+        let place = self.place.as_ref()?;
+        let inside = usize::try_from(rank.checked_sub(place.before.count())?).ok()?;
+        (inside <= place.items.len()).then(|| self.note(inside)).flatten()
+    }
+
+    /// The rank of `bound`, if the block that was looked into last tells.
+    fn lower_bound(&mut self, bound: &Item) -> Option<u64> {
+        let items = &self.place.as_ref()?.items;
+        if !(items.first()?..=items.last()?).contains(&bound) {
+            return None;
+        }
+        let inside = items.partition_point(|item| item < bound);
+        self.note(inside).map(|prefix| prefix.count())
+    }
+
+    /// Adds up the first `inside` items of the block that was looked into last, and all before it.
+    fn note(&mut self, inside: usize) -> Option<Sum> {
+        let Place { before, items } = self.place.as_ref()?;
+        let start = before.count();
+        let known = |known: &&Sum| (start..=start + inside as u64).contains(&known.count());
+        let mut sum = *self.prefixes.iter().find(known).unwrap_or(before);
+        let from = (sum.count() - start) as usize;
+        sum.merge(&Sum::of(&items[from..inside]));
+        self.found(sum);
+        Some(sum)
+    }
+
+    fn found(&mut self, prefix: Sum) {
+        if self.prefixes[0].count() != prefix.count() {
+            self.prefixes = [prefix, self.prefixes[0]];
+        }
+    }
 }
 
 /// A row and the sum of all items before it.
@@ -89,6 +132,7 @@ impl Superblocks {
 }
 
 /// One block, its items, and where it is.
+#[derive(Clone)]
 struct Place {
     before: Sum,
     items: Arc<[Item]>,
@@ -147,6 +191,9 @@ impl View for IndexView {
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
+        if let Some(rank) = self.recent().lower_bound(bound) {
+            return Ok(rank);
+        }
         let Some(at) = self.block_of(bound)? else {
             return Ok(0);
         };
@@ -159,7 +206,11 @@ impl View for IndexView {
             return Ok(before.count() + row.sum.count());
         }
         let place = self.place(at)?;
-        Ok(place.before.count() + place.items.partition_point(|item| item < bound) as u64)
+        let rank = self.recent().lower_bound(bound);
+        // Another thread may have looked elsewhere.
+        Ok(rank.unwrap_or_else(|| {
+            place.before.count() + place.items.partition_point(|item| item < bound) as u64
+        }))
     }
 
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
@@ -217,23 +268,16 @@ impl IndexView {
         if rank == self.total.count() {
             return Ok(self.total);
         }
-        let known = self.recent().prefix;
-        if rank == known.count() {
+        if let Some(known) = self.recent().prefix(rank) {
             return Ok(known);
         }
         let at = self.block_at(rank)?;
-        let before = self.block(at)?.before;
-        let start = before.count();
-        let mut sum = before;
-        if rank > start {
-            // An answer has sixteen bounds in one block, one behind the other.
-            if (start..rank).contains(&known.count()) {
-                sum = known;
-            }
-            let inside = (sum.count() - start) as usize..(rank - start) as usize;
-            sum.merge(&Sum::of(&self.place(at)?.items[inside]));
+        let mut sum = self.block(at)?.before;
+        let inside = (rank - sum.count()) as usize;
+        if inside > 0 {
+            sum.merge(&Sum::of(&self.place(at)?.items[..inside]));
         }
-        self.recent().prefix = sum;
+        self.recent().found(sum);
         Ok(sum)
     }
 
@@ -362,7 +406,9 @@ impl IndexView {
         let mut recent = self.recent();
         if let Some(items) = recent.blocks.get(&rank) {
             let items = Arc::clone(items);
-            return Ok(Place { before, items });
+            let place = Place { before, items };
+            recent.place = Some(place.clone());
+            return Ok(place);
         }
         let items: Arc<[Item]> = load_items(&self.block_items, &row)?;
         if recent.order.len() == BLOCKS_KEPT
@@ -372,7 +418,9 @@ impl IndexView {
         }
         recent.order.push_back(rank);
         recent.blocks.insert(rank, Arc::clone(&items));
-        Ok(Place { before, items })
+        let place = Place { before, items };
+        recent.place = Some(place.clone());
+        Ok(place)
     }
 }
 
