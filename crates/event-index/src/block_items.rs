@@ -1,8 +1,12 @@
 //! The items of a block as one row, beside the block: reading it is one look-up instead of a walk through `items-1`.
 
-use redb::ReadableTable;
+use std::fmt;
+use std::ops::Range;
+
+use redb::{OwnedAccessGuard, ReadOnlyTable, ReadableTable};
 
 use crate::blocks::Block;
+use crate::fingerprint::Sum;
 use crate::tables::{Blob, Bytes32};
 use crate::{IndexError, Item};
 
@@ -12,6 +16,69 @@ const ITEM_BYTES: usize = 40;
 /// Any state of the table `block-items-1`.
 pub(crate) trait Packed: ReadableTable<(u64, Bytes32), Blob> {}
 impl<T: ReadableTable<(u64, Bytes32), Blob>> Packed for T {}
+
+/// The items of a block where they lie, in the page that redb read. It keeps its transaction alive.
+pub(crate) struct BlockItems(OwnedAccessGuard<Blob>);
+
+impl BlockItems {
+    /// The items of `block`, which they add up to.
+    pub(crate) fn load(
+        packed: &ReadOnlyTable<(u64, Bytes32), Blob>,
+        block: &Block,
+    ) -> Result<Self, IndexError> {
+        let row = packed.get_owned(block.first.key())?;
+        let items = Self(row.ok_or_else(|| damaged(block))?);
+        let rows = items.rows();
+        let ends = rows.first().map(item_of).zip(rows.last().map(item_of));
+        if ends == Some((block.first, block.last)) && items.sum(0..rows.len()) == block.sum {
+            Ok(items)
+        } else {
+            Err(damaged(block))
+        }
+    }
+
+    fn rows(&self) -> &[[u8; ITEM_BYTES]] {
+        // What is no whole item is left out; the sum shows that something is missing.
+        self.0.value().as_chunks().0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows().len()
+    }
+
+    pub(crate) fn item(&self, number: usize) -> Item {
+        item_of(&self.rows()[number])
+    }
+
+    pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = Item> {
+        self.rows()[range].iter().map(item_of)
+    }
+
+    /// How many items are below `bound`.
+    pub(crate) fn below(&self, bound: &Item) -> usize {
+        let bound = bound.key();
+        let key = |row: &[u8; ITEM_BYTES]| {
+            let created_at = u64::from_le_bytes(std::array::from_fn(|n| row[n]));
+            (created_at, &row[8..]) < (bound.0, bound.1.as_slice())
+        };
+        self.rows().partition_point(key)
+    }
+
+    pub(crate) fn sum(&self, range: Range<usize>) -> Sum {
+        let mut sum = Sum::default();
+        for row in &self.rows()[range] {
+            let (_, id) = row.split_last_chunk().expect("an id is 32 of 40 bytes");
+            sum.add(id);
+        }
+        sum
+    }
+}
+
+impl fmt::Debug for BlockItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BlockItems").field(&self.len()).finish()
+    }
+}
 
 /// The value of their row.
 pub(crate) fn to_bytes(items: &[Item]) -> Vec<u8> {
@@ -44,14 +111,14 @@ pub(crate) fn damaged(block: &Block) -> IndexError {
 
 /// Bytes that are no whole item are left out; the sum shows that something is missing.
 fn from_bytes(bytes: &[u8]) -> impl Iterator<Item = Item> {
-    let (rows, _) = bytes.as_chunks::<ITEM_BYTES>();
-    let item = |row: &[u8; ITEM_BYTES]| {
-        let created_at = u64::from_le_bytes(std::array::from_fn(|n| row[n]));
-        let mut id = [0; 32];
-        id.copy_from_slice(&row[8..]);
-        Item::at((created_at, &id))
-    };
-    rows.iter().map(item)
+    bytes.as_chunks().0.iter().map(item_of)
+}
+
+fn item_of(row: &[u8; ITEM_BYTES]) -> Item {
+    let created_at = u64::from_le_bytes(std::array::from_fn(|n| row[n]));
+    let mut id = [0; 32];
+    id.copy_from_slice(&row[8..]);
+    Item::at((created_at, &id))
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use crate::pin::Pin;
 /// trees at a million events.
 const CACHE_BYTES: usize = 16 << 20;
 /// Comparisons read the leaves of a tree once, and a page that is let go of is memory for the next one: asking the system for
-/// more was a quarter of the work. Four hold the inner pages that a comparison goes through.
-const READER_CACHE_BYTES: usize = 4 << 20;
+/// more was a quarter of the work. Two hold the inner pages that a comparison goes through.
+const READER_CACHE_BYTES: usize = 2 << 20;
 
 /// One redb file, open in this process alone.
 pub(crate) struct OpenFile {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use crate::block_items::load_items;
+use crate::block_items::BlockItems;
 use crate::blocks::Block;
 use crate::fingerprint::Sum;
 use crate::fingerprint_index::{Total, load_blocks};
@@ -59,7 +59,7 @@ struct Superblocks {
 #[derive(Default)]
 struct Recent {
     /// Blocks, by the rank of their first item.
-    blocks: BTreeMap<u64, Arc<[Item]>>,
+    blocks: BTreeMap<u64, Arc<BlockItems>>,
     /// The keys of `blocks`, in the order of reading.
     order: VecDeque<u64>,
     /// The block that was looked into last: an answer has sixteen bounds in one block, one behind the other.
@@ -82,24 +82,37 @@ impl Recent {
 
     /// The rank of `bound`, if the block that was looked into last tells.
     fn lower_bound(&mut self, bound: &Item) -> Option<u64> {
-        let items = &self.place.as_ref()?.items;
-        if !(items.first()?..=items.last()?).contains(&bound) {
+        let Place {
+            first, last, items, ..
+        } = self.place.as_ref()?;
+        if !(first..=last).contains(&bound) {
             return None;
         }
-        let inside = items.partition_point(|item| item < bound);
+        let inside = items.below(bound);
         self.note(inside).map(|prefix| prefix.count())
     }
 
     /// Adds up the first `inside` items of the block that was looked into last, and all before it.
     fn note(&mut self, inside: usize) -> Option<Sum> {
-        let Place { before, items } = self.place.as_ref()?;
+        let Place { before, items, .. } = self.place.as_ref()?;
         let start = before.count();
         let known = |known: &&Sum| (start..=start + inside as u64).contains(&known.count());
         let mut sum = *self.prefixes.iter().find(known).unwrap_or(before);
         let from = (sum.count() - start) as usize;
-        sum.merge(&Sum::of(&items[from..inside]));
+        sum.merge(&items.sum(from..inside));
         self.found(sum);
         Some(sum)
+    }
+
+    fn at(&mut self, before: Sum, block: &Block, items: Arc<BlockItems>) -> Place {
+        let place = Place {
+            before,
+            first: block.first,
+            last: block.last,
+            items,
+        };
+        self.place = Some(place.clone());
+        place
     }
 
     fn found(&mut self, prefix: Sum) {
@@ -135,7 +148,9 @@ impl Superblocks {
 #[derive(Clone)]
 struct Place {
     before: Sum,
-    items: Arc<[Item]>,
+    first: Item,
+    last: Item,
+    items: Arc<BlockItems>,
 }
 
 impl Store {
@@ -187,7 +202,7 @@ impl View for IndexView {
             return Ok(row.last);
         }
         let place = self.place(at)?;
-        Ok(place.items[(rank - before.count()) as usize])
+        Ok(place.items.item((rank - before.count()) as usize))
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
@@ -208,9 +223,7 @@ impl View for IndexView {
         let place = self.place(at)?;
         let rank = self.recent().lower_bound(bound);
         // Another thread may have looked elsewhere.
-        Ok(rank.unwrap_or_else(|| {
-            place.before.count() + place.items.partition_point(|item| item < bound) as u64
-        }))
+        Ok(rank.unwrap_or_else(|| place.before.count() + place.items.below(bound) as u64))
     }
 
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
@@ -237,10 +250,9 @@ impl View for IndexView {
             let place = self.at_rank(rank)?;
             let skipped = (rank - place.before.count()) as usize;
             let wanted = (range.end - rank) as usize;
-            let here = &place.items[skipped..];
-            let here = &here[..here.len().min(wanted)];
-            here.iter().copied().for_each(&mut *take);
+            let here = skipped..place.items.len().min(skipped.saturating_add(wanted));
             rank += here.len() as u64;
+            place.items.range(here).for_each(&mut *take);
         }
         Ok(())
     }
@@ -275,7 +287,7 @@ impl IndexView {
         let mut sum = self.block(at)?.before;
         let inside = (rank - sum.count()) as usize;
         if inside > 0 {
-            sum.merge(&Sum::of(&self.place(at)?.items[..inside]));
+            sum.merge(&self.place(at)?.items.sum(0..inside));
         }
         self.recent().found(sum);
         Ok(sum)
@@ -406,11 +418,9 @@ impl IndexView {
         let mut recent = self.recent();
         if let Some(items) = recent.blocks.get(&rank) {
             let items = Arc::clone(items);
-            let place = Place { before, items };
-            recent.place = Some(place.clone());
-            return Ok(place);
+            return Ok(recent.at(before, &row, items));
         }
-        let items: Arc<[Item]> = load_items(&self.block_items, &row)?;
+        let items = Arc::new(BlockItems::load(&self.block_items, &row)?);
         if recent.order.len() == BLOCKS_KEPT
             && let Some(oldest) = recent.order.pop_front()
         {
@@ -418,9 +428,7 @@ impl IndexView {
         }
         recent.order.push_back(rank);
         recent.blocks.insert(rank, Arc::clone(&items));
-        let place = Place { before, items };
-        recent.place = Some(place.clone());
-        Ok(place)
+        Ok(recent.at(before, &row, items))
     }
 }
 
