@@ -59,19 +59,19 @@ impl BlockItems {
         let bound = bound.key();
         let key = |row: &[u8; ITEM_BYTES]| {
             let created_at = u64::from_le_bytes(std::array::from_fn(|n| row[n]));
-            (created_at, &row[8..]) < (bound.0, bound.1.as_slice())
+            (created_at, id_of(row)) < bound
         };
         self.rows().partition_point(key)
     }
 
     pub(crate) fn sum(&self, range: Range<usize>) -> Sum {
-        let mut sum = Sum::default();
-        for row in &self.rows()[range] {
-            let (_, id) = row.split_last_chunk().expect("an id is 32 of 40 bytes");
-            sum.add(id);
-        }
-        sum
+        Sum::of_ids(self.rows()[range].iter().map(id_of))
     }
+}
+
+/// The id is the last 32 of the 40 bytes.
+fn id_of(row: &[u8; ITEM_BYTES]) -> &[u8; 32] {
+    row.last_chunk().expect("an item is longer than an id")
 }
 
 impl fmt::Debug for BlockItems {
@@ -116,9 +116,7 @@ fn from_bytes(bytes: &[u8]) -> impl Iterator<Item = Item> {
 
 fn item_of(row: &[u8; ITEM_BYTES]) -> Item {
     let created_at = u64::from_le_bytes(std::array::from_fn(|n| row[n]));
-    let mut id = [0; 32];
-    id.copy_from_slice(&row[8..]);
-    Item::at((created_at, &id))
+    Item::at((created_at, id_of(row)))
 }
 
 #[cfg(test)]

@@ -11,15 +11,16 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use crate::block_items::BlockItems;
 use crate::blocks::Block;
 use crate::fingerprint::Sum;
-use crate::fingerprint_index::{Total, load_blocks};
+use crate::fingerprint_index::Total;
+use crate::open_blocks::OpenBlocks;
 use crate::superblocks::Superblock;
 use crate::tables::{BLOCK_ITEMS, BLOCKS, Blob, Bytes32, COUNTERS, ITEMS, SUPERBLOCKS, TOTALS};
 use crate::writer::Counted;
 use crate::{IndexError, Item, Store, View};
 
-/// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for. 1,024 blocks
-/// are 3.8 MiB.
-const BLOCKS_KEPT: usize = 1_024;
+/// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for: a frame of 60,000
+/// bytes answers for some 150 blocks. 512 blocks are 2 MiB.
+const BLOCKS_KEPT: usize = 512;
 
 /// Every item at one moment, and the sums over them. It stays still while commits go on.
 ///
@@ -29,7 +30,7 @@ const BLOCKS_KEPT: usize = 1_024;
 /// Cost: making one reads the total and the last superblock. Whatever lies before that reads all superblocks, once: one row
 /// for up to 24,576 items. A rank or a bound leads to one superblock,
 /// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (one row) are kept
-/// until 1,024 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
+/// until 512 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
 /// superblocks are checked against their sums when they are read: damage is [`IndexError::Index`], no wrong answer.
 pub struct IndexView {
     items: ReadOnlyTable<(u64, Bytes32), u64>,
@@ -52,7 +53,7 @@ pub struct IndexView {
 struct Superblocks {
     rows: Vec<Before<Superblock>>,
     /// The blocks of each, once read.
-    opened: Vec<OnceLock<Vec<Before<Block>>>>,
+    opened: Vec<OnceLock<OpenBlocks>>,
 }
 
 /// What was read last.
@@ -132,8 +133,7 @@ struct Before<R> {
 /// Where a block is.
 #[derive(Clone, Copy)]
 struct At<'v> {
-    among: &'v Superblocks,
-    superblock: usize,
+    blocks: &'v OpenBlocks,
     block: usize,
 }
 
@@ -194,15 +194,14 @@ impl View for IndexView {
 
     fn item(&self, rank: u64) -> Result<Item, IndexError> {
         let at = self.block_at(rank)?;
-        let Before { before, row } = self.block(at)?;
-        if rank == before.count() {
-            return Ok(row.first);
+        let start = at.blocks.before(at.block).count();
+        if rank == start {
+            return Ok(*at.blocks.first(at.block));
         }
-        if rank + 1 == before.count() + row.sum.count() {
-            return Ok(row.last);
+        if rank + 1 == at.blocks.end(at.block) {
+            return Ok(*at.blocks.last(at.block));
         }
-        let place = self.place(at)?;
-        Ok(place.items.item((rank - before.count()) as usize))
+        Ok(self.place(at)?.items.item((rank - start) as usize))
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
@@ -212,13 +211,12 @@ impl View for IndexView {
         let Some(at) = self.block_of(bound)? else {
             return Ok(0);
         };
-        let Before { before, row } = self.block(at)?;
-        if *bound == row.first {
-            return Ok(before.count());
+        if bound == at.blocks.first(at.block) {
+            return Ok(at.blocks.before(at.block).count());
         }
         // A bound at the seam behind this block spares its items.
-        if row.last < *bound {
-            return Ok(before.count() + row.sum.count());
+        if at.blocks.last(at.block) < bound {
+            return Ok(at.blocks.end(at.block));
         }
         let place = self.place(at)?;
         let rank = self.recent().lower_bound(bound);
@@ -230,8 +228,8 @@ impl View for IndexView {
         if rank == self.len() {
             return Ok(rank);
         }
-        let Before { before, row } = self.block(self.block_at(rank)?)?;
-        let (start, end) = (before.count(), before.count() + row.sum.count());
+        let at = self.block_at(rank)?;
+        let (start, end) = (at.blocks.before(at.block).count(), at.blocks.end(at.block));
         Ok(if rank - start <= end - rank { start } else { end })
     }
 
@@ -284,7 +282,7 @@ impl IndexView {
             return Ok(known);
         }
         let at = self.block_at(rank)?;
-        let mut sum = self.block(at)?.before;
+        let mut sum = *at.blocks.before(at.block);
         let inside = (rank - sum.count()) as usize;
         if inside > 0 {
             sum.merge(&self.place(at)?.items.sum(0..inside));
@@ -301,18 +299,13 @@ impl IndexView {
     fn block_of(&self, bound: &Item) -> Result<Option<At<'_>>, IndexError> {
         let in_tail = self.tail.rows.iter().any(|at| at.row.first <= *bound);
         let among = self.superblocks_of(in_tail)?;
-        if let Some((at, Before { row, .. })) = self.hinted(among)
-            && (row.first..=row.last).contains(bound)
-        {
-            return Ok(Some(at));
-        }
         let superblock = among.rows.partition_point(|at| at.row.first <= *bound);
         let Some(superblock) = superblock.checked_sub(1) else {
             return Ok(None);
         };
         let blocks = self.blocks_of(among, superblock)?;
-        let block = blocks.partition_point(|at| at.row.first <= *bound) - 1;
-        Ok(Some(self.hint_at(among, superblock, block)))
+        let block = blocks.of_bound(bound);
+        Ok(block.map(|block| self.found(superblock, At { blocks, block })))
     }
 
     /// The block that holds the item at `rank`.
@@ -321,22 +314,18 @@ impl IndexView {
         assert!(rank < count, "rank {rank} of {count} items");
         let in_tail = self.tail.rows.iter().any(|at| at.before.count() <= rank);
         let among = self.superblocks_of(in_tail)?;
-        if let Some((at, _)) = self.hinted(among)
-            && let Some(blocks) = among.opened[at.superblock].get()
-        {
-            // There, or in the next one.
-            let found = (at.block..blocks.len().min(at.block + 2)).find(|block| {
-                let Before { before, row } = &blocks[*block];
-                (before.count()..before.count() + row.sum.count()).contains(&rank)
-            });
-            if let Some(block) = found {
-                return Ok(self.hint_at(among, at.superblock, block));
-            }
-        }
-        let superblock = among.rows.partition_point(|at| at.before.count() <= rank) - 1;
+        let hint = self.hint.load(Ordering::Relaxed);
+        let (hinted, near) = ((hint >> 32) as usize, hint as u32 as usize);
+        let holds = |at: &Before<Superblock>| {
+            (at.before.count()..at.before.count() + at.row.sum.count()).contains(&rank)
+        };
+        let superblock = match among.rows.get(hinted).filter(|at| holds(at)) {
+            Some(_) => hinted,
+            None => among.rows.partition_point(|at| at.before.count() <= rank) - 1,
+        };
         let blocks = self.blocks_of(among, superblock)?;
-        let block = blocks.partition_point(|at| at.before.count() <= rank) - 1;
-        Ok(self.hint_at(among, superblock, block))
+        let block = blocks.at_rank(rank, near).expect("the superblock holds the rank");
+        Ok(self.found(superblock, At { blocks, block }))
     }
 
     /// The superblocks to look among: the last one when that is enough and no others were read.
@@ -361,48 +350,18 @@ impl IndexView {
         Ok(self.all.get_or_init(|| Superblocks::new(rows)))
     }
 
-    /// The block that was found last, if it is among these.
-    fn hinted<'v>(&self, among: &'v Superblocks) -> Option<(At<'v>, Before<Block>)> {
-        let hint = self.hint.load(Ordering::Relaxed);
-        let (superblock, block) = ((hint >> 32) as usize, hint as u32 as usize);
-        let found = *among.opened.get(superblock)?.get()?.get(block)?;
-        let at = At {
-            among,
-            superblock,
-            block,
-        };
-        Some((at, found))
-    }
-
-    fn hint_at<'v>(&self, among: &'v Superblocks, superblock: usize, block: usize) -> At<'v> {
-        let hint = (superblock as u64) << 32 | block as u64;
+    fn found<'v>(&self, superblock: usize, at: At<'v>) -> At<'v> {
+        let hint = (superblock as u64) << 32 | at.block as u64;
         self.hint.store(hint, Ordering::Relaxed);
-        At {
-            among,
-            superblock,
-            block,
-        }
+        at
     }
 
-    fn block(&self, at: At<'_>) -> Result<Before<Block>, IndexError> {
-        Ok(self.blocks_of(at.among, at.superblock)?[at.block])
-    }
-
-    fn blocks_of<'v>(
-        &self,
-        among: &'v Superblocks,
-        superblock: usize,
-    ) -> Result<&'v [Before<Block>], IndexError> {
+    fn blocks_of<'v>(&self, among: &'v Superblocks, superblock: usize) -> Result<&'v OpenBlocks, IndexError> {
         if let Some(blocks) = among.opened[superblock].get() {
             return Ok(blocks);
         }
-        let Before { mut before, row } = among.rows[superblock];
-        let blocks = load_blocks(&self.blocks, &row)?.into_iter().map(|row| {
-            let at = Before { before, row };
-            before.merge(&row.sum);
-            at
-        });
-        let blocks = blocks.collect();
+        let Before { before, row } = among.rows[superblock];
+        let blocks = OpenBlocks::load(&self.blocks, &row, before)?;
         Ok(among.opened[superblock].get_or_init(|| blocks))
     }
 
@@ -413,7 +372,7 @@ impl IndexView {
 
     /// The items of a block, read or kept from before.
     fn place(&self, at: At<'_>) -> Result<Place, IndexError> {
-        let Before { before, row } = self.block(at)?;
+        let (before, row) = (*at.blocks.before(at.block), at.blocks.block(at.block));
         let rank = before.count();
         let mut recent = self.recent();
         if let Some(items) = recent.blocks.get(&rank) {

@@ -84,6 +84,7 @@ mod memory;
 pub mod messages;
 mod missing;
 mod new_file;
+mod open_blocks;
 mod pin;
 mod proofs;
 mod read_model;
