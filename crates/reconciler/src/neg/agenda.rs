@@ -15,7 +15,7 @@ use super::frame_limit::FrameLimit;
 use super::message::{Ranges, Says, VERSION};
 use super::named::Named;
 use super::place::{Place, Places};
-use super::strategy::Cut;
+use super::strategy::{Cut, FINE_ITEMS};
 
 /// Questions kept, and parts in one message: 4 MiB each. What lies behind becomes one question, to be cut anew.
 const QUESTIONS_MAX: usize = 32_768;
@@ -39,9 +39,22 @@ pub(super) struct Agenda {
 #[derive(Debug)]
 struct Question {
     place: Place,
-    /// The sides are known to differ there, so that it is cut; otherwise its fingerprint is asked for first.
-    differs: bool,
+    known: Known,
 }
+
+/// What is known of the sides' contents of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Nothing: its fingerprint is asked for first.
+    Nothing,
+    /// They differ, so that it is cut.
+    Differs,
+    /// They differ in most of its parts, so that it is cut into small ones at once.
+    Throughout,
+}
+
+/// Parts of a place with fewer items are compared, whatever the others were like: little is saved there.
+const SKIMMED_ITEMS_MIN: u64 = 4 * FINE_ITEMS;
 
 impl Agenda {
     /// After an opening that put these.
@@ -61,7 +74,15 @@ impl Agenda {
     ) -> Result<(), NegError> {
         let (mut found, mut equal) = (Vec::new(), false);
         let mut places = Places::new(view, ranges, &self.asked);
-        while let Some((place, says)) = places.next()? {
+        loop {
+            if let Some(place) = places.skim(SKIMMED_ITEMS_MIN)? {
+                let known = Known::Throughout;
+                found.push(Question { place, known });
+                continue;
+            }
+            let Some((place, says)) = places.next()? else {
+                break;
+            };
             match says {
                 Says::Skip => equal = true,
                 Says::Fingerprint(_) => self.differs(place, &mut found),
@@ -71,7 +92,10 @@ impl Agenda {
                 break;
             }
         }
-        let unanswered = found.iter().filter(|question| !question.differs).count();
+        let unanswered = found
+            .iter()
+            .filter(|question| question.known == Known::Nothing)
+            .count();
         self.equal = equal;
         self.room = (unanswered > 0).then(|| self.asked.len().saturating_sub(unanswered));
         self.asked.clear();
@@ -93,12 +117,13 @@ impl Agenda {
             .take_while(|asked| asked.begin.item < place.end.item);
         for asked in touched {
             if asked.contains(&place) {
-                found.push(Question { place, differs: true });
+                let known = Known::Differs;
+                found.push(Question { place, known });
                 return;
             }
             found.push(Question {
                 place: asked.within(&place),
-                differs: false,
+                known: Known::Nothing,
             });
         }
     }
@@ -123,7 +148,11 @@ impl Agenda {
     ) -> Result<Option<Vec<u8>>, NegError> {
         let mut writer = Writer::new(VERSION);
         let mut written = Bound::START;
-        let differing = self.open.iter().filter(|question| question.differs).count();
+        let differing = self
+            .open
+            .iter()
+            .filter(|question| question.known != Known::Nothing)
+            .count();
         let differing = Cut::differing(differing, self.equal);
         let parts_max = self
             .room
@@ -134,7 +163,11 @@ impl Agenda {
             if place.begin.item != written.item {
                 writer.skip(&place.begin);
             }
-            let cut = if question.differs { differing } else { Cut::Whole };
+            let cut = match question.known {
+                Known::Nothing => Cut::Whole,
+                Known::Differs => differing,
+                Known::Throughout => Cut::Blocks,
+            };
             cut.write(&mut writer, view, place, &mut self.asked)?;
             let full = limit.exceeded_by(writer.len()) || self.asked.len() > parts_max;
             if full && asked > 0 {
@@ -151,7 +184,11 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
-    use event_index::Snapshot;
+    use std::ops::Range;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use event_index::{IndexError, Item, Snapshot, Sum};
+    use nostr::event::EventId;
 
     use super::super::message;
     use super::*;
@@ -175,7 +212,11 @@ mod tests {
     fn open(agenda: &Agenda) -> Vec<(u64, u64, bool)> {
         let times = |question: &Question| {
             let Place { begin, end, .. } = &question.place;
-            (begin.item.created_at, end.item.created_at, question.differs)
+            (
+                begin.item.created_at,
+                end.item.created_at,
+                question.known == Known::Differs,
+            )
         };
         agenda.open.iter().map(times).collect()
     }
@@ -215,6 +256,76 @@ mod tests {
         assert_eq!(open(&agenda), expected);
     }
 
+    /// Many equal items, and how often somebody looked for a bound among them.
+    #[derive(Default)]
+    struct Looked(AtomicU64);
+
+    impl View for Looked {
+        fn len(&self) -> u64 {
+            1_000_000
+        }
+
+        fn item(&self, rank: u64) -> Result<Item, IndexError> {
+            let id = EventId::from_byte_array([0; 32]);
+            Ok(Item { created_at: rank, id })
+        }
+
+        fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(bound.created_at.min(self.len()))
+        }
+
+        fn sum(&self, _: Range<u64>) -> Result<Sum, IndexError> {
+            Ok(Sum::default())
+        }
+
+        fn each(&self, range: Range<u64>, take: &mut dyn FnMut(Item)) -> Result<(), IndexError> {
+            range
+                .map(|rank| self.item(rank))
+                .try_for_each(|item| item.map(&mut *take))
+        }
+    }
+
+    #[test]
+    fn where_nearly_everything_differs_the_rest_of_an_answer_is_not_looked_up() {
+        const PARTS: u64 = 16;
+        let size = PARTS * SKIMMED_ITEMS_MIN;
+        let asked = |count: u64| {
+            let place = |n: u64| Place {
+                begin: if n == 0 {
+                    Bound::START
+                } else {
+                    Bound::time(n * size)
+                },
+                end: Bound::time((n + 1) * size),
+                ranks: n * size..(n + 1) * size,
+            };
+            (0..count).map(place).collect::<Vec<_>>()
+        };
+        let answer = |places: u64, unequal: u64| {
+            let mut writer = Writer::new(VERSION);
+            let equal = Sum::default().fingerprint();
+            for part in 1..=places * PARTS {
+                let says = if part % 16 < unequal { [7; 16] } else { equal };
+                writer.fingerprint(&Bound::time(part * size / PARTS), says);
+            }
+            writer.into_bytes()
+        };
+        let heard = |unequal: u64| {
+            let view = Looked::default();
+            let mut agenda = Agenda::opened(asked(10));
+            let message = answer(10, unequal);
+            let (_, ranges) = message::open(&message).unwrap();
+            agenda.hear(&view, ranges, &mut Named::default()).unwrap();
+            let throughout = |question: &&Question| question.known == Known::Throughout;
+            (agenda.open.iter().filter(throughout).count(), view.0.into_inner())
+        };
+        // Four places of sixteen parts are the sample; all bounds but the last of each are new.
+        assert_eq!(heard(16), (6, 4 * 15));
+        assert_eq!(heard(12), (6, 4 * 15));
+        assert_eq!(heard(11), (0, 10 * 15));
+    }
+
     #[test]
     fn what_did_not_fit_follows_what_the_answer_brought() {
         let view = Snapshot::default();
@@ -227,7 +338,7 @@ mod tests {
         };
         agenda.open.push_back(Question {
             place: waiting,
-            differs: true,
+            known: Known::Differs,
         });
         let mut writer = Writer::new(VERSION);
         writer.skip(&Bound::time(4));

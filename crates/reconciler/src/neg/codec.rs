@@ -7,6 +7,7 @@ use super::error::Malformed;
 const DIGITS_MAX: usize = 10;
 
 /// Reads a message's ranges. It borrows all it hands out.
+#[derive(Clone)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
     /// Times are written as differences.

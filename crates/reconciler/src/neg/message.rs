@@ -46,6 +46,7 @@ pub(super) fn open(message: &[u8]) -> Result<(u8, Ranges<'_>), Malformed> {
 }
 
 /// The ranges of a message, one after the other. Each takes at least three bytes, so it ends.
+#[derive(Clone)]
 pub(super) struct Ranges<'a> {
     reader: Reader<'a>,
     begin: Bound,

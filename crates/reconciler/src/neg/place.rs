@@ -45,6 +45,9 @@ impl Place {
     }
 }
 
+/// Fingerprints of one message that are compared before the rest is judged by them.
+const SAMPLE: usize = 64;
+
 /// The places a message speaks of, one after the other, with what it says of them.
 pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     view: &'v V,
@@ -55,6 +58,9 @@ pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     ranges: Ranges<'m>,
     begin: Bound,
     rank: u64,
+    /// Fingerprints that were compared, and those of them that differed.
+    compared: usize,
+    unequal: usize,
 }
 
 impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
@@ -66,7 +72,46 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
             ranges,
             begin: Bound::START,
             rank: 0,
+            compared: 0,
+            unequal: 0,
         }
+    }
+
+    /// The place that was asked for and begins here, if the message cuts it into fingerprints of `items_min` items or more on
+    /// average, and of those that were compared so far three in four differed: what it says of the parts is left unread then.
+    /// To compare them, a block has to be read for each; to take all of them for different costs a few questions more.
+    pub(super) fn skim(&mut self, items_min: u64) -> Result<Option<Place>, NegError> {
+        if self.compared < SAMPLE || 4 * self.unequal < 3 * self.compared {
+            return Ok(None);
+        }
+        let behind = &self.known[self.passed..];
+        let Some(asked) = behind.iter().find(|known| known.begin.item >= self.begin.item) else {
+            return Ok(None);
+        };
+        if asked.begin.item != self.begin.item {
+            return Ok(None);
+        }
+        let (mut ahead, mut parts) = (self.ranges.clone(), 0);
+        loop {
+            match ahead.next()? {
+                Some(range) if matches!(range.says, Says::Fingerprint(_)) => {
+                    parts += 1;
+                    if range.end.item == asked.end.item {
+                        break;
+                    }
+                    if range.end.item > asked.end.item {
+                        return Ok(None);
+                    }
+                }
+                _ => return Ok(None),
+            }
+        }
+        if parts < 2 || asked.count() < parts * items_min {
+            return Ok(None);
+        }
+        self.ranges = ahead;
+        (self.begin, self.rank) = (asked.end, asked.ranks.end);
+        Ok(Some(asked.clone()))
     }
 
     /// The next one, or `None` at the end of the message. What it says is [`Says::Skip`] where fingerprints are equal.
@@ -82,8 +127,11 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         };
         (self.begin, self.rank) = (range.end, upper);
         let says = match range.says {
-            Says::Fingerprint(theirs) if theirs == self.view.sum(place.ranks.clone())?.fingerprint() => {
-                Says::Skip
+            Says::Fingerprint(theirs) => {
+                let equal = theirs == self.view.sum(place.ranks.clone())?.fingerprint();
+                self.compared += 1;
+                self.unequal += usize::from(!equal);
+                if equal { Says::Skip } else { range.says }
             }
             says => says,
         };

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use event_index::{IndexError, Item, Snapshot, Sum, View};
+use nostr::event::EventId;
 use proptest::prelude::*;
 use reconciler::neg::{FrameLimit, Initiator, Next, Responder};
 
@@ -42,6 +43,70 @@ impl View for Seams {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3))]
+
+    /// Large enough that most of an answer is judged by its beginning.
+    #[test]
+    fn differences_everywhere_are_named_exactly(
+        count in 110_000_u64..180_000,
+        every in 300_u64..3_000,
+        seed: u64,
+        limit in prop_oneof![Just(0_u64), Just(60_000)],
+    ) {
+        let (ours, theirs) = sides(count, every, seed);
+        let (have, need, rounds) = compared(&ours, &theirs, 96, limit)?;
+        prop_assert!(rounds < 40, "{rounds} rounds");
+        prop_assert_eq!(have, &ids(&ours) - &ids(&theirs));
+        prop_assert_eq!(need, &ids(&theirs) - &ids(&ours));
+    }
+}
+
+/// Two sides of a history; each lacks one item in `2 * every`.
+fn sides(count: u64, every: u64, seed: u64) -> (Vec<Item>, Vec<Item>) {
+    let all = history(count, 3);
+    let held_by = |side: u64| -> Vec<Item> {
+        let lost = |n: u64| mix(n ^ seed).is_multiple_of(every) && mix(n) % 2 == side;
+        (0..)
+            .zip(&all)
+            .filter(|(n, _)| !lost(*n))
+            .map(|(_, item)| *item)
+            .collect()
+    };
+    (held_by(0), held_by(1))
+}
+
+/// What a comparison names as held here only and there only, and its rounds.
+fn compared(
+    ours: &[Item],
+    theirs: &[Item],
+    seam: u64,
+    limit: u64,
+) -> Result<(BTreeSet<EventId>, BTreeSet<EventId>, usize), TestCaseError> {
+    let limit = FrameLimit::of(limit);
+    let relay = Responder::new(view(theirs), limit);
+    // An agreement behind everything: all of it is one question at first.
+    let agreed = Some(Item {
+        created_at: u64::MAX - 1,
+        id: ours[0].id,
+    });
+    let seams = Arc::new(Seams(view(ours), seam));
+    let (mut client, mut message) = Initiator::open(seams, Opening::RecentFirst { agreed }, limit).unwrap();
+    let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
+    for round in 1.. {
+        prop_assert!(round < 400, "the comparison does not end");
+        let step = client.handle(&relay.answer(&message).unwrap()).unwrap();
+        have.extend(step.have);
+        need.extend(step.need);
+        match step.next {
+            Next::Send(next) => message = next,
+            Next::Done => return Ok((have, need, round)),
+            Next::Full => panic!("so few ids fill no step"),
+        }
+    }
+    unreachable!("the rounds are bounded")
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
@@ -52,31 +117,8 @@ proptest! {
         seam in prop_oneof![Just(1_u64), Just(7), Just(64), Just(256), Just(5_000), Just(1_000_000)],
         limit in prop_oneof![Just(0_u64), Just(4_096), Just(60_000)],
     ) {
-        let all = history(count, 3);
-        let held_by = |side: u64| -> Vec<Item> {
-            let lost = |n: u64| mix(n ^ seed).is_multiple_of(every) && mix(n) % 2 == side;
-            (0..).zip(&all).filter(|(n, _)| !lost(*n)).map(|(_, item)| *item).collect()
-        };
-        let (ours, theirs) = (held_by(0), held_by(1));
-        let limit = FrameLimit::of(limit);
-        let relay = Responder::new(view(&theirs), limit);
-        // An agreement behind everything: all of it is one question at first.
-        let agreed = Some(Item { created_at: u64::MAX - 1, id: ours[0].id });
-        let seams = Arc::new(Seams(view(&ours), seam));
-        let (mut client, mut message) =
-            Initiator::open(seams, Opening::RecentFirst { agreed }, limit).unwrap();
-        let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
-        for round in 0.. {
-            prop_assert!(round < 400, "the comparison does not end");
-            let step = client.handle(&relay.answer(&message).unwrap()).unwrap();
-            have.extend(step.have);
-            need.extend(step.need);
-            match step.next {
-                Next::Send(next) => message = next,
-                Next::Done => break,
-                Next::Full => panic!("so few ids fill no step"),
-            }
-        }
+        let (ours, theirs) = sides(count, every, seed);
+        let (have, need, _) = compared(&ours, &theirs, seam, limit)?;
         prop_assert_eq!(have, &ids(&ours) - &ids(&theirs));
         prop_assert_eq!(need, &ids(&theirs) - &ids(&ours));
     }
