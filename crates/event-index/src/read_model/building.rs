@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chat_model::Message;
 use nostr::event::{Event, EventId};
-use redb::ReadableTable;
+use redb::{ReadableTable, TableError};
 
 use super::place::Marks;
 use super::writer::Arrived;
@@ -170,6 +170,9 @@ impl Store {
 
     /// Begins the model anew in a file that never had one, or that a program without it wrote to.
     pub(crate) fn update_model(&self) -> Result<(), IndexError> {
+        if self.model_is_current()? {
+            return Ok(());
+        }
         self.write(|writer| {
             let behind = writer.model.built() < writer.counted().seq && !writer.model.building()?;
             if writer.model.absent()? || behind {
@@ -182,6 +185,21 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// Whether there is a model, and everything it lacks is being put in. Cost: three look-ups.
+    fn model_is_current(&self) -> Result<bool, IndexError> {
+        let transaction = self.read()?;
+        let model = match transaction.open_table(MODEL) {
+            Ok(model) => model,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(built) = model.get("built")?.map(|built| built.value()) else {
+            return Ok(false);
+        };
+        let seq = Counted::load(&transaction.open_table(COUNTERS)?)?.seq;
+        Ok(built >= seq || model.get("building")?.is_some())
     }
 }
 
