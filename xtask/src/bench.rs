@@ -6,7 +6,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// What needs a whole engine or another client is a package of its own, so that the others are built without it.
-const PACKAGES: [(&str, &str); 2] = [("download", "bench-download"), ("live", "bench-live")];
+const PACKAGES: [(&str, &str); 3] = [
+    ("download", "bench-download"),
+    ("live", "bench-live"),
+    ("upload", "bench-upload"),
+];
 
 /// Runs a benchmark with these arguments, optimised, and ends as it ends.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::Outcome;
 
 /// Runs a part to its end and reads what it measured.
-pub(crate) fn client<T: DeserializeOwned>(arguments: &[&dyn AsRef<OsStr>]) -> Outcome<T> {
+pub fn client<T: DeserializeOwned>(arguments: &[&dyn AsRef<OsStr>]) -> Outcome<T> {
     let mut command = Command::new(std::env::current_exe()?);
     command.stderr(Stdio::inherit());
     for argument in arguments {
@@ -25,7 +25,7 @@ pub(crate) fn client<T: DeserializeOwned>(arguments: &[&dyn AsRef<OsStr>]) -> Ou
 }
 
 /// A relay in a process of its own. It ends with this value.
-pub(crate) struct Child {
+pub struct Child {
     process: std::process::Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -34,7 +34,7 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts a relay that holds the events of `history`, and waits until it accepts connections.
-    pub(crate) fn relay(history: &Path) -> Outcome<Self> {
+    pub fn relay(history: &Path) -> Outcome<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("relay")
             .arg(history)
@@ -53,12 +53,13 @@ impl Child {
         Ok(relay)
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where clients connect.
+    pub fn url(&self) -> String {
         self.url.clone()
     }
 
     /// The processor time it has used since it began.
-    pub(crate) fn cpu(&mut self) -> Outcome<Duration> {
+    pub fn cpu(&mut self) -> Outcome<Duration> {
         writeln!(self.questions, "cpu")?;
         Ok(Duration::from_nanos(self.answer()?.parse()?))
     }

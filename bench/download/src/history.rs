@@ -21,12 +21,12 @@ const CONVERSATION: u64 = 50;
 const APART: u64 = 30;
 
 /// The account's signer.
-pub(crate) fn signer() -> Outcome<LocalSigner> {
+pub fn signer() -> Outcome<LocalSigner> {
     Ok(LocalSigner::parse(SECRET, || SeededEntropy::new(2).draw_32())?)
 }
 
 /// Writes the account's keyring and `count` envelopes, an event a line, the oldest first.
-pub(crate) fn write(file: &Path, count: u64) -> Outcome<()> {
+pub fn write(file: &Path, count: u64) -> Outcome<()> {
     let entropy = SeededEntropy::new(1);
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let begin = now - 3_600 - count * APART;
@@ -46,13 +46,13 @@ pub(crate) fn write(file: &Path, count: u64) -> Outcome<()> {
 }
 
 /// Every event of the file.
-pub(crate) fn read(file: &Path) -> Outcome<Vec<Event>> {
+pub fn read(file: &Path) -> Outcome<Vec<Event>> {
     let text = std::fs::read_to_string(file)?;
     Ok(text.lines().map(Event::from_json).collect::<Result<_, _>>()?)
 }
 
-/// A question of a line or two, another, and an answer of some paragraphs.
-fn message(n: u64, second: u64) -> Message {
+/// Whose words the `n`-th message is, and the words: a question of a line or two, another, and an answer of some paragraphs.
+pub fn text(n: u64) -> (Role, String) {
     let (role, characters) = match n % 3 {
         0 => (Role::User, 60 + n % 140),
         1 => (Role::User, 20 + n % 200),
@@ -63,10 +63,15 @@ fn message(n: u64, second: u64) -> Message {
         .cycle()
         .take(characters as usize)
         .collect();
+    (role, format!("{n}: {text}"))
+}
+
+fn message(n: u64, second: u64) -> Message {
+    let (role, text) = text(n);
     let mut message = Message::new(
         format!("chat-{}", n / CONVERSATION),
         role,
-        Content::new(format!("{n}: {text}")),
+        Content::new(text),
         second,
     );
     message.source = Some(format!("bench:{n}"));

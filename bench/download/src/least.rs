@@ -7,7 +7,7 @@ use std::time::Duration;
 use nostr::prelude::Event;
 use serde::{Deserialize, Serialize};
 
-use crate::{Outcome, usage};
+use bench_download::{Outcome, usage};
 
 /// Envelopes that are measured, at most; more of them give the same number.
 const SAMPLE: usize = 10_000;

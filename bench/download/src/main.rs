@@ -7,25 +7,19 @@
 //! What has to be paid for an envelope is one parse and one signature check; both are measured on one thread over the
 //! same envelopes, in the same run.
 
-mod child;
-mod history;
 mod least;
 mod ours;
-mod relay;
 mod report;
 mod sdk;
-mod transport;
-mod usage;
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::child::{Child, client};
-use crate::report::{Measured, Report};
-use crate::usage::Usage;
+use bench_download::child::{Child, client};
+use bench_download::usage::{self, Usage};
+use bench_download::{Outcome, history, relay};
 
-pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
+use crate::report::{Measured, Report};
 
 const USAGE: &str = "cargo xtask bench download [--json] [--n 10000,50000] [--ours]
 

@@ -7,8 +7,8 @@ use chat_sync::{Config, Engine};
 use event_index::{Storage, Store, StoreKey};
 use futures_executor::block_on;
 
-use crate::usage::{Stopwatch, Usage};
-use crate::{Outcome, history};
+use bench_download::usage::{Stopwatch, Usage};
+use bench_download::{Outcome, history};
 
 /// From the start of the engine to the end of its first full comparison: everything is on disk and opened then, and a
 /// second comparison has found no difference.

@@ -9,7 +9,7 @@ use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
 use crate::{Outcome, history, usage};
 
 /// Says its address, then answers each line with the nanoseconds of processor time so far, until stdin ends.
-pub(crate) fn serve(file: &Path) -> Outcome<()> {
+pub fn serve(file: &Path) -> Outcome<()> {
     let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default())?;
     for events in history::read(file)?.chunks(1_000) {
         block_on(relay.put(events))?;

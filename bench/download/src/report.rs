@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Outcome;
+use bench_download::Outcome;
+use bench_download::usage::Usage;
+
 use crate::least::Least;
-use crate::usage::Usage;
 
 /// One client against one relay.
 pub(crate) struct Measured {

@@ -8,9 +8,9 @@ use nostr_sdk::prelude::{
     Client, Filter, IntoNostrDatabase, Kind, MemoryDatabase, MemoryDatabaseOptions, SyncOptions,
 };
 
-use crate::Outcome;
-use crate::transport::NoDelay;
-use crate::usage::{Stopwatch, Usage};
+use bench_download::Outcome;
+use bench_download::transport::NoDelay;
+use bench_download::usage::{Stopwatch, Usage};
 
 /// It reports success for less than everything; each further try costs it the time it takes.
 const TRIES: usize = 10;

@@ -9,8 +9,9 @@ use nostr_relay_pool::transport::websocket::{WebSocketSink, WebSocketStream, Web
 use nostr_sdk::prelude::{BoxedFuture, Url};
 use tokio::net::TcpStream;
 
+/// Dials with `TCP_NODELAY`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct NoDelay;
+pub struct NoDelay;
 
 impl WebSocketTransport for NoDelay {
     fn support_ping(&self) -> bool {

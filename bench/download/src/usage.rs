@@ -9,32 +9,34 @@ use crate::Outcome;
 
 /// What one download took.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Envelopes held at the end, on disk where the store has one.
-    pub(crate) held: u64,
+    pub held: u64,
     /// From the first dial to the end.
-    pub(crate) wall: Duration,
+    pub wall: Duration,
     /// Processor time of every thread meanwhile.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
     /// The most memory that was resident in the life of the process (VmHWM), in KiB.
-    pub(crate) peak_kib: u64,
+    pub peak_kib: u64,
 }
 
 /// A running measurement.
-pub(crate) struct Stopwatch {
+pub struct Stopwatch {
     begin: Instant,
     cpu: Duration,
 }
 
 impl Stopwatch {
-    pub(crate) fn start() -> Self {
+    /// Starts it.
+    pub fn start() -> Self {
         Self {
             begin: Instant::now(),
             cpu: cpu(),
         }
     }
 
-    pub(crate) fn stop(&self, held: u64) -> Outcome<Usage> {
+    /// What was used since then, with so many envelopes held at the end.
+    pub fn stop(&self, held: u64) -> Outcome<Usage> {
         Ok(Usage {
             held,
             wall: self.begin.elapsed(),
@@ -45,7 +47,7 @@ impl Stopwatch {
 }
 
 /// Processor time of this process since it began, with every thread that ever was.
-pub(crate) fn cpu() -> Duration {
+pub fn cpu() -> Duration {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     // Neither part is ever negative for this clock.
     Duration::new(
@@ -54,7 +56,8 @@ pub(crate) fn cpu() -> Duration {
     )
 }
 
-fn peak_kib() -> Outcome<u64> {
+/// The most memory that was resident in the life of this process so far (VmHWM), in KiB.
+pub fn peak_kib() -> Outcome<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = line.ok_or("the kernel does not say how much memory was used")?;
@@ -62,7 +65,7 @@ fn peak_kib() -> Outcome<u64> {
 }
 
 /// The last thing a child says: one line of JSON.
-pub(crate) fn print(outcome: Outcome<impl Serialize>) -> Outcome<()> {
+pub fn print(outcome: Outcome<impl Serialize>) -> Outcome<()> {
     println!("{}", serde_json::to_string(&outcome?)?);
     Ok(())
 }
