@@ -43,7 +43,10 @@ fn f31_five_hundred_events_reach_a_relay_that_takes_six_a_minute_in_order() {
         assert_eq!(engine.status().counts.waiting, 0);
         let shown = engine.conversation("groceries").await.unwrap().branch;
         let texts: Vec<&str> = shown.iter().map(|message| message.content.as_str()).collect();
-        assert_eq!((texts[0], texts[499], texts.len()), ("groceries 0", "groceries 499", 500));
+        assert_eq!(
+            (texts[0], texts[499], texts.len()),
+            ("groceries 0", "groceries 499", 500)
+        );
         written = shown.iter().map(|message| message.id.to_string()).collect();
     });
     // Eight are allowed (field guide F31); half of that is what the pace promises.
@@ -56,7 +59,10 @@ fn f31_five_hundred_events_reach_a_relay_that_takes_six_a_minute_in_order() {
         .filter(|offer| offer.taken && offer.kind == 1080)
         .map(|offer| offer.id.to_string())
         .collect();
-    assert_eq!(taken, written, "each once, in the order in which they were written");
+    assert_eq!(
+        taken, written,
+        "each once, in the order in which they were written"
+    );
 }
 
 #[test]
