@@ -110,6 +110,19 @@ pub(crate) enum Command {
     Daemon(Daemon),
     /// Open the page in a browser; starts the daemon when none runs
     Ui(Ui),
+    /// Look at everything that has to be right, and say what to do about what is not
+    Doctor(DoctorArgs),
+    /// Print what a shell needs to complete this program's commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of every command
+    Man {
+        /// Write one page for every command into this directory
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
     /// Show where the configuration file is, and what is configured and by whom
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -350,6 +363,13 @@ pub(crate) struct Restore {
     /// Read the passphrase of the card from this file
     #[arg(long, value_name = "PATH")]
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Dial nobody
+    #[arg(long)]
+    pub(crate) offline: bool,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

@@ -8,12 +8,12 @@ use chat_sync::{
     Account, Config, DataDir, DataDirError, Engine, Env, Handle, OsVault, RelayUrl, history_keys,
 };
 use event_index::IndexError;
-use supervision::{Clock, Entropy};
+use supervision::{Clock, Entropy, SystemClock};
 
-use crate::cli::Global;
+use crate::cli::{self, Cli, Command, Global};
 use crate::daemon::Lock;
 use crate::exit::Failure;
-use crate::output::Output;
+use crate::output::{LogFiles, Output};
 use crate::service::{Daemon, Here, Service, Slot};
 use crate::settings::{self, Settings, SettingsError};
 
@@ -37,7 +37,9 @@ impl Context {
         let root = global.data_dir.clone().or_else(default_data_dir);
         let root =
             root.ok_or_else(|| Failure::Usage("there is no home directory; give --data-dir".to_owned()))?;
-        let mut data_dir = DataDir::new(root).with_vault(Arc::new(OsVault::new()));
+        let mut data_dir = DataDir::new(root)
+            .with_vault(Arc::new(OsVault::new()))
+            .switching(settings.switches);
         if let Some(account) = &global.account {
             data_dir = data_dir.choosing(account)?;
         }
@@ -77,12 +79,9 @@ impl Context {
 
     /// Opens the current account with its own relays, and the switches of this run.
     pub(crate) fn own_account(&self) -> Result<Account, Failure> {
-        let mut account = self
-            .data_dir
+        self.data_dir
             .open(self.entropy())
-            .map_err(|error| self.explained(error))?;
-        account.switch(self.settings.switches)?;
-        Ok(account)
+            .map_err(|error| self.explained(error))
     }
 
     /// What an error of the data directory is to a person: who holds the store, and how it is let go of.
@@ -187,10 +186,36 @@ impl Context {
     }
 }
 
+/// Where log files are, in a data directory.
+pub(crate) const LOGS: &str = "logs";
+
+/// The log files that this run writes: the daemon's, unless they are to be kept for no day.
+pub(crate) fn log_files(cli: &Cli, settings: &Settings) -> Result<Option<LogFiles>, Failure> {
+    let daemon = matches!(cli.command, Command::Daemon(cli::Daemon::Run(_)));
+    let root = cli.global.data_dir.clone().or_else(default_data_dir);
+    let Some(root) = root.filter(|_| daemon && settings.log_days > 0) else {
+        return Ok(None);
+    };
+    let directory = root.join(LOGS);
+    let opened = LogFiles::open(directory.clone(), settings.log_days, Arc::new(SystemClock));
+    opened.map(Some).map_err(|error| {
+        Failure::Failed(format!(
+            "{} could not be written: {error}; check the path and its permissions, or set log_days to 0",
+            directory.display()
+        ))
+    })
+}
+
 /// What is configured for a run with these flags.
 pub(crate) fn settings(global: &Global) -> Result<Settings, SettingsError> {
     let variables = |name: &str| std::env::var_os(name);
-    let file = settings::file(global.data_dir.as_deref(), &variables);
+    // The usual one is not another one because it is named: the daemon's command line names it.
+    let usual = default_data_dir();
+    let named = global
+        .data_dir
+        .as_deref()
+        .filter(|named| Some(*named) != usual.as_deref());
+    let file = settings::file(named, &variables);
     Settings::read(file, &variables, &global.flags())
 }
 

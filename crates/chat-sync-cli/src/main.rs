@@ -37,7 +37,11 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return exit::report(Err(Failure::Usage(error.to_string()))),
     };
-    output::log(cli.global.verbose, settings.log_format);
+    let files = match context::log_files(&cli, &settings) {
+        Ok(files) => files,
+        Err(failure) => return exit::report(Err(failure)),
+    };
+    output::log(cli.global.verbose, settings.log_format, files);
     #[cfg(debug_assertions)]
     if let Err(failure) = crash::arm() {
         return exit::report(Err(failure));

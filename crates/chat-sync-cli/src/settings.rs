@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) log_days: u32,
     /// Where the file is, or would be.
     pub(crate) file: Option<PathBuf>,
+    /// What flags said.
+    pub(crate) flags: Flags,
     sources: BTreeMap<&'static str, Source>,
 }
 
@@ -136,6 +138,20 @@ pub(crate) fn file(
     Some(config.join("chat-sync").join("config.toml"))
 }
 
+impl Flags {
+    /// As they are typed, for another process of this program.
+    pub(crate) fn to_args(&self) -> Vec<String> {
+        let switch =
+            |(name, on): &(&str, bool)| format!("--switch={name}={}", if *on { "on" } else { "off" });
+        let mut args: Vec<String> = self.switches.iter().map(switch).collect();
+        args.extend(
+            self.log_format
+                .map(|format| format!("--log-format={}", format.word())),
+        );
+        args
+    }
+}
+
 impl Settings {
     /// What `flags`, `variables` and the file at `file` say. A file that is not there says nothing.
     pub(crate) fn read(
@@ -148,6 +164,7 @@ impl Settings {
             log_format: LogFormat::default(),
             log_days: LOG_DAYS_DEFAULT,
             file,
+            flags: flags.clone(),
             sources: BTreeMap::new(),
         };
         if let Some(path) = settings.file.clone()

@@ -45,6 +45,7 @@ pub struct DataDir {
     root: PathBuf,
     chosen: Option<PublicKey>,
     vault: Arc<dyn Vault>,
+    switches: Switches,
 }
 
 /// An account that is logged in: its store is open, and nobody else can open it.
@@ -129,6 +130,7 @@ impl DataDir {
             root: root.into(),
             chosen: None,
             vault: Arc::new(NoVault),
+            switches: Switches::ON,
         }
     }
 
@@ -136,6 +138,12 @@ impl DataDir {
     #[must_use]
     pub fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
         Self { vault, ..self }
+    }
+
+    /// Has every account that is opened from it start its engines with these. See [`Account::switch`].
+    #[must_use]
+    pub fn switching(self, switches: Switches) -> Self {
+        Self { switches, ..self }
     }
 
     /// Its path.
@@ -170,6 +178,7 @@ impl DataDir {
             root: self.root.clone(),
             chosen: Some(chosen),
             vault: Arc::clone(&self.vault),
+            switches: self.switches,
         })
     }
 
@@ -262,7 +271,7 @@ impl DataDir {
             place: pointer,
             source,
         })?;
-        Self::account(account, store, entropy)
+        self.switched(Self::account(account, store, entropy)?)
     }
 
     /// Takes in the history keys of a card: into the account's store when it is logged in here, else into a new one
@@ -308,7 +317,16 @@ impl DataDir {
             return Err(DataDirError::NotLoggedIn);
         }
         let key = self.key_home(&account).open_or_create(&store, &**entropy)?;
-        Self::account(account, Store::open(Storage::File(store), &key)?, entropy)
+        self.switched(Self::account(
+            account,
+            Store::open(Storage::File(store), &key)?,
+            entropy,
+        )?)
+    }
+
+    fn switched(&self, mut account: Account) -> Result<Account, DataDirError> {
+        account.switch(self.switches)?;
+        Ok(account)
     }
 
     /// Forgets the current account: its store key, its store, its login. Refuses while messages would be lost,

@@ -125,6 +125,7 @@ impl ReconcilerActor {
             timer: None,
             up: crate::errands::Errands::default(),
             down: crate::errands::Errands::default(),
+            span: tracing::info_span!("session", relay = %url, pass = number),
         });
         self.drain(url, number, ctx);
     }
@@ -166,6 +167,8 @@ impl ReconcilerActor {
         };
         let traffic = relay.link.traffic();
         let Some(running) = relay.pass(number) else { return };
+        let span = running.span.clone();
+        let _session = span.enter();
         running.core.observe(traffic);
         take(&mut running.core, now);
         self.drain(url, number, ctx);
@@ -293,6 +296,7 @@ impl ReconcilerActor {
 
     /// Tells everyone how far a pass is. A receiver that is behind misses steps, but never the end.
     fn tell(&mut self, url: &RelayUrl, pass: u64, phase: Phase, ctx: &mut Context<Self>) {
+        log_phase(url, pass, &phase);
         if let Some(relay) = self.relays.get_mut(url) {
             relay.told = Some((pass, phase.clone()));
         }
@@ -406,6 +410,29 @@ impl ReconcilerActor {
             then(actor, ctx);
         }));
     }
+}
+
+/// How a comparison goes, for whoever looks into it later.
+fn log_phase(relay: &RelayUrl, pass: u64, phase: &Phase) {
+    let Phase::Done(report) = phase else {
+        return tracing::debug!(%relay, pass, ?phase, "comparing");
+    };
+    let PassReport {
+        rounds,
+        have,
+        need,
+        received,
+        sent,
+        bytes_in,
+        bytes_out,
+        complete,
+        ..
+    } = report;
+    let error = report.error.as_deref();
+    tracing::info!(
+        %relay, pass, method = ?report.method, rounds, have, need, received, sent, bytes_in, bytes_out, complete, error,
+        "compared"
+    );
 }
 
 impl Actor for ReconcilerActor {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix::SpawnHandle;
 use relay_link::{LinkState, RelayLink};
+use tracing::Span;
 
 use crate::cadence::Cadence;
 use crate::errands::Errands;
@@ -38,6 +39,8 @@ pub(crate) struct Running {
     pub(crate) timer: Option<(Instant, SpawnHandle)>,
     pub(crate) up: Errands,
     pub(crate) down: Errands,
+    /// What everything that is logged about this pass is in.
+    pub(crate) span: Span,
 }
 
 impl Relay {

@@ -10,6 +10,7 @@ use nostr::key::PublicKey;
 use supervision::{Constructor, Env, Lifeline, Outlet, Restarted, Side, Switchboard, Turned, crash_point};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::auth::{self, Auth};
 use crate::backoff::{Backoff, Pace};
@@ -45,6 +46,8 @@ pub struct RelayLinkActor {
     backoff: Backoff,
     state: watch::Sender<LinkState>,
     phase: Phase,
+    /// What everything that is logged about this relay is in.
+    span: Span,
 }
 
 enum Phase {
@@ -91,6 +94,7 @@ impl RelayLinkActor {
             backoff: Backoff::for_relay(link.url()),
             state: watch::Sender::new(LinkState::Connecting),
             phase: Phase::Stopped,
+            span: tracing::info_span!("relay", relay = %link.url()),
         }
     }
 
@@ -155,6 +159,8 @@ impl RelayLinkActor {
     }
 
     fn opened(&mut self, connection: Connection, ctx: &mut Context<Self>) {
+        let span = self.span.clone();
+        let _relay = span.enter();
         let now = self.env.clock.now();
         self.backoff.opened(now);
         self.dated(connection.date);
@@ -199,6 +205,7 @@ impl RelayLinkActor {
             delivering: false,
         };
         self.phase = Phase::Open(Box::new(open));
+        tracing::info!(connection = number, "connected");
         self.tell_auth(None);
         self.state
             .send_replace(LinkState::Connected { connection: number });
@@ -211,6 +218,8 @@ impl RelayLinkActor {
         incoming: Result<Incoming, ConnectionError>,
         ctx: &mut Context<Self>,
     ) -> Vec<(Outlet<FrameArrived>, FrameArrived)> {
+        let span = self.span.clone();
+        let _relay = span.enter();
         self.env.tripwire.step(self.lifeline.role());
         let Some(open) = self.phase.open(number) else {
             return Vec::new();
@@ -439,7 +448,7 @@ impl RelayLinkActor {
     }
 
     fn wait(&mut self, wait: Duration, why: String, ctx: &mut Context<Self>) {
-        tracing::info!(relay = %self.link.url(), ?wait, why, "not connected");
+        self.span.in_scope(|| tracing::info!(?wait, why, "not connected"));
         let until = self.env.clock.now() + wait;
         self.phase = Phase::Waiting(ctx.run_later(wait, Self::dial));
         self.state.send_replace(LinkState::Waiting { until, why });

@@ -4,10 +4,12 @@ mod chats;
 mod config;
 mod daemon;
 mod demo;
+mod doctor;
 mod import;
 mod key;
 mod login;
 mod logout;
+mod manual;
 mod queue;
 mod relay;
 mod relays;
@@ -37,6 +39,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Store(command) => store::run(context, command).await,
         Command::Relays(relays) => relays::run(context, relays).await,
         Command::Queue(command) => queue::run(context, command).await,
+        Command::Doctor(args) => doctor::run(context, &args).await,
+        Command::Completions { shell } => manual::completions(context, shell),
+        Command::Man { output } => manual::pages(context, output.as_deref()),
         Command::Config(command) => config::run(context, command),
         Command::Daemon(command) => daemon::run(context, command).await,
         Command::Ui(args) => daemon::ui(context, &args).await,

@@ -19,17 +19,13 @@ use crate::service::{Known, Seen, Service};
 const REDRAW: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
-    let service = if args.probe {
-        probing(context).await?
-    } else {
-        context.service(args.watch).await?
-    };
-    if args.watch {
-        return watch(context, &service).await;
-    }
     let known = if args.probe {
-        probe(context, &service).await?
+        probed(context).await?
     } else {
+        let service = context.service(args.watch).await?;
+        if args.watch {
+            return watch(context, &service).await;
+        }
         service.status().await?
     };
     if context.output.is_json() {
@@ -58,6 +54,11 @@ async fn probing(context: &Context) -> Result<Service, Failure> {
 }
 
 /// The state once every relay was dialled and compared with, as far as it can be.
+pub(super) async fn probed(context: &Context) -> Result<Known, Failure> {
+    let service = probing(context).await?;
+    probe(context, &service).await
+}
+
 async fn probe(context: &Context, service: &Service) -> Result<Known, Failure> {
     if let Service::Here(here) = service {
         with_bars(context.output, service, here.sync()).await?;

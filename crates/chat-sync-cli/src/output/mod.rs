@@ -1,5 +1,6 @@
 //! What is said, and where: data on stdout, talk on stderr.
 
+mod log_files;
 mod qr;
 mod refused;
 mod table;
@@ -9,11 +10,17 @@ mod time;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::exit::Failure;
 use crate::settings::LogFormat;
 
+pub(crate) use log_files::LogFiles;
 pub(crate) use qr::qr;
 pub(crate) use refused::refused_lines;
 pub(crate) use table::Table;
@@ -73,27 +80,38 @@ impl Output {
     }
 }
 
-/// Logs to stderr: trouble of our own parts, and more with each `-v`. `RUST_LOG` overrides.
-pub(crate) fn log(verbose: u8, format: LogFormat) {
-    let level = match verbose {
+/// Logs to stderr: nothing, and more with each `-v`; and to `files`, at least what happens with relays. `RUST_LOG`
+/// overrides both.
+pub(crate) fn log(verbose: u8, format: LogFormat, files: Option<LogFiles>) {
+    let level = |verbose| match verbose {
         // What a command could not do is its one line; the reasons inside the engine are for who asks.
         0 => "off",
         1 => "info",
         2 => "debug",
         _ => "trace",
     };
+    let stderr = layer(level(verbose), format, io::stderr);
+    let files = files.map(|files| layer(level(verbose.max(1)), format, files));
+    // Fails only when there is a log already.
+    let _ = tracing_subscriber::registry().with(stderr).with(files).try_init();
+}
+
+fn layer<S, W>(level: &str, format: LogFormat, writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let filter = EnvFilter::builder()
         .with_default_directive(default_level(level))
         .from_env_lossy();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
         .with_ansi(false);
-    // Fails only when there is a log already.
-    let _ = match format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-    };
+    match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
+    .with_filter(filter)
 }
 
 fn default_level(level: &str) -> tracing_subscriber::filter::Directive {

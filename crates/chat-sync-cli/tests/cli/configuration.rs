@@ -114,3 +114,93 @@ fn log_lines_are_json_where_that_is_asked_for() {
         );
     }
 }
+
+#[test]
+fn a_doctor_finds_what_is_wrong_and_says_what_to_do() {
+    let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
+    let home = Home::new();
+    home.run(&["doctor", "--offline"]).refused(1, "chat-sync login");
+    home.log_in(SECRET, &[&relay.url()]);
+    home.run(&["chats", "send", "talk", "hello"]).succeeded();
+    home.run(&["sync"]).succeeded();
+    let report = home.run(&["doctor", "--json"]).succeeded().json();
+    assert_eq!(report["healthy"], true, "{report}");
+    let state = |name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name);
+        check.map(|check| check["state"].as_str().unwrap().to_owned())
+    };
+    for name in [
+        "configuration",
+        "files",
+        "account",
+        "store",
+        "history key",
+        "relay",
+    ] {
+        assert_eq!(state(name).as_deref(), Some("ok"), "{name}: {report}");
+    }
+    assert_eq!(state("relays").as_deref(), Some("warning"), "one is few");
+
+    let offline = home.run(&["doctor", "--offline"]).succeeded().stdout;
+    assert!(
+        offline.contains("skipped") && offline.contains("not dialled"),
+        "{offline}"
+    );
+
+    let notes = home.data().join("notes");
+    std::fs::write(&notes, "anybody may read this").unwrap();
+    #[cfg(unix)]
+    {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&notes, open).unwrap();
+        home.run(&["doctor", "--offline"]).refused(1, "chmod 600");
+    }
+}
+
+#[test]
+fn shells_and_man_are_told_about_every_command() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = home.run(&["completions", shell]).succeeded().stdout;
+        assert!(
+            script.contains("doctor") && script.contains("data-dir"),
+            "{shell}"
+        );
+    }
+    let page = home.run(&["man"]).succeeded().stdout;
+    assert!(page.contains(".TH") && page.contains("doctor"), "{page}");
+    let pages = home.data().join("pages");
+    let directory = pages.display().to_string();
+    home.run(&["man", "--output", &directory]).succeeded();
+    for page in ["chat-sync.1", "chat-sync-status.1", "chat-sync-chats-send.1"] {
+        assert!(pages.join(page).exists(), "{page}");
+    }
+}
+
+#[test]
+fn a_daemon_keeps_log_files_that_nobody_else_reads() {
+    let home = Home::new();
+    home.log_in(SECRET, &["ws://127.0.0.1:9"]);
+    home.run(&["daemon", "start", "--switch", "parts=off"])
+        .succeeded();
+    let status = home.run(&["status", "--json"]).succeeded().json();
+    assert_eq!(
+        status["switches"]["parts"], false,
+        "what was said goes to the daemon"
+    );
+    home.run(&["daemon", "stop"]).succeeded();
+    let logs = home.data().join("logs");
+    let files: Vec<_> = std::fs::read_dir(&logs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    assert!(text.contains("relay{relay=ws://127.0.0.1:9"), "{text}");
+    #[cfg(unix)]
+    for (path, mode) in [(&logs, 0o700), (&files[0], 0o600)] {
+        let found = std::fs::metadata(path).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&found) & 0o777, mode);
+    }
+}

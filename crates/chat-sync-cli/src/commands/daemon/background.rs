@@ -85,6 +85,7 @@ fn spawn(context: &Context, port: Option<u16>, log: File) -> Result<Child, Failu
     if let Some(account) = context.data_dir.chosen() {
         command.arg("--account").arg(chat_sync::npub(&account));
     }
+    command.args(context.settings.flags.to_args());
     command.args(["daemon", "run", "--detached"]);
     if let Some(port) = port {
         command.arg("--port").arg(port.to_string());
