@@ -147,6 +147,30 @@ pub(crate) enum Daemon {
     Stop,
     /// Whether one runs, and where
     Status,
+    /// Write the file by which systemd (or launchd) starts it with every login
+    Install(Install),
+    /// What it said in the background
+    Logs(Logs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// Only show the file
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// For launchd [default: on macOS only]
+    #[arg(long)]
+    pub(crate) launchd: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// At most so many lines, the last ones
+    #[arg(short = 'n', long, default_value_t = 100, value_name = "N")]
+    pub(crate) lines: usize,
+    /// Go on as more is said
+    #[arg(short, long)]
+    pub(crate) follow: bool,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) data_dir: DataDir,
+    /// How often `-v` was given.
+    pub(crate) verbose: u8,
     /// The relays of this run, when they were given.
     pub(crate) relays: Vec<RelayUrl>,
     /// What is configured.
@@ -46,6 +48,7 @@ impl Context {
         Ok(Self {
             output: Output::new(global.json, global.quiet),
             data_dir,
+            verbose: global.verbose,
             relays: global.relays.clone(),
             settings,
             env: Env::production(),

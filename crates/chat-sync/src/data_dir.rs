@@ -48,7 +48,8 @@ pub struct DataDir {
     switches: Switches,
 }
 
-/// An account that is logged in: its store is open, and nobody else can open it.
+/// An account that is logged in: its store is open, and nobody else can open it. Clones share the store.
+#[derive(Clone)]
 pub struct Account {
     /// The account.
     pub public_key: PublicKey,

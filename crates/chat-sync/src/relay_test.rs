@@ -19,6 +19,7 @@ use reconciler::teach;
 use relay_link::{
     ClientFrame, Lesson, PAGE_LIMIT_MAX, Refusal, RelayFrame, RelayInfo, RelayProfile, RelayUrl, SubId,
 };
+use serde::{Deserialize, Serialize};
 use supervision::Clock;
 use tokio::time::Instant;
 
@@ -38,7 +39,7 @@ const PARKED_MAX: usize = 1_000;
 const NEG_OPENING: [u8; 20] = [0x61, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// What trying a relay out has shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RelayTest {
     /// The relay.
     pub url: RelayUrl,
@@ -57,7 +58,7 @@ pub struct RelayTest {
 }
 
 /// One thing that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step<T> {
     /// How long it took.
     pub took: Duration,
@@ -66,7 +67,7 @@ pub struct Step<T> {
 }
 
 /// What a relay answered to the opening of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NegTest {
     /// It compares sets.
     Speaks {
@@ -81,7 +82,7 @@ pub enum NegTest {
 }
 
 /// What pages of the account's history brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageTest {
     /// How many events were asked for.
     pub asked: usize,

@@ -1,7 +1,10 @@
 //! `daemon`, `ui`: the process that holds the store, and its page.
 
 mod background;
+mod installing;
+mod logs;
 mod opening;
+mod service_file;
 
 use serde_json::json;
 
@@ -20,6 +23,8 @@ pub(crate) async fn run(context: &Context, command: cli::Daemon) -> Result<(), F
         cli::Daemon::Start(args) => background::start(context, args.port).await,
         cli::Daemon::Stop => background::stop(context).await,
         cli::Daemon::Status => status(context).await,
+        cli::Daemon::Install(args) => installing::install(context, &args),
+        cli::Daemon::Logs(args) => logs::logs(context, &args).await,
     }
 }
 

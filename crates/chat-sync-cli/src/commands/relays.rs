@@ -5,36 +5,36 @@ mod listing;
 mod testing;
 mod words;
 
-use chat_sync::{RelayListError, RelayUrl};
-use serde_json::json;
+use chat_sync::RelayListError;
 
 use crate::cli::{AddRelays, Relays, RemoveRelays, Switch};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::plural;
+use crate::service::RelayNames;
 
 pub(crate) async fn run(context: &Context, relays: Relays) -> Result<(), Failure> {
     match relays {
         Relays::List => listing::run(context).await,
         Relays::Add(args) => add(context, &args).await,
         Relays::Follow { switch } => follow(context, switch),
-        Relays::Remove(args) => remove(context, &args),
+        Relays::Remove(args) => remove(context, &args).await,
         Relays::Test { urls } => testing::run(context, &urls).await,
     }
 }
 
 async fn add(context: &Context, args: &AddRelays) -> Result<(), Failure> {
     saved_list_is_meant(context)?;
-    let mut account = context.account()?;
-    account.add_relays(&args.urls)?;
-    show(context, &account.relays)?;
+    let service = context.service(true).await?;
+    let names = service.add_relays(&args.urls).await?;
+    show(context, &names)?;
     if args.no_wait {
         context
             .output
             .talk("`chat-sync sync` compares with it; `chat-sync relays test` tells what it can do");
         return Ok(());
     }
-    filling::run(context, &account, &args.urls).await
+    filling::run(context, &service, &names.relays, &args.urls).await
 }
 
 fn follow(context: &Context, switch: Switch) -> Result<(), Failure> {
@@ -46,26 +46,31 @@ fn follow(context: &Context, switch: Switch) -> Result<(), Failure> {
             .output
             .talk("`chat-sync sync` reads your relay list, and uses the relays it names for writing");
     }
-    show(context, &account.relays)
+    let names = RelayNames {
+        relays: account.relays,
+        only_here: None,
+    };
+    show(context, &names)
 }
 
-fn remove(context: &Context, args: &RemoveRelays) -> Result<(), Failure> {
+async fn remove(context: &Context, args: &RemoveRelays) -> Result<(), Failure> {
     saved_list_is_meant(context)?;
-    let mut account = context.account()?;
-    let removed = account.remove_relays(&args.urls, args.force)?;
-    if removed.only_here > 0 {
-        let what = plural(removed.only_here, "message");
-        let next = if account.relays.is_empty() {
+    let service = context.service(false).await?;
+    let names = service.remove_relays(&args.urls, args.force).await?;
+    let only_here = names.only_here.unwrap_or(0);
+    if only_here > 0 {
+        let what = plural(only_here, "message");
+        let next = if names.relays.is_empty() {
             "add a relay to send them to"
         } else {
             "run `chat-sync sync` to send them to the others"
         };
         context.output.talk(&format!(
             "{what} here {} not known to be on any relay that is left; {next}",
-            if removed.only_here == 1 { "is" } else { "are" }
+            if only_here == 1 { "is" } else { "are" }
         ));
     }
-    show(context, &account.relays)
+    show(context, &names)
 }
 
 /// `--relay` is for one run, and this changes what all runs use.
@@ -79,11 +84,12 @@ fn saved_list_is_meant(context: &Context) -> Result<(), Failure> {
 }
 
 /// The list as it is now.
-fn show(context: &Context, relays: &[RelayUrl]) -> Result<(), Failure> {
+fn show(context: &Context, names: &RelayNames) -> Result<(), Failure> {
     if context.output.is_json() {
-        return context.output.json(&json!({ "relays": relays }));
+        return context.output.json(names);
     }
-    relays
+    names
+        .relays
         .iter()
         .try_for_each(|relay| context.output.line(relay.as_str()))
 }

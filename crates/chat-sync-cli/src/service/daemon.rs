@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chat_sync::{KnownRelay, NewMessage, SyncReport};
+use chat_sync::{KnownRelay, NewMessage, RelayTest, RelayUrl, SyncReport};
 use futures_util::{StreamExt, TryStreamExt};
 use hyper::{Method, StatusCode};
 use nostr::key::PublicKey;
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::following::{Following, Seen};
 use super::here::Known;
+use super::relays::RelayNames;
 use super::talk::Part;
 use super::waiting::Chosen;
 use super::{connection, sse};
@@ -169,6 +170,22 @@ impl Daemon {
 
     pub(crate) async fn relays(&self) -> Result<Vec<KnownRelay>, Failure> {
         self.get("/relays?whole=true").await
+    }
+
+    pub(crate) async fn add_relays(&self, urls: &[RelayUrl]) -> Result<RelayNames, Failure> {
+        self.post("/relays", &json!({ "urls": urls })).await
+    }
+
+    pub(crate) async fn remove_relays(&self, urls: &[RelayUrl], force: bool) -> Result<RelayNames, Failure> {
+        let urls: Vec<String> = urls.iter().map(|url| encoded(url.as_str())).collect();
+        let path = format!("/relays?force={force}&url={}", urls.join("%20"));
+        read(&self.call(Method::DELETE, &path, None, PATIENCE).await?)
+    }
+
+    pub(crate) async fn test_relays(&self, urls: &[RelayUrl]) -> Result<Vec<RelayTest>, Failure> {
+        let body = bytes(&json!({ "urls": urls, "whole": true }))?;
+        let answer = self.call(Method::POST, "/relays/test", Some(body), LONG_PATIENCE);
+        read(&answer.await?)
     }
 
     pub(crate) async fn sync(&self) -> Result<SyncReport, Failure> {

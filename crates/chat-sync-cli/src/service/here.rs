@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_sync::{
-    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, Status, SyncReport, history_keys,
+    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, SyncReport, history_keys,
     keyring_copies, npub, refusals,
 };
 use nostr::key::PublicKey;
@@ -24,6 +24,8 @@ pub(crate) struct Here {
     config: Config,
     key_home: KeyHome,
     engine: Slot,
+    /// Those that an engine is started with.
+    relays: Mutex<Vec<RelayUrl>>,
 }
 
 /// Everything that `status` shows.
@@ -45,6 +47,7 @@ impl Here {
     /// Nothing is started yet; what is started goes into `engine`.
     pub(crate) fn new(account: Account, config: Config, key_home: KeyHome, env: Env, engine: Slot) -> Self {
         Self {
+            relays: Mutex::new(config.relays.clone()),
             account,
             env,
             config,
@@ -64,9 +67,45 @@ impl Here {
         if let Some(engine) = &*engine {
             return Ok(engine.clone());
         }
-        let started = Engine::start_with(self.config.clone(), self.env.clone())?;
+        let config = Config {
+            relays: self.relays.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            ..self.config.clone()
+        };
+        let started = Engine::start_with(config, self.env.clone())?;
         *engine = Some(started.clone());
         Ok(started)
+    }
+
+    /// The relays in use: they may have changed since the account was opened.
+    pub(crate) fn relays(&self) -> Vec<RelayUrl> {
+        match self.running() {
+            Some(engine) => engine.status().relays.into_iter().map(|relay| relay.url).collect(),
+            None => self.relays.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Uses these from now on.
+    pub(super) async fn use_relays(&self, relays: Vec<RelayUrl>) -> Result<(), Failure> {
+        self.relays
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&relays);
+        match self.running() {
+            Some(engine) => Ok(engine.set_relays(relays).await?),
+            None => Ok(()),
+        }
+    }
+
+    fn running(&self) -> Option<Handle> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The account with the relays that are in use.
+    pub(super) fn account_now(&self) -> Account {
+        Account {
+            relays: self.relays(),
+            ..self.account.clone()
+        }
     }
 
     /// The status, once what is on disk was read.
@@ -85,10 +124,10 @@ impl Here {
 
     /// What is known beside this status.
     pub(crate) fn known(&self, status: Status) -> Result<Known, Failure> {
-        let (store, relays) = (&self.account.store, &self.account.relays);
+        let (store, relays) = (&self.account.store, self.relays());
         Ok(Known {
-            refused: refusals(store, relays)?,
-            copies: keyring_copies(store, relays)?,
+            refused: refusals(store, &relays)?,
+            copies: keyring_copies(store, &relays)?,
             status,
         })
     }
@@ -102,13 +141,21 @@ impl Here {
             method: account.method.word().to_owned(),
             write_key: status.account.write_key.as_ref().map(PublicKey::to_hex),
             profile: account.profile.name().to_owned(),
-            relays: account.relays.iter().map(ToString::to_string).collect(),
+            relays: self.relays().iter().map(ToString::to_string).collect(),
         })
     }
 
     pub(crate) fn keys(&self) -> Result<Keys, Failure> {
         let place = self.key_home.describe().unwrap_or(KeyPlace::Nowhere);
         Ok(Keys::new(&history_keys(&self.account)?, place.to_string()))
+    }
+
+    /// Has an engine that runs look at what is due; without one, whoever runs next does.
+    pub(super) fn sync_soon(&self) {
+        if let Some(engine) = self.running().filter(|_| self.dials()) {
+            // What comes of it shows in the status.
+            tokio::spawn(async move { engine.sync().await.is_ok() });
+        }
     }
 
     /// One full comparison with every relay.

@@ -7,6 +7,7 @@ mod connection;
 mod daemon;
 mod following;
 mod here;
+mod relays;
 mod sse;
 mod talk;
 mod waiting;
@@ -14,7 +15,7 @@ mod waiting;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_sync::{AccountState, Handle, NewMessage, Status};
+use chat_sync::{AccountState, Handle, NewMessage, RelayTest, RelayUrl, Status};
 use futures_util::StreamExt;
 
 use crate::exit::Failure;
@@ -26,6 +27,7 @@ use crate::shapes::{Conversation, Conversations, Identity, Sent};
 pub(crate) use daemon::Daemon;
 pub(crate) use following::{Following, Seen};
 pub(crate) use here::{Here, Known, Slot};
+pub(crate) use relays::RelayNames;
 pub(crate) use talk::Part;
 pub(crate) use waiting::Chosen;
 
@@ -134,8 +136,38 @@ impl Service {
     /// What the account's relays are known to be.
     pub(crate) async fn relays(&self) -> Result<Vec<chat_sync::KnownRelay>, Failure> {
         match self {
-            Self::Here(here) => Ok(here.account.known_relays()?),
+            Self::Here(here) => here.known_relays(),
             Self::Daemon(daemon) => daemon.relays().await,
+        }
+    }
+
+    pub(crate) async fn add_relays(&self, urls: &[RelayUrl]) -> Result<RelayNames, Failure> {
+        match self {
+            Self::Here(here) => here.add_relays(urls).await,
+            Self::Daemon(daemon) => daemon.add_relays(urls).await,
+        }
+    }
+
+    pub(crate) async fn remove_relays(&self, urls: &[RelayUrl], force: bool) -> Result<RelayNames, Failure> {
+        match self {
+            Self::Here(here) => here.remove_relays(urls, force).await,
+            Self::Daemon(daemon) => daemon.remove_relays(urls, force).await,
+        }
+    }
+
+    /// All of the account's, when none is named.
+    pub(crate) async fn test_relays(&self, urls: &[RelayUrl]) -> Result<Vec<RelayTest>, Failure> {
+        match self {
+            Self::Here(here) => here.test_relays(urls).await,
+            Self::Daemon(daemon) => daemon.test_relays(urls).await,
+        }
+    }
+
+    /// Whether somebody may be asked far away, and an answer takes its time.
+    pub(crate) fn asks_far_off(&self) -> bool {
+        match self {
+            Self::Here(here) => here.account.remote.is_some(),
+            Self::Daemon(_) => true,
         }
     }
 

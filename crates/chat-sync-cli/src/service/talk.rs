@@ -98,7 +98,7 @@ impl Here {
         }
         let before = engine.conversations().await?;
         let sent = engine.send(new).await?;
-        if waits && self.dials() && !self.account.relays.is_empty() {
+        if waits && self.dials() && !self.relays().is_empty() {
             let keyless = settled_status(&engine).await.account.write_key.is_none();
             let patience = if keyless { FIRST_PATIENCE } else { FLUSH_PATIENCE };
             engine.flush(patience).await?;

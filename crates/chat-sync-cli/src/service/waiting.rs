@@ -31,7 +31,7 @@ pub(crate) struct Chosen {
 
 impl Here {
     pub(crate) fn queue(&self, all: bool) -> Result<QueueShape, Failure> {
-        let account = &self.account;
+        let account = self.account_now();
         let drafts = account.store.counts()?.drafts;
         let ids_max = if all { usize::MAX } else { IDS_SHOWN };
         let mut groups: BTreeMap<(String, &'static str, Option<String>), Group> = BTreeMap::new();
@@ -77,16 +77,19 @@ impl Here {
 
     /// Makes deliveries due now.
     pub(crate) fn retry(&self, chosen: &Chosen) -> Result<Retried, Failure> {
-        let relays = chosen_relays(&self.account, &chosen.relays)?;
+        let relays = chosen_relays(&self.account_now(), &chosen.relays)?;
         found(&self.account, &relays, chosen.id.as_deref())?;
         let store = &self.account.store;
         let retried = retry_now(store, &relays, |row| begins(row, chosen.id.as_deref()))?;
+        if retried > 0 {
+            self.sync_soon();
+        }
         Ok(Retried { retried })
     }
 
     /// What [`Here::give_up`] would come to.
     pub(crate) fn give_up_preview(&self, chosen: &Chosen) -> Result<Dropped, Failure> {
-        let relays = chosen_relays(&self.account, &chosen.relays)?;
+        let relays = chosen_relays(&self.account_now(), &chosen.relays)?;
         let rows = found(&self.account, &relays, chosen.id.as_deref())?;
         let mut ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         ids.sort_unstable();
@@ -94,7 +97,7 @@ impl Here {
         Ok(Dropped {
             dropped: rows.len() as u64,
             // The relays that may hold the message are those of the account, whichever are chosen.
-            on_no_relay: nowhere_else(&self.account.store, &ids, &self.account.relays)?,
+            on_no_relay: nowhere_else(&self.account.store, &ids, &self.relays())?,
         })
     }
 
@@ -107,7 +110,7 @@ impl Here {
                 crate::output::plural(on_no_relay, "message")
             )));
         }
-        let relays = chosen_relays(&self.account, &chosen.relays)?;
+        let relays = chosen_relays(&self.account_now(), &chosen.relays)?;
         let store = &self.account.store;
         let dropped = give_up(store, &relays, |row| begins(row, chosen.id.as_deref()))?;
         Ok(Dropped { dropped, on_no_relay })

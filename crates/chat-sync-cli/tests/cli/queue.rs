@@ -16,7 +16,7 @@ const DAY: u64 = 86_400;
 
 /// A device with three messages that one relay has, and that are to go to another too, which refused the first
 /// `refused` of them.
-fn device(relay: &EmbeddedRelay, other: &str, refused: usize) -> Home {
+pub(crate) fn device(relay: &EmbeddedRelay, other: &str, refused: usize) -> Home {
     let home = Home::new();
     home.log_in(SECRET, &[&relay.url()]);
     for text in ["one", "two", "three"] {

@@ -24,7 +24,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Of what a daemon said before it ended: its last line is the reason.
 const SAID_BYTES_MAX: u64 = 16 * 1024;
 /// What is said to nobody goes here.
-const LOG: &str = "daemon.log";
+pub(super) const LOG: &str = "daemon.log";
+/// A log that has grown beyond this begins anew.
+const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Starts a daemon beside this process, or finds the one that runs.
 pub(super) async fn start(context: &Context, port: Option<u16>) -> Result<(), Failure> {
@@ -50,6 +52,9 @@ pub(super) async fn running(context: &Context, port: Option<u16>) -> Result<(Dae
     saved_relays_are_meant(context)?;
     context.data_dir.create()?;
     let log = root.join(LOG);
+    if log.metadata().is_ok_and(|log| log.len() > LOG_BYTES_MAX) {
+        let _ = std::fs::remove_file(&log);
+    }
     let mut log_file = open_log(&log)?;
     let before = log_file.seek(SeekFrom::End(0)).unwrap_or(0);
     let mut child = spawn(context, port, log_file)?;
@@ -86,6 +91,8 @@ fn spawn(context: &Context, port: Option<u16>, log: File) -> Result<Child, Failu
         command.arg("--account").arg(chat_sync::npub(&account));
     }
     command.args(context.settings.flags.to_args());
+    // What it does is of interest only afterwards, so some of it is kept.
+    command.arg(format!("-{}", "v".repeat(context.verbose.max(1).into())));
     command.args(["daemon", "run", "--detached"]);
     if let Some(port) = port {
         command.arg("--port").arg(port.to_string());

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chat_sync::{Account, Handle, RelayState, RelayStatus, RelayUrl, Status};
-use futures_util::StreamExt;
+use chat_sync::{RelayState, RelayStatus, RelayUrl, Status};
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{one_line, plural};
 use crate::progress::RelayBars;
+use crate::service::{Seen, Service};
 use crate::signer_notice::SignerNotice;
 
 /// Nothing changed anywhere for this long: the rest is left to `sync`. Longer than any wait for one answer.
@@ -17,13 +18,17 @@ const PROGRESS_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Compares with the new relays until each holds what is here, cannot be reached, or makes no progress. The list is
 /// saved already, so whatever comes of this is told and is no failure.
-pub(super) async fn run(context: &Context, account: &Account, new: &[RelayUrl]) -> Result<(), Failure> {
+pub(super) async fn run(
+    context: &Context,
+    service: &Service,
+    all: &[RelayUrl],
+    new: &[RelayUrl],
+) -> Result<(), Failure> {
     let new: BTreeSet<&RelayUrl> = new.iter().collect();
     // All relays take part: whether there is a history key is not for the new ones alone to say.
-    let engine = context.engine(account, true)?;
-    let mut bars = context.output.moves().then(|| RelayBars::new(&account.relays));
-    let mut notice = SignerNotice::new(context.output, account.remote.is_some());
-    let status = watch(&engine, &new, &mut bars, &mut notice).await?;
+    let mut bars = context.output.moves().then(|| RelayBars::new(all));
+    let mut notice = SignerNotice::new(context.output, service.asks_far_off());
+    let status = watch(service, &new, &mut bars, &mut notice).await?;
     drop(bars);
     for relay in status.relays.iter().filter(|relay| new.contains(&relay.url)) {
         context.output.talk(&outcome(relay));
@@ -32,14 +37,18 @@ pub(super) async fn run(context: &Context, account: &Account, new: &[RelayUrl]) 
 }
 
 async fn watch(
-    engine: &Handle,
+    service: &Service,
     new: &BTreeSet<&RelayUrl>,
     bars: &mut Option<RelayBars>,
     notice: &mut SignerNotice,
 ) -> Result<Status, Failure> {
-    let mut statuses = std::pin::pin!(engine.watch_status());
+    let mut following = service.follow(None).await?;
+    let mut deadline = Instant::now() + PROGRESS_PATIENCE;
     // A change is progress; a status that stays the same ends the wait.
-    while let Ok(Some(status)) = tokio::time::timeout(PROGRESS_PATIENCE, statuses.next()).await {
+    while let Ok(seen) = tokio::time::timeout_at(deadline, following.next()).await {
+        let Seen::Status(known) = seen? else { continue };
+        deadline = Instant::now() + PROGRESS_PATIENCE;
+        let status = known.status;
         notice.show(&status)?;
         if let Some(bars) = bars {
             bars.show(&status);
@@ -49,7 +58,7 @@ async fn watch(
             return Ok(status);
         }
     }
-    Ok(engine.status())
+    Ok(service.status().await?.status)
 }
 
 fn is_through(relay: &RelayStatus) -> bool {

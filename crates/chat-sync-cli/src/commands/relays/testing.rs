@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use chat_sync::{Account, NegTest, RelayTest, RelayUrl, Step};
+use chat_sync::{NegTest, RelayTest, RelayUrl, Step};
 use console::style;
-use futures_util::future::join_all;
 
 use super::words;
 use crate::context::Context;
@@ -13,24 +12,15 @@ use crate::output::{Output, one_line, plural};
 use crate::shapes::relays::{TestShape, TestShapes};
 
 pub(super) async fn run(context: &Context, urls: &[RelayUrl]) -> Result<(), Failure> {
-    let account = context.account()?;
-    let mut urls = if urls.is_empty() {
-        account.relays.clone()
-    } else {
-        urls.to_vec()
+    let service = context.service(false).await?;
+    let asked = match urls {
+        [] => "the account's relays".to_owned(),
+        urls => plural(urls.len() as u64, "relay"),
     };
-    let mut seen = std::collections::BTreeSet::new();
-    urls.retain(|url| seen.insert(url.clone()));
-    if urls.is_empty() {
-        return Err(Failure::Usage(
-            "there is no relay to test; name one, or add it with `chat-sync relays add URL`".to_owned(),
-        ));
-    }
-    context.output.talk(&format!(
-        "asking {}; nothing is published",
-        plural(urls.len() as u64, "relay")
-    ));
-    let tests = test_all(&account, &urls, context).await?;
+    context
+        .output
+        .talk(&format!("asking {asked}; nothing is published"));
+    let tests = service.test_relays(urls).await?;
     let now = context.clock().unix();
     if context.output.is_json() {
         let relays = tests.iter().map(|test| TestShape::new(test, now)).collect();
@@ -44,17 +34,6 @@ pub(super) async fn run(context: &Context, urls: &[RelayUrl]) -> Result<(), Fail
         }
     }
     verdict(&tests)
-}
-
-/// All at once: a silent relay takes its time whoever else is asked.
-async fn test_all(
-    account: &Account,
-    urls: &[RelayUrl],
-    context: &Context,
-) -> Result<Vec<RelayTest>, Failure> {
-    let tests = urls.iter().map(|url| account.test_relay(url, context.env()));
-    let tests: Result<Vec<_>, _> = join_all(tests).await.into_iter().collect();
-    Ok(tests?)
 }
 
 fn verdict(tests: &[RelayTest]) -> Result<(), Failure> {

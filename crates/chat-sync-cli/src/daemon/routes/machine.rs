@@ -1,4 +1,4 @@
-//! The daemon itself, the status, comparisons, relays.
+//! The daemon itself, the status, comparisons.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Query};
@@ -8,13 +8,12 @@ use serde_json::json;
 use super::Answer;
 use crate::daemon::state::State;
 use crate::shapes;
-use crate::shapes::relays::{KnownShape, KnownShapes};
 
 /// Whether everything behind the shape is wanted, by a program of the same version.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Whole {
-    whole: bool,
+    pub(super) whole: bool,
 }
 
 pub(super) async fn daemon(state: Data<State>) -> Answer {
@@ -48,15 +47,4 @@ pub(super) async fn sync(state: Data<State>, body: Json<Whole>) -> Answer {
     } else {
         HttpResponse::Ok().json(shapes::Sync::from(&report))
     })
-}
-
-pub(super) async fn relays(state: Data<State>, query: Query<Whole>) -> Answer {
-    let here = state.here()?;
-    let known = here.account.known_relays()?;
-    if query.whole {
-        return Ok(HttpResponse::Ok().json(&known));
-    }
-    let now = state.env.runtime.clock.unix();
-    let relays = known.iter().map(|relay| KnownShape::new(relay, now)).collect();
-    Ok(HttpResponse::Ok().json(KnownShapes { relays }))
 }

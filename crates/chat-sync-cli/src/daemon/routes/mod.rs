@@ -5,6 +5,7 @@ mod conversations;
 mod login;
 mod machine;
 mod queue;
+mod relays;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
@@ -31,7 +32,10 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("GET", "/status", web::get().to(machine::status)),
         ("GET", "/events", web::get().to(events)),
         ("POST", "/sync", web::post().to(machine::sync)),
-        ("GET", "/relays", web::get().to(machine::relays)),
+        ("GET", "/relays", web::get().to(relays::list)),
+        ("POST", "/relays", web::post().to(relays::add)),
+        ("DELETE", "/relays", web::delete().to(relays::remove)),
+        ("POST", "/relays/test", web::post().to(relays::test)),
         ("GET", "/keyrings", web::get().to(account::keyrings)),
         ("GET", "/account", web::get().to(account::account)),
         ("POST", "/account", web::post().to(account::open)),

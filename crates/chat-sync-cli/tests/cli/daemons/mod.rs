@@ -7,4 +7,6 @@ mod browser_login;
 mod commands;
 mod ending;
 mod events;
+mod relays;
+mod services;
 mod strangers;
