@@ -151,9 +151,11 @@ impl Here {
     }
 
     /// Has an engine that runs look at what is due; without one, whoever runs next does.
-    pub(super) fn sync_soon(&self) {
-        if let Some(engine) = self.running().filter(|_| self.dials()) {
-            // What comes of it shows in the status.
+    pub(super) fn queue_changed(&self) {
+        let Some(engine) = self.running() else { return };
+        engine.queue_changed();
+        if self.dials() {
+            // Counts everything again; what comes of it shows in the status.
             tokio::spawn(async move { engine.sync().await.is_ok() });
         }
     }

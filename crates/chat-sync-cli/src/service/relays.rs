@@ -47,14 +47,7 @@ impl Here {
     /// Asks these relays, or those in use, what they can do; all at once, because a silent one takes its time whoever
     /// else is asked.
     pub(crate) async fn test_relays(&self, urls: &[RelayUrl]) -> Result<Vec<RelayTest>, Failure> {
-        let mut urls = if urls.is_empty() { self.relays() } else { urls.to_vec() };
-        let mut seen = std::collections::BTreeSet::new();
-        urls.retain(|url| seen.insert(url.clone()));
-        if urls.is_empty() {
-            return Err(Failure::Usage(
-                "there is no relay to test; name one, or add it with `chat-sync relays add URL`".to_owned(),
-            ));
-        }
+        let urls = if urls.is_empty() { self.relays() } else { urls.to_vec() };
         let tests = urls.iter().map(|url| self.account.test_relay(url, &self.env));
         let tests: Result<Vec<_>, _> = join_all(tests).await.into_iter().collect();
         Ok(tests?)

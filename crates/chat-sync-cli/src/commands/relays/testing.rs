@@ -13,14 +13,23 @@ use crate::shapes::relays::{TestShape, TestShapes};
 
 pub(super) async fn run(context: &Context, urls: &[RelayUrl]) -> Result<(), Failure> {
     let service = context.service(false).await?;
-    let asked = match urls {
-        [] => "the account's relays".to_owned(),
-        urls => plural(urls.len() as u64, "relay"),
+    let mut urls = if urls.is_empty() {
+        service.relays().await?.into_iter().map(|relay| relay.url).collect()
+    } else {
+        urls.to_vec()
     };
-    context
-        .output
-        .talk(&format!("asking {asked}; nothing is published"));
-    let tests = service.test_relays(urls).await?;
+    let mut seen = std::collections::BTreeSet::new();
+    urls.retain(|url| seen.insert(url.clone()));
+    if urls.is_empty() {
+        return Err(Failure::Usage(
+            "there is no relay to test; name one, or add it with `chat-sync relays add URL`".to_owned(),
+        ));
+    }
+    context.output.talk(&format!(
+        "asking {}; nothing is published",
+        plural(urls.len() as u64, "relay")
+    ));
+    let tests = service.test_relays(&urls).await?;
     let now = context.clock().unix();
     if context.output.is_json() {
         let relays = tests.iter().map(|test| TestShape::new(test, now)).collect();

@@ -131,6 +131,7 @@ impl Api {
         let mut events = Events {
             lines: BufReader::new(socket),
             last_id: after.map(str::to_owned),
+            pings: 0,
         };
         let status = events.line().unwrap();
         assert!(status.contains("200"), "{status}");
@@ -173,14 +174,21 @@ fn unchunked(head: &str, body: &str) -> String {
 pub(super) struct Events {
     lines: BufReader<TcpStream>,
     pub(super) last_id: Option<String>,
+    pings: u32,
 }
+
+/// One comes every 15 s of silence: beyond these, nothing comes any more.
+const PINGS_MAX: u32 = 8;
 
 impl Events {
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         match self.lines.read_line(&mut line) {
             Ok(0) | Err(_) => None,
-            Ok(_) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
+            Ok(_) => {
+                self.pings += u32::from(line.starts_with(':'));
+                (self.pings < PINGS_MAX).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
+            }
         }
     }
 
