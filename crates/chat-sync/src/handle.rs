@@ -297,7 +297,10 @@ impl Handle {
     /// changed it while this engine runs.
     pub fn queue_changed(&self) {
         // One that is being started reads the disk anyhow.
-        let _ = self.uploader.restarted.try_send(Restarted(supervision::Role::Index));
+        let _ = self
+            .uploader
+            .restarted
+            .try_send(Restarted(supervision::Role::Index));
     }
 
     /// Every conversation, newest activity first.

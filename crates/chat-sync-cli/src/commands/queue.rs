@@ -88,7 +88,9 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<(), Failure> {
         .output
         .line(&format!("{} due now", of_deliveries(done.retried)))?;
     if done.retried > 0 {
-        context.output.talk("`chat-sync sync` sends them, and so does a daemon");
+        context
+            .output
+            .talk("`chat-sync sync` sends them, and so does a daemon");
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_sync::{
-    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, SyncReport, history_keys,
-    keyring_copies, npub, refusals,
+    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, SyncReport,
+    history_keys, keyring_copies, npub, refusals,
 };
 use nostr::key::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,12 @@ impl Here {
     /// The relays in use: they may have changed since the account was opened.
     pub(crate) fn relays(&self) -> Vec<RelayUrl> {
         match self.running() {
-            Some(engine) => engine.status().relays.into_iter().map(|relay| relay.url).collect(),
+            Some(engine) => engine
+                .status()
+                .relays
+                .into_iter()
+                .map(|relay| relay.url)
+                .collect(),
             None => self.relays.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

@@ -35,11 +35,7 @@ impl Here {
         self.changed_to(account.relays, Some(removed.only_here)).await
     }
 
-    async fn changed_to(
-        &self,
-        relays: Vec<RelayUrl>,
-        only_here: Option<u64>,
-    ) -> Result<RelayNames, Failure> {
+    async fn changed_to(&self, relays: Vec<RelayUrl>, only_here: Option<u64>) -> Result<RelayNames, Failure> {
         self.use_relays(relays.clone()).await?;
         Ok(RelayNames { relays, only_here })
     }
@@ -47,7 +43,11 @@ impl Here {
     /// Asks these relays, or those in use, what they can do; all at once, because a silent one takes its time whoever
     /// else is asked.
     pub(crate) async fn test_relays(&self, urls: &[RelayUrl]) -> Result<Vec<RelayTest>, Failure> {
-        let urls = if urls.is_empty() { self.relays() } else { urls.to_vec() };
+        let urls = if urls.is_empty() {
+            self.relays()
+        } else {
+            urls.to_vec()
+        };
         let tests = urls.iter().map(|url| self.account.test_relay(url, &self.env));
         let tests: Result<Vec<_>, _> = join_all(tests).await.into_iter().collect();
         Ok(tests?)

@@ -121,7 +121,9 @@ pub(super) fn property_list(started: &Started<'_>, log: &Path) -> String {
 }
 
 fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -153,7 +155,10 @@ mod tests {
 
     #[test]
     fn a_property_list_names_each_word() {
-        let list = property_list(&started(Path::new("/Users/a & b")), Path::new("/Users/a & b/daemon.log"));
+        let list = property_list(
+            &started(Path::new("/Users/a & b")),
+            Path::new("/Users/a & b/daemon.log"),
+        );
         for word in [
             "/opt/chat sync/bin/chat-sync",
             "--data-dir",
@@ -163,7 +168,10 @@ mod tests {
             "/Users/a &amp; b/daemon.log",
             LABEL,
         ] {
-            assert!(list.contains(&format!("<string>{word}</string>")), "{word}: {list}");
+            assert!(
+                list.contains(&format!("<string>{word}</string>")),
+                "{word}: {list}"
+            );
         }
         let (open, closed) = (list.matches("<dict>").count(), list.matches("</dict>").count());
         assert_eq!((open, closed), (2, 2));

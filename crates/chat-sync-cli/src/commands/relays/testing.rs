@@ -14,7 +14,12 @@ use crate::shapes::relays::{TestShape, TestShapes};
 pub(super) async fn run(context: &Context, urls: &[RelayUrl]) -> Result<(), Failure> {
     let service = context.service(false).await?;
     let mut urls = if urls.is_empty() {
-        service.relays().await?.into_iter().map(|relay| relay.url).collect()
+        service
+            .relays()
+            .await?
+            .into_iter()
+            .map(|relay| relay.url)
+            .collect()
     } else {
         urls.to_vec()
     };

@@ -32,14 +32,20 @@ fn a_relay_that_is_added_while_the_daemon_runs_is_filled() {
     let added = home.run(&["relays", "add", &two.url(), "--json"]).succeeded();
     assert_eq!(added.json()["relays"], json!([one.url(), two.url()]));
     assert!(added.stderr.contains("holds everything now"), "{added:?}");
-    until(&api, |status| status["safe"] == 1 && status["relays"].as_array().unwrap().len() == 2);
+    until(&api, |status| {
+        status["safe"] == 1 && status["relays"].as_array().unwrap().len() == 2
+    });
     home.run(&["relays", "add", &two.url()]).refused(2, "already");
 
     let removed = api.ask("DELETE", &format!("/relays?url={}", one.url()), None);
     assert_eq!(removed.json()["relays"], json!([two.url()]), "{removed:?}");
     assert_eq!(removed.json()["only_here"], 0);
     let last = api.ask("DELETE", &format!("/relays?url={}", two.url()), None);
-    assert_eq!((last.status, last.json()["exit"].clone()), (500, json!(1)), "{last:?}");
+    assert_eq!(
+        (last.status, last.json()["exit"].clone()),
+        (500, json!(1)),
+        "{last:?}"
+    );
     assert_eq!(api.get("/relays")["relays"].as_array().unwrap().len(), 1);
     assert_eq!(api.get("/account")["relays"], json!([two.url()]));
     until(&api, |status| status["relays"].as_array().unwrap().len() == 1);
