@@ -38,7 +38,10 @@ pub(super) async fn logs(context: &Context, args: &Logs) -> Result<(), Failure> 
     for line in &lines[lines.len().saturating_sub(args.lines)..] {
         context.output.line(&printable(line))?;
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(LOOK_AGAIN).await;
         let (end, text) = read(&mut file, at, READ_BYTES_MAX).map_err(unreadable)?;
         // What has no end yet is read again with it.
@@ -48,7 +51,6 @@ pub(super) async fn logs(context: &Context, args: &Logs) -> Result<(), Failure> 
         }
         at = end - (text.len() - whole) as u64;
     }
-    Ok(())
 }
 
 fn read(file: &mut File, start: u64, most: u64) -> std::io::Result<(u64, String)> {

@@ -130,7 +130,7 @@ fn xml(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn started<'a>(data_dir: &'a Path) -> Started<'a> {
+    fn started(data_dir: &Path) -> Started<'_> {
         Started {
             program: Path::new("/opt/chat sync/bin/chat-sync"),
             data_dir,

@@ -6,6 +6,7 @@ mod login;
 mod machine;
 mod queue;
 mod relays;
+mod switches;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
@@ -36,6 +37,8 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("POST", "/relays", web::post().to(relays::add)),
         ("DELETE", "/relays", web::delete().to(relays::remove)),
         ("POST", "/relays/test", web::post().to(relays::test)),
+        ("GET", "/switches", web::get().to(switches::list)),
+        ("PATCH", "/switches", web::patch().to(switches::turn)),
         ("GET", "/keyrings", web::get().to(account::keyrings)),
         ("GET", "/account", web::get().to(account::account)),
         ("POST", "/account", web::post().to(account::open)),
