@@ -12,7 +12,7 @@ use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, Excerpt, NotReady, Realtime};
 use relay_link::RelayUrl;
 use status::Status;
-use supervision::{Clock, Entropy, Restarted, Switchboard, Switches};
+use supervision::{Clock, Entropy, Switchboard, Switches};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uploader::messages::LookAgain;
@@ -291,16 +291,6 @@ impl Handle {
     /// then handed here.
     pub async fn set_relays(&self, relays: Vec<RelayUrl>) -> Result<(), EngineError> {
         self.ask(|answer| Request::UseRelays(relays, answer)).await
-    }
-
-    /// Reads from disk anew what is to be sent, after [`retry_now`](crate::retry_now) or [`give_up`](crate::give_up)
-    /// changed it while this engine runs.
-    pub fn queue_changed(&self) {
-        // One that is being started reads the disk anyhow.
-        let _ = self
-            .uploader
-            .restarted
-            .try_send(Restarted(supervision::Role::Index));
     }
 
     /// Every conversation, newest activity first.

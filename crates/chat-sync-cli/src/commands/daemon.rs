@@ -40,7 +40,8 @@ async fn here(context: &Context, args: &cli::DaemonRun) -> Result<(), Failure> {
     }
     saved_relays_are_meant(context)?;
     let (data_dir, env) = (context.data_dir.clone(), context.env().clone());
-    serve(data_dir, env, args.port.port, |record| {
+    let switches = context.settings.switches;
+    serve(data_dir, env, switches, args.port.port, |record| {
         tell(context.output, record)
     })
     .await

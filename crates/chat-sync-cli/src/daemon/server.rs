@@ -7,6 +7,7 @@ use actix_web::http::KeepAlive;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, middleware, web};
 use chat_sync::{DataDir, Env};
+use supervision::Switches;
 
 use super::gate::gate;
 use super::record::{Lock, Record};
@@ -30,6 +31,7 @@ const WORKERS: usize = 2;
 pub(crate) async fn serve(
     data_dir: DataDir,
     env: Env,
+    switches: Switches,
     port: Option<u16>,
     ready: impl FnOnce(&Record) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -48,7 +50,7 @@ pub(crate) async fn serve(
     let port = listener.local_addr().map_err(refused)?.port();
     let (runtime, mut interrupt) = (env.runtime.clone(), Interrupt::listen()?);
     let record = Record::new(port, runtime.entropy.draw_32(), runtime.clock.unix());
-    let state = Data::new(State::new(record, data_dir, env));
+    let state = Data::new(State::new(record, data_dir, env, switches));
     // Before anybody is told where we are: whoever asks finds the account.
     state.open_current()?;
     let shared = state.clone();

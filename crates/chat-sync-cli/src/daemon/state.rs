@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chat_sync::{Account, AccountState, DataDir, DataDirError, Env, Extension};
+use supervision::Switches;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -30,6 +31,8 @@ pub(super) struct State {
     record: Record,
     pub(super) data_dir: DataDir,
     pub(super) env: Env,
+    /// What engines may do when they start.
+    switches: Switches,
     pub(super) hub: Arc<Hub>,
     open: Mutex<Option<Open>>,
     /// A login that is under way.
@@ -38,7 +41,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(record: Record, data_dir: DataDir, env: Env) -> Self {
+    pub(super) fn new(record: Record, data_dir: DataDir, env: Env, switches: Switches) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "the engine's clock counts whole seconds, and two daemons may start within one"
@@ -49,6 +52,7 @@ impl State {
             record,
             data_dir,
             env,
+            switches,
             hub: Arc::new(Hub::new(micros)),
             open: Mutex::new(None),
             login: Mutex::default(),
@@ -93,7 +97,8 @@ impl State {
     }
 
     /// Takes up this account, and starts its engine.
-    pub(super) fn open(&self, account: Account) -> Result<(), Failure> {
+    pub(super) fn open(&self, mut account: Account) -> Result<(), Failure> {
+        account.switch(self.switches)?;
         let config = account.config(true);
         let key_home = self.data_dir.key_home(&account.public_key);
         let engine = Slot::default();

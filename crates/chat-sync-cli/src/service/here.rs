@@ -155,16 +155,6 @@ impl Here {
         Ok(Keys::new(&history_keys(&self.account)?, place.to_string()))
     }
 
-    /// Has an engine that runs look at what is due; without one, whoever runs next does.
-    pub(super) fn queue_changed(&self) {
-        let Some(engine) = self.running() else { return };
-        engine.queue_changed();
-        if self.dials() {
-            // Counts everything again; what comes of it shows in the status.
-            tokio::spawn(async move { engine.sync().await.is_ok() });
-        }
-    }
-
     /// One full comparison with every relay.
     pub(crate) async fn sync(&self) -> Result<SyncReport, Failure> {
         Ok(self.engine()?.sync().await?)

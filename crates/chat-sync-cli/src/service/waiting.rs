@@ -81,9 +81,6 @@ impl Here {
         found(&self.account, &relays, chosen.id.as_deref())?;
         let store = &self.account.store;
         let retried = retry_now(store, &relays, |row| begins(row, chosen.id.as_deref()))?;
-        if retried > 0 {
-            self.queue_changed();
-        }
         Ok(Retried { retried })
     }
 
@@ -113,9 +110,6 @@ impl Here {
         let relays = chosen_relays(&self.account_now(), &chosen.relays)?;
         let store = &self.account.store;
         let dropped = give_up(store, &relays, |row| begins(row, chosen.id.as_deref()))?;
-        if dropped > 0 {
-            self.queue_changed();
-        }
         Ok(Dropped { dropped, on_no_relay })
     }
 }

@@ -93,6 +93,11 @@ fn spawn(context: &Context, port: Option<u16>, log: File) -> Result<Child, Failu
     command.args(context.settings.flags.to_args());
     // What it does is of interest only afterwards, so some of it is kept.
     command.arg(format!("-{}", "v".repeat(context.verbose.max(1).into())));
+    let switches = context.settings.switches;
+    for name in supervision::Switches::NAMES {
+        let stands = if switches.get(name) == Some(false) { "off" } else { "on" };
+        command.arg("--switch").arg(format!("{name}={stands}"));
+    }
     command.args(["daemon", "run", "--detached"]);
     if let Some(port) = port {
         command.arg("--port").arg(port.to_string());

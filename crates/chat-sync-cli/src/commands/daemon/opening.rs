@@ -21,7 +21,8 @@ pub(crate) async fn ui(context: &Context, args: &Ui) -> Result<(), Failure> {
                 .output
                 .talk(&format!("{failure}; serving from here, Ctrl-C ends it"));
             let (data_dir, env) = (context.data_dir.clone(), context.env().clone());
-            serve(data_dir, env, None, |record| show(context, args, record)).await
+            let switches = context.settings.switches;
+            serve(data_dir, env, switches, None, |record| show(context, args, record)).await
         }
     }
 }
