@@ -298,6 +298,8 @@ pub(crate) enum Chats {
         #[arg(long)]
         receipts: bool,
     },
+    /// Messages that have these words, newest first
+    Search(Search),
     /// Write a message
     Send(Send),
     /// Delete a conversation, or one message, on every device and relay
@@ -307,6 +309,16 @@ pub(crate) enum Chats {
         /// Only those of this conversation
         selector: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// The words as they stand together, in either case
+    #[arg(value_parser = not_blank)]
+    pub(crate) text: String,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) limit: u16,
 }
 
 #[derive(Debug, Args)]

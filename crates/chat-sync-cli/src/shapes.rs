@@ -4,6 +4,7 @@ pub(crate) mod deletion;
 pub(crate) mod keys;
 pub(crate) mod queue;
 pub(crate) mod relays;
+pub(crate) mod search;
 
 use chat_sync::{
     ConversationSummary, MessageReceipt, MessageState, MessageView, Refusal, RelayReceipt, RelayReport,

@@ -59,6 +59,7 @@ pub(crate) async fn serve(
             .app_data(shared.clone())
             .configure(routes::limits)
             .configure(routes::serve_api)
+            .configure(routes::serve_metrics)
             .configure(page::serve_files)
             .default_service(web::to(routes::nothing))
             .wrap(middleware::from_fn(gate))

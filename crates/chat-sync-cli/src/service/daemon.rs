@@ -22,6 +22,7 @@ use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
 use crate::shapes::keys::Keys;
 use crate::shapes::queue::{Dropped, QueueShape, Retried};
+use crate::shapes::search::Hits;
 use crate::shapes::{Conversation, Conversations, Identity, MessageShape, Sent};
 
 /// Longer than a daemon takes for anything that moves nothing over the network.
@@ -118,6 +119,11 @@ impl Daemon {
             part.receipts
         );
         self.get(&path).await
+    }
+
+    pub(crate) async fn search(&self, text: &str, limit: usize) -> Result<Hits, Failure> {
+        self.get(&format!("/search?q={}&limit={limit}", encoded(text)))
+            .await
     }
 
     pub(crate) async fn send(&self, new: NewMessage, waits: bool) -> Result<Sent, Failure> {

@@ -22,13 +22,14 @@ use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
 use crate::shapes::keys::Keys;
 use crate::shapes::queue::{Dropped, QueueShape, Retried};
+use crate::shapes::search::Hits;
 use crate::shapes::{Conversation, Conversations, Identity, Sent};
 
 pub(crate) use daemon::Daemon;
 pub(crate) use following::{Following, Seen};
 pub(crate) use here::{Here, Known, Slot};
 pub(crate) use relays::RelayNames;
-pub(crate) use talk::Part;
+pub(crate) use talk::{Part, Shown};
 pub(crate) use waiting::Chosen;
 
 /// How long reading a few keys from a local disk may take.
@@ -73,6 +74,14 @@ impl Service {
         match self {
             Self::Here(here) => Ok(here.conversation(selector, part).await?.conversation),
             Self::Daemon(daemon) => daemon.conversation(selector, part).await,
+        }
+    }
+
+    /// Messages that have these words, at most so many.
+    pub(crate) async fn search(&self, text: &str, limit: usize) -> Result<Hits, Failure> {
+        match self {
+            Self::Here(here) => here.search(text, limit).await,
+            Self::Daemon(daemon) => daemon.search(text, limit).await,
         }
     }
 

@@ -8,6 +8,7 @@ use super::here::Here;
 use super::settled_status;
 use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
+use crate::shapes::search::Hits;
 use crate::shapes::{Conversation, Conversations, MessageShape, ReceiptShape, Sent};
 
 /// How long the way to a relay is waited for. The message is safe on disk without it.
@@ -132,6 +133,22 @@ impl Here {
                 .map(crate::shapes::DeliveryShape::all)
                 .unwrap_or_default(),
         })
+    }
+
+    /// Messages that have these words.
+    pub(crate) async fn search(&self, text: &str, limit: usize) -> Result<Hits, Failure> {
+        Ok(self.engine()?.search(text, limit).await?.into())
+    }
+
+    /// Shows this version at its place from now on; returns the end of its conversation.
+    pub(crate) async fn pick(&self, message: MessageId, part: Part) -> Result<Shown, Failure> {
+        let view = self.engine()?.pick_version(message).await?;
+        self.conversation(&view.summary.id, part).await
+    }
+
+    /// Counts everything in it as read on this device.
+    pub(crate) async fn mark_read(&self, conversation: &str) -> Result<(), Failure> {
+        Ok(self.engine()?.mark_read(conversation).await?)
     }
 
     pub(crate) async fn delete_preview(&self, selector: &str) -> Result<Preview, Failure> {

@@ -3,6 +3,7 @@
 mod delete;
 mod list;
 mod receipt;
+mod search;
 mod send;
 mod show;
 mod transcript;
@@ -16,6 +17,7 @@ pub(crate) async fn run(context: &Context, chats: Chats) -> Result<(), Failure> 
     match chats {
         Chats::List => list::run(context).await,
         Chats::Show { selector, receipts } => show::run(context, &selector, receipts).await,
+        Chats::Search(args) => search::run(context, &args).await,
         Chats::Send(args) => send::run(context, args).await,
         Chats::Delete(args) => delete::run(context, &args).await,
         Chats::Watch { selector } => watch::run(context, selector).await,

@@ -95,7 +95,11 @@ fn spawn(context: &Context, port: Option<u16>, log: File) -> Result<Child, Failu
     command.arg(format!("-{}", "v".repeat(context.verbose.max(1).into())));
     let switches = context.settings.switches;
     for name in supervision::Switches::NAMES {
-        let stands = if switches.get(name) == Some(false) { "off" } else { "on" };
+        let stands = if switches.get(name) == Some(false) {
+            "off"
+        } else {
+            "on"
+        };
         command.arg("--switch").arg(format!("{name}={stands}"));
     }
     command.args(["daemon", "run", "--detached"]);

@@ -9,13 +9,16 @@ use serde_json::json;
 use super::Answer;
 use crate::daemon::state::State;
 use crate::exit::Failure;
-use crate::service::Part;
+use crate::service::{Part, Shown as PartOfOne};
 use crate::shapes::Conversation;
 
 /// What a page shows at once, when nobody said otherwise.
 const LIMIT: usize = 200;
 /// What may be asked for at once; `all` is for programs that want it.
 const LIMIT_MAX: usize = 1000;
+
+/// Hits that are shown at once, when nobody said otherwise.
+const FOUND: usize = 50;
 
 /// How many are wanted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,6 +67,20 @@ pub(super) struct Shown {
     receipts: bool,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Picked {
+    message: String,
+}
+
+/// What is looked for. It has no `Debug`: there are words in it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Searched {
+    q: String,
+    limit: Option<usize>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Deletion {
@@ -99,6 +116,15 @@ pub(super) async fn list(state: Data<State>, query: Query<Window>) -> Answer {
 }
 
 pub(super) async fn show(state: Data<State>, selector: Path<String>, query: Query<Shown>) -> Answer {
+    let part = Part {
+        receipts: query.receipts,
+        limit: Some(query.limit.number()),
+        before: query.before.as_deref().map(message_id).transpose()?,
+    };
+    Ok(body(&state.here()?.conversation(&selector, part).await?))
+}
+
+fn body(shown: &PartOfOne) -> HttpResponse {
     #[derive(Serialize)]
     struct Body<'a> {
         #[serde(flatten)]
@@ -106,17 +132,31 @@ pub(super) async fn show(state: Data<State>, selector: Path<String>, query: Quer
         total: usize,
         more: bool,
     }
-    let part = Part {
-        receipts: query.receipts,
-        limit: Some(query.limit.number()),
-        before: query.before.as_deref().map(message_id).transpose()?,
-    };
-    let shown = state.here()?.conversation(&selector, part).await?;
-    Ok(HttpResponse::Ok().json(Body {
+    HttpResponse::Ok().json(Body {
         conversation: &shown.conversation,
         total: shown.total,
         more: shown.more,
-    }))
+    })
+}
+
+/// Shows a version at its place; the conversation is that of the message, whatever the path says.
+pub(super) async fn pick(state: Data<State>, _: Path<String>, body_of: Json<Picked>) -> Answer {
+    let part = Part {
+        limit: Some(LIMIT),
+        ..Part::default()
+    };
+    let message = message_id(&body_of.message)?;
+    Ok(body(&state.here()?.pick(message, part).await?))
+}
+
+pub(super) async fn read(state: Data<State>, conversation: Path<String>) -> Answer {
+    state.here()?.mark_read(&conversation).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(super) async fn search(state: Data<State>, query: Query<Searched>) -> Answer {
+    let limit = query.limit.unwrap_or(FOUND).min(LIMIT_MAX);
+    Ok(HttpResponse::Ok().json(state.here()?.search(&query.q, limit).await?))
 }
 
 pub(super) async fn send(state: Data<State>, conversation: Path<String>, body: Json<Written>) -> Answer {

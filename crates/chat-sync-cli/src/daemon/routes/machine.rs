@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Query};
 use serde::Deserialize;
 use serde_json::json;
+use status::metrics_text;
 
 use super::Answer;
 use crate::daemon::state::State;
@@ -47,4 +48,12 @@ pub(super) async fn sync(state: Data<State>, body: Json<Whole>) -> Answer {
     } else {
         HttpResponse::Ok().json(shapes::Sync::from(&report))
     })
+}
+
+/// The status as Prometheus reads it.
+pub(super) async fn metrics(state: Data<State>) -> Answer {
+    let known = state.here()?.known_now()?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(metrics_text(&known.status)))
 }

@@ -66,6 +66,17 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
             "/messages/{id}/receipts",
             web::get().to(conversations::receipts),
         ),
+        (
+            "POST",
+            "/conversations/{selector}/pick",
+            web::post().to(conversations::pick),
+        ),
+        (
+            "POST",
+            "/conversations/{selector}/read",
+            web::post().to(conversations::read),
+        ),
+        ("GET", "/search", web::get().to(conversations::search)),
         ("GET", "/queue", web::get().to(queue::list)),
         ("POST", "/queue/retry", web::post().to(queue::retry)),
         ("POST", "/queue/drop", web::post().to(queue::give_up)),
@@ -96,6 +107,11 @@ pub(super) fn limits(config: &mut ServiceConfig) {
         )
         .app_data(QueryConfig::default().error_handler(move |error, _| said(&error).into()))
         .app_data(PathConfig::default().error_handler(move |error, _| said(&error).into()));
+}
+
+/// Outside the API, where Prometheus looks for it.
+pub(super) fn serve_metrics(config: &mut ServiceConfig) {
+    config.route("/metrics", web::get().to(machine::metrics));
 }
 
 /// For paths that lead nowhere.

@@ -8,7 +8,7 @@ use crate::program::Home;
 use crate::{NOBODY, SECRET, export};
 
 /// Looks at everything that does not depend on being connected.
-const LOOKS: [&[&str]; 19] = [
+const LOOKS: [&[&str]; 21] = [
     &["chats", "list"],
     &["chats", "list", "--json"],
     &["chats", "show", "latest"],
@@ -20,6 +20,8 @@ const LOOKS: [&[&str]; 19] = [
     &["chats", "delete", "latest", "--dry-run", "--json"],
     &["whoami"],
     &["whoami", "--json"],
+    &["chats", "search", "hello"],
+    &["chats", "search", "HELLO", "--json"],
     &["key", "list"],
     &["key", "list", "--json"],
     &["relays", "list"],
@@ -184,6 +186,48 @@ fn switches_are_turned_while_it_runs() {
         (201, &"draft".into()),
         "{sent:?}"
     );
+}
+
+#[test]
+fn a_version_is_picked_and_what_was_read_counts_as_read() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let (_running, api) = daemon(&home);
+    let send = |text: &str, parent: Option<&serde_json::Value>| {
+        let body = serde_json::json!({ "text": text, "role": "assistant", "parent": parent });
+        api.post("/conversations/talk/messages", body).json()["id"].clone()
+    };
+    let question = send("Which flour?", None);
+    let (first, second) = (send("White.", Some(&question)), send("Rye.", Some(&question)));
+    let shown = api.get("/conversations/talk");
+    assert_eq!(shown["messages"][1]["id"], second, "the newest is shown: {shown}");
+    let picked = api.post(
+        "/conversations/talk/pick",
+        serde_json::json!({ "message": first }),
+    );
+    assert_eq!(picked.json()["messages"][1]["content"], "White.", "{picked:?}");
+    assert_eq!(api.get("/conversations/talk")["messages"][1]["content"], "White.");
+    let none = serde_json::json!({ "message": "00".repeat(32) });
+    assert_eq!(api.post("/conversations/talk/pick", none).status, 404);
+
+    assert_eq!(api.ask("POST", "/conversations/talk/read", None).status, 204);
+    assert_eq!(api.get("/conversations")["conversations"][0]["unread"], 0);
+    let found = api.get("/search?q=RYE&limit=5");
+    assert_eq!(found["hits"][0]["message"], second, "{found}");
+    assert_eq!(api.ask("GET", "/search", None).status, 400);
+}
+
+#[test]
+fn prometheus_reads_the_status() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let (_running, api) = daemon(&home);
+    let (host, bearer) = (api.host(), api.bearer());
+    let headers = [("Host", host.as_str()), ("Authorization", bearer.as_str())];
+    let metrics = api.raw("GET", "/metrics", &headers, "");
+    assert_eq!(metrics.status, 200, "{metrics:?}");
+    assert!(metrics.head.contains("text/plain; version=0.0.4"), "{metrics:?}");
+    assert!(metrics.body.contains("# TYPE"), "{metrics:?}");
 }
 
 #[test]
