@@ -91,16 +91,8 @@ fn spawn(context: &Context, port: Option<u16>, log: File) -> Result<Child, Failu
         command.arg("--account").arg(chat_sync::npub(&account));
     }
     command.args(context.settings.flags.to_args());
-    // What it does is of interest only afterwards, so some of it is kept.
-    command.arg(format!("-{}", "v".repeat(context.verbose.max(1).into())));
-    let switches = context.settings.switches;
-    for name in supervision::Switches::NAMES {
-        let stands = if switches.get(name) == Some(false) {
-            "off"
-        } else {
-            "on"
-        };
-        command.arg("--switch").arg(format!("{name}={stands}"));
+    if context.verbose > 0 {
+        command.arg(format!("-{}", "v".repeat(context.verbose.into())));
     }
     command.args(["daemon", "run", "--detached"]);
     if let Some(port) = port {

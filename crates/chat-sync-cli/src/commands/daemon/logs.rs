@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::background::LOG;
@@ -18,7 +19,8 @@ const TAIL_BYTES: u64 = 4 * 1024 * 1024;
 const READ_BYTES_MAX: u64 = 1024 * 1024;
 
 pub(super) async fn logs(context: &Context, args: &Logs) -> Result<(), Failure> {
-    let path = context.data_dir.root().join(LOG);
+    let root = context.data_dir.root();
+    let path = newest(&root.join("logs")).unwrap_or_else(|| root.join(LOG));
     let unreadable = |error: std::io::Error| {
         Failure::Failed(format!(
             "{} could not be read: {error}; a daemon that a service manager started logs there (`journalctl --user -u \
@@ -51,6 +53,16 @@ pub(super) async fn logs(context: &Context, args: &Logs) -> Result<(), Failure> 
         }
         at = end - (text.len() - whole) as u64;
     }
+}
+
+/// The log of the last day there is one of; their names sort by date.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    files
+        .filter(|path| path.extension().is_some_and(|end| end == "log"))
+        .max()
 }
 
 fn read(file: &mut File, start: u64, most: u64) -> std::io::Result<(u64, String)> {
