@@ -1,6 +1,6 @@
 // The page: makes the parts and lets them know of each other. The only file that knows all of them.
 
-import { announce, failed, regions } from './announce.js';
+import { announce, regions } from './announce.js';
 import { Api, Refused } from './daemon.js';
 import { Banner } from './banner.js';
 import { ConversationList } from './conversation-list.js';
@@ -92,12 +92,6 @@ function start(key) {
     inChats(chatHash(crypto.randomUUID()), () => messages.composer.focus());
   }
 
-  /** Shows the parts that the daemon has. */
-  function offer() {
-    links.get('switches').hidden = !api.offers('GET /switches');
-    list.offerSearch(api.offers('GET /search'));
-  }
-
   let shownView = null;
   /** Where the chats were left. */
   let lastChats = '#/chats';
@@ -164,12 +158,6 @@ function start(key) {
   });
   // Also the first thing that a new connection tells.
   events.on('reload', async () => {
-    try {
-      await api.learn();
-      offer();
-    } catch (error) {
-      failed(error);
-    }
     await readAccount();
     thread.refresh();
   });

@@ -48,11 +48,6 @@ export class ConversationList {
     this.#list.refresh(id);
   }
 
-  offerSearch(offered) {
-    this.#search.field.classList.toggle('unoffered', !offered);
-    this.#search.input.disabled = !offered;
-  }
-
   /** Whether the account can be read decides what an empty list says. */
   accountIs(state) {
     if (state === this.#account) return;

@@ -24,22 +24,9 @@ export class Gone extends Error {
 
 export class Api {
   #token;
-  #offered = new Set();
 
   constructor(token) {
     this.#token = token;
-  }
-
-  /** Learns what this daemon answers to, from its own description. */
-  async learn() {
-    const { paths } = await this.get('/openapi.json');
-    this.#offered = new Set(Object.entries(paths)
-      .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)));
-  }
-
-  /** Whether it answers to this, as `GET /search`. What it does not answer to is not shown. */
-  offers(request) {
-    return this.#offered.has(request);
   }
 
   get(path, query) {

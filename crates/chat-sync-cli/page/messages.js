@@ -18,8 +18,6 @@ const AHEAD = 30;
 const READ_MS = 300;
 /** How long a message that was searched for stands out. */
 const FLASH_MS = 2_000;
-const PICK = 'POST /conversations/{selector}/pick';
-const READ = 'POST /conversations/{selector}/read';
 
 export class Messages {
   #api;
@@ -194,7 +192,7 @@ export class Messages {
 
   async #step(message, by) {
     const target = message.version_ids?.[message.version - 1 + by];
-    if (!target || !this.#api.offers(PICK)) return;
+    if (!target) return;
     try {
       await this.#thread.pick(target);
     } catch (error) {
@@ -270,7 +268,7 @@ export class Messages {
   /** Read is what was on a screen that somebody has before them. */
   #markRead() {
     const id = this.#open;
-    if (!this.#api.offers(READ) || this.#unreadTimer || document.hidden || !this.#conversations.get(id)?.unread) return;
+    if (this.#unreadTimer || document.hidden || !this.#conversations.get(id)?.unread) return;
     if (this.#thread.state !== 'ready' || !this.#list.atEnd || this.element.offsetParent === null) return;
     this.#unreadTimer = setTimeout(async () => {
       this.#unreadTimer = 0;

@@ -19,11 +19,8 @@ export function relaysView({ api }) {
     heading: 'Relays',
     about: 'Every relay gets everything, sealed. None can read any of it.',
     actions: [test],
-    load: () => {
-      test.hidden = !api.offers('POST /relays/test');
-      return api.get('/relays');
-    },
-    render: ({ relays }) => [api.offers('POST /relays') ? [form, said] : null, el('ul', { class: 'cards' }, relays.map((relay) => card(relay, relays.length)))],
+    load: () => api.get('/relays'),
+    render: ({ relays }) => [form, said, el('ul', { class: 'cards' }, relays.map((relay) => card(relay, relays.length)))],
   });
   const form = el('form', { class: 'line-form', on: { submit: add } }, input, el('button', { class: 'button primary', type: 'submit' }, 'Add'));
 
@@ -49,7 +46,7 @@ export function relaysView({ api }) {
     ], { yes: 'Remove', dangerous: true });
     if (!agreed) return;
     try {
-      await api.delete('/relays', { url });
+      await api.delete('/relays', { url, force: last ? true : null });
       tests.delete(url);
     } catch (error) {
       failed(error);
@@ -78,11 +75,9 @@ export function relaysView({ api }) {
       el('div', { class: 'card-head' },
         tried ? el('span', { class: `dot ${tried.reachable ? 'good' : 'bad'}` }) : null,
         el('span', { class: 'relay-name' }, relayName(url)),
-        api.offers('DELETE /relays')
-          ? button('Remove', () => remove(url, all === 1), {
-            class: 'quiet-button edge', 'data-name': `remove-${url}`, 'aria-label': `Remove ${relayName(url)}`,
-          })
-          : null),
+        button('Remove', () => remove(url, all === 1), {
+          class: 'quiet-button edge', 'data-name': `remove-${url}`, 'aria-label': `Remove ${relayName(url)}`,
+        })),
       el('p', { class: 'remark' }, [
         origin === 'list' ? 'from your relay list' : null,
         how,

@@ -6,6 +6,9 @@ import { Panel } from './panel.js';
 import { statusLine } from './status-words.js';
 import { bytes, count, duration, moment, plural, relayName, relayWords } from './words.js';
 
+/** Seconds by which clocks may differ (DESIGN 6). */
+const SKEW_MAX = 120;
+
 export function statusView({ api, connection }) {
   const compare = button('Compare now', async () => {
     compare.disabled = true;
@@ -51,12 +54,17 @@ function number(name, value, note) {
   return el('div', { class: 'number' }, el('dt', {}, name), el('dd', {}, value), note ? el('dd', { class: 'remark' }, note) : null);
 }
 
-function remarks({ account, held, warning, failed: parts = [], refused = [], clock }) {
+function remarks({ account, held, warning, failed: parts, refused, clock_skew: skew, unproven, switches }) {
+  const off = Object.entries(switches).filter(([, on]) => !on).map(([name]) => name.replaceAll('_', ' '));
   const lines = [
     account.page ? signerPage(account.page) : null,
     held ? el('p', { class: 'remark-line wait' }, `Held back: ${held}`) : null,
     warning ? el('p', { class: 'remark-line wait' }, warning) : null,
-    typeof clock?.skew === 'number' && clock.wrong ? el('p', { class: 'remark-line bad' }, `This clock is off by ${clock.skew} s`) : null,
+    Math.abs(skew ?? 0) > SKEW_MAX
+      ? el('p', { class: 'remark-line bad' }, `Relays are ${duration(Math.abs(skew))} ${skew > 0 ? 'ahead of' : 'behind'} this machine’s clock: set it right`)
+      : null,
+    off.length ? el('p', { class: 'remark-line wait' }, `Switched off: ${off.join(', ')}`) : null,
+    unproven ? el('p', { class: 'remark-line wait' }, `${plural(unproven, 'second')} too full for a page of a relay: what is in them is not proven`) : null,
     ...parts.map((why) => el('p', { class: 'remark-line bad' }, `Failed: ${why}`)),
     ...refused.map((group) => el('p', { class: 'remark-line bad' },
       `${plural(group.count, 'message')}: ${group.meaning ?? `not taken by ${relayName(group.relay)}, ${group.why}`}`,
@@ -90,14 +98,16 @@ function relayCard(relay) {
       relay.agreed_at ? `last equal ${moment(relay.agreed_at)}${basis ? `, ${basis}` : ''}` : 'never equal so far',
       relay.parked ? `${plural(relay.parked, 'message')} not taken` : null,
       note,
-      speed(relay),
+      pace(relay),
+      relay.bytes_in + relay.bytes_out > 0 ? `${bytes(relay.bytes_in)} in, ${bytes(relay.bytes_out)} out` : null,
     ].filter(Boolean).join(' · ')),
     relay.trouble ? el('p', { class: 'remark bad' }, relay.trouble) : null);
 }
 
-function speed({ bytes_per_second: rate, seconds_left: left }) {
+function pace({ speed }) {
+  if (!speed) return null;
   return [
-    rate > 0 ? `${bytes(rate)}/s` : null,
-    left > 0 ? `${duration(left)} left` : null,
-  ].filter(Boolean).join(', ') || null;
+    speed.bytes_per_second > 0 ? `${bytes(speed.bytes_per_second)}/s` : null,
+    speed.seconds_left > 0 ? `${duration(speed.seconds_left)} left` : null,
+  ].filter(Boolean).join(', ');
 }

@@ -19,6 +19,7 @@ export function statusLine(status, connection) {
   if (status.failed?.length) return line('bad', 'A part has failed', status.failed[0]);
   if (account.state === 'loading') return line('busy', 'Loading', 'reading the history on this device');
   if (account.state === 'locked') return line('bad', 'Locked', account.why);
+  if (!status.switches.sync) return line('wait', 'Sync is switched off', 'nothing leaves this machine');
   if (relays.length === 0) return line('wait', 'No relay', 'everything stays on this device');
   const reached = relays.filter((relay) => !['off', 'connecting', 'waiting', 'refused'].includes(relay.state));
   const refusing = relays.filter((relay) => relay.state === 'refused');
@@ -30,7 +31,7 @@ export function statusLine(status, connection) {
     const kept = status.waiting > 0 ? `no relay is reached; ${plural(status.waiting, 'message')} kept here` : lastEqual(status);
     return line('wait', 'Offline', kept);
   }
-  if (account.state === 'offline') return line('wait', 'No history key yet', account.why);
+  if (account.state === 'offline') return line('wait', account.write_key ? 'Offline' : 'No history key yet', account.why);
   const busy = relays.find((relay) => relay.state === 'fetching' || relay.state === 'sending');
   if (busy) {
     const verb = busy.state === 'fetching' ? 'Fetching' : 'Sending';

@@ -1,4 +1,4 @@
-// What is switched on. Changes hold at once, and for the other commands too.
+// What is switched on. Changes hold at once, until the daemon ends.
 
 import { failed } from './announce.js';
 import { el } from './dom.js';
@@ -15,46 +15,34 @@ const ABOUT = {
   parts: ['Long messages in pieces', 'A text over 40,000 bytes goes out as several messages.'],
   auth: ['Prove who asks', 'Relays that want to know who asks are told (NIP-42).'],
   nip65_relays: ['Follow your relay list', 'Relays that your account has published are used as well (NIP-65).'],
-  forget_after_days: ['Forget after days', 'What is older leaves this device once relays hold it. Empty: never.'],
 };
 
 export function switchesView({ api }) {
   const panel = new Panel({
     heading: 'Switches',
-    about: 'Each part can be off for a while. What is off is said in the status.',
+    about: 'Each part can be off for a while. What is turned here holds until the daemon ends; config.toml holds longer.',
     load: () => api.get('/switches'),
-    render: (answer) => el('ul', { class: 'switches' }, entries(answer).map(line)),
+    render: (switches) => el('ul', { class: 'switches' }, Object.entries(switches).map(line)),
   });
 
   async function change(name, value) {
     try {
-      const answer = await api.patch('/switches', { [name]: value });
-      if (answer) return panel.show(answer);
+      panel.show(await api.patch('/switches', { [name]: value }));
     } catch (error) {
       failed(error);
+      panel.refresh();
     }
-    panel.refresh();
   }
 
   function line([name, value]) {
     const [label, about] = ABOUT[name.replaceAll('-', '_')] ?? [name.replaceAll(/[-_]/g, ' '), ''];
-    const control = typeof value === 'boolean'
-      ? el('input', {
-        type: 'checkbox', role: 'switch', class: 'switch', checked: value, 'data-name': name,
-        on: { change: (event) => change(name, event.target.checked) },
-      })
-      : el('input', {
-        type: 'number', min: '1', step: '1', value: value ?? '', placeholder: 'never', class: 'days', 'data-name': name,
-        on: { change: (event) => change(name, event.target.value === '' ? null : Number(event.target.value)) },
-      });
+    const control = el('input', {
+      type: 'checkbox', role: 'switch', class: 'switch', checked: value, 'data-name': name,
+      on: { change: (event) => change(name, event.target.checked) },
+    });
     return el('li', {}, el('label', {}, el('span', { class: 'switch-words' },
       el('span', { class: 'switch-name' }, label), about ? el('span', { class: 'remark' }, about) : null), control));
   }
 
   return panel;
-}
-
-function entries(answer) {
-  return Object.entries(answer.switches ?? answer)
-    .filter(([, value]) => value === null || typeof value === 'boolean' || typeof value === 'number');
 }

@@ -317,6 +317,8 @@ export class VirtualList {
 
   #adopt(key, element) {
     element.dataset.key = key;
+    // What cannot have the keyboard cannot keep it.
+    element.tabIndex = -1;
     this.#shown.set(key, { element });
     this.#sizes.observe(element);
   }

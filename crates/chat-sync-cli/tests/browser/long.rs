@@ -39,7 +39,7 @@ const HUNDRED_THOUSAND: &str = r"
   };
 })();";
 
-fn export(count: usize) -> String {
+pub(crate) fn export(count: usize) -> String {
     let mut messages = String::new();
     for n in 0..count {
         let (role, at) = (

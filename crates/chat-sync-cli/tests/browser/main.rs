@@ -19,6 +19,8 @@ mod keyboard;
 mod login;
 mod long;
 mod pictures;
+mod reading;
+mod settings;
 mod showing;
 mod strangers;
 

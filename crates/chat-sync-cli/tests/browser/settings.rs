@@ -1,0 +1,75 @@
+//! Relays and switches, changed from the page while the daemon runs.
+
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::page::quoted;
+use crate::scene::{Device, Relay, logged_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_is_added_tried_out_and_removed() {
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
+    let (first, second) = (Relay::new(), Relay::new());
+    let here = Device::start(logged_in(&[&first]));
+    here.run(&["chats", "send", "bread", "Which flour?"]);
+    let page = here.open(&browser).await;
+    page.click(".tab[href='#/relays']").await;
+    page.click("[data-name='relay-url']").await;
+    page.eval("document.querySelector(\"[data-name='relay-url']\").focus()")
+        .await;
+    page.types("https://no-relay.example").await;
+    page.press("Enter").await;
+    page.until("document.querySelector('[role=alert].remark').innerText.length > 10")
+        .await;
+    page.eval("document.querySelector(\"[data-name='relay-url']\").select()")
+        .await;
+    page.types(&second.url()).await;
+    page.press("Enter").await;
+    page.until("document.querySelectorAll('.relay-name').length >= 2")
+        .await;
+    // The new one is filled, and then both are level.
+    page.until("document.querySelector('.status-bar').innerText.includes('In sync')")
+        .await;
+    let status = here.run(&["status"]);
+    assert_eq!(status["relays"].as_array().map(Vec::len), Some(2), "{status}");
+
+    page.click("[data-name='test']").await;
+    page.shows("reached in").await;
+    let remove = format!("[data-name={}]", quoted(&format!("remove-{}", first.url())));
+    page.click(&remove).await;
+    page.click("[data-name='yes']").await;
+    page.until(&format!("!document.querySelector({})", quoted(&remove)))
+        .await;
+    let left = here.run(&["relays", "list"]);
+    assert_eq!(left["relays"][0]["url"], second.url(), "{left}");
+    assert_eq!(left["relays"].as_array().map(Vec::len), Some(1), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_switched_off_is_said_and_done() {
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
+    let relay = Relay::new();
+    let here = Device::start(logged_in(&[&relay]));
+    let page = here.open(&browser).await;
+    page.click(".tab[href='#/switches']").await;
+    page.click("[data-name='uploads']").await;
+    page.until("document.querySelector(\"[data-name='uploads']\").checked === false")
+        .await;
+    here.run(&["chats", "send", "bread", "stays here"]);
+    page.click(".tab[href='#/status']").await;
+    page.shows("Switched off: uploads").await;
+    page.until("document.querySelector('.status-bar').innerText.includes('1 message to be sent')")
+        .await;
+    page.click(".tab[href='#/switches']").await;
+    page.click("[data-name='uploads']").await;
+    page.until("document.querySelector('.status-bar').innerText.includes('In sync')")
+        .await;
+    page.click("[data-name='sync']").await;
+    page.until("document.querySelector('.status-bar').innerText.includes('Sync is switched off')")
+        .await;
+    assert_eq!(here.run(&["status"])["switches"]["sync"], json!(false));
+}
