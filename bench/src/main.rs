@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod meter;
 mod opening;
+mod read;
 mod reconcile;
 
 /// What a benchmark ends with; what went wrong is for the person who started it.
@@ -16,6 +17,7 @@ const USAGE: &str = "\
 cargo xtask bench <name> [options]
 
   opening     the steps of the first message, over files that `reconcile --dir` left
+  read        looking at 100,000 messages in 5,000 conversations, against opening every envelope
   reconcile   a comparison from a cold file, against load + seal + initiate of the crate `negentropy`
 ";
 
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((name, rest)) if name == "reconcile" => reconcile::run(rest),
         Some((name, rest)) if name == "opening" => opening::run(rest),
+        Some((name, rest)) if name == "read" => read::run(rest),
+        Some((name, rest)) if name == read::CHILD => read::child(rest),
         Some((name, rest)) if name == reconcile::CLIENT => reconcile::client(rest),
         _ => {
             eprint!("{USAGE}");

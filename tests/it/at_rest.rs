@@ -161,6 +161,8 @@ fn nothing_in_the_data_directory_can_be_read_and_a_logout_leaves_nothing() {
         let shown = offline.conversation(CONVERSATION).await.unwrap();
         assert_eq!((shown.branch.len(), shown.summary.title.as_str()), (60, SEALED));
         assert_eq!(offline.status().counts.drafts, 30);
+        // The read model too: messages as they were opened, the list with its titles.
+        offline.keep_list().await.unwrap();
 
         let patterns = patterns(&relay).await;
         let sealed = relay.events(&[Kind::Custom(1080)], &[]).await.unwrap();

@@ -26,6 +26,7 @@ mod keyring_lab;
 mod keyrings;
 mod locked;
 mod long_messages;
+mod reading;
 mod refusals;
 mod refused_kinds;
 mod relay_changes;

@@ -300,6 +300,11 @@ pub(crate) enum Chats {
     },
     /// Messages that have these words, newest first
     Search(Search),
+    /// Show this version of a message from now on, on this device
+    Pick {
+        /// The whole id of the version; `chats show --json` has those of all versions
+        message: MessageId,
+    },
     /// Write a message
     Send(Send),
     /// Delete a conversation, or one message, on every device and relay

@@ -481,3 +481,141 @@ proptest! {
         bench.check_list();
     }
 }
+
+/// As a program left it that knew of no model.
+#[test]
+fn a_store_without_the_model_gets_one_and_loses_nothing() {
+    use redb::{Database, TableDefinition};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let file = || event_index::Storage::File(path.clone());
+    let mut message = Message::new("one", Role::User, Content::new("hello"), 1000);
+    message.source = Some("draft".to_owned());
+    let reply = Message {
+        parent: Parent::Message(name(&envelope(0))),
+        source: Some("reply".to_owned()),
+        ..message.clone()
+    };
+    let store = Store::open(file(), &common::key()).unwrap();
+    let opened = vec![(envelope(0).id, message.clone())];
+    store
+        .ingest_opened(arrivals([envelope(0)]), opened, &BTreeSet::new(), 1)
+        .unwrap();
+    let source = store.source_id("one", "reply");
+    let draft = NewDraft {
+        local: local(1),
+        source,
+        body: reply.to_draft(),
+    };
+    store.add_drafts(vec![draft]).unwrap();
+    drop(store);
+
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert!(
+        transaction
+            .delete_table(TableDefinition::<u64, &[u8]>::new("messages-1"))
+            .unwrap()
+    );
+    assert!(
+        transaction
+            .delete_table(TableDefinition::<(&[u8; 16], u64), ()>::new("members-1"))
+            .unwrap()
+    );
+    assert!(
+        transaction
+            .delete_table(TableDefinition::<&[u8; 16], u64>::new("stale-1"))
+            .unwrap()
+    );
+    assert!(
+        transaction
+            .delete_table(TableDefinition::<&str, u64>::new("read-model-1"))
+            .unwrap()
+    );
+    transaction.commit().unwrap();
+    drop(database);
+
+    let store = Store::open(file(), &common::key()).unwrap();
+    let page = store.unbuilt(10).unwrap();
+    assert_eq!(page.events.len(), 1, "what was stored before is to be opened");
+    let (seq, event) = page.events.into_iter().next().unwrap();
+    let opened = OpenedEnvelope {
+        seq,
+        event,
+        message: Some(message),
+    };
+    store.build(&[opened], page.last, None).unwrap();
+    let open = store
+        .open_conversation(store.conversation_tag("one"), Marks::END)
+        .unwrap();
+    let summary = open.summary().unwrap();
+    assert_eq!((summary.messages, summary.title.as_str()), (2, "hello"));
+    let (built, seq) = store.model_built().unwrap();
+    assert_eq!(built, seq);
+}
+
+/// What a person read, and what counts as news.
+#[test]
+fn unread_is_what_came_after_this_device_was_level_and_was_not_read() {
+    let disk = MemoryDisk::new();
+    let store = open(&disk);
+    let said = |n: u8| {
+        Message::new(
+            "one",
+            Role::User,
+            Content::new(format!("words {n}")),
+            1000 + u64::from(n),
+        )
+    };
+    let arrive = |n: u8| {
+        let id = envelope(n).id;
+        let came = arrivals([envelope(n)]);
+        store
+            .ingest_opened(came, vec![(id, said(n))], &BTreeSet::from([id]), 7)
+            .unwrap();
+    };
+    let unread = || {
+        let open = store
+            .open_conversation(store.conversation_tag("one"), Marks::END)
+            .unwrap();
+        open.summary().unwrap().unread
+    };
+    arrive(0);
+    assert_eq!(unread(), 0, "history is not news");
+    let agreement = |authors| event_index::Agreement {
+        at: 1,
+        count: 1,
+        fingerprint: [1; 16],
+        last_seq: 1,
+        basis: event_index::Basis::Fingerprint,
+        authors,
+    };
+    store.record_agreement("wss://a.example", agreement(6)).unwrap();
+    arrive(1);
+    assert_eq!(unread(), 0, "level about other keys");
+    store.record_agreement("wss://a.example", agreement(7)).unwrap();
+    arrive(2);
+    arrive(3);
+    assert_eq!(unread(), 2);
+    store.rebuild(&BTreeSet::new()).unwrap();
+    let page = store.unbuilt(10).unwrap();
+    let opened: Vec<_> = page
+        .events
+        .into_iter()
+        .map(|(seq, event)| {
+            let n = (0..4).find(|n| envelope(*n).id == event.id);
+            OpenedEnvelope {
+                seq,
+                event,
+                message: n.map(said),
+            }
+        })
+        .collect();
+    store.build(&opened, page.last, None).unwrap();
+    assert_eq!(unread(), 2, "a rebuild does not forget");
+    assert_eq!(store.mark_read("one").unwrap(), 2);
+    assert_eq!(unread(), 0);
+    arrive(4);
+    assert_eq!(unread(), 1);
+}

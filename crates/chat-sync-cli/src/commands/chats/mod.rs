@@ -2,6 +2,7 @@
 
 mod delete;
 mod list;
+mod pick;
 mod receipt;
 mod search;
 mod send;
@@ -18,6 +19,7 @@ pub(crate) async fn run(context: &Context, chats: Chats) -> Result<(), Failure> 
         Chats::List => list::run(context).await,
         Chats::Show { selector, receipts } => show::run(context, &selector, receipts).await,
         Chats::Search(args) => search::run(context, &args).await,
+        Chats::Pick { message } => pick::run(context, message).await,
         Chats::Send(args) => send::run(context, args).await,
         Chats::Delete(args) => delete::run(context, &args).await,
         Chats::Watch { selector } => watch::run(context, selector).await,

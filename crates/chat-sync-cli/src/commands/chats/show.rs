@@ -6,7 +6,8 @@ use super::{receipt, transcript};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::one_line;
-use crate::service::Part;
+use crate::service::{Part, Service};
+use crate::shapes::Conversation;
 
 /// Deliveries are shown with `receipts` only: they are three lines, or 400 bytes of JSON, for each message.
 pub(crate) async fn run(context: &Context, selector: &str, receipts: bool) -> Result<(), Failure> {
@@ -14,10 +15,21 @@ pub(crate) async fn run(context: &Context, selector: &str, receipts: bool) -> Re
         receipts,
         ..Part::default()
     };
-    let shown = context.service(false).await?.conversation(selector, part).await?;
+    let service = context.service(false).await?;
+    let shown = service.conversation(selector, part).await?;
+    print(context, &shown, receipts)?;
+    // Beside a daemon, whoever shows a conversation says when it was read.
+    if let Service::Here(here) = &service {
+        here.engine()?.mark_read(&shown.id).await?;
+    }
+    Ok(())
+}
+
+/// A conversation, as a person or a program reads it.
+pub(super) fn print(context: &Context, shown: &Conversation, receipts: bool) -> Result<(), Failure> {
     let output = context.output;
     if output.is_json() {
-        return output.json(&shown);
+        return output.json(shown);
     }
     let title = style(one_line(&shown.title)).bold().underlined();
     output.line(&format!("{title}  {}", style(one_line(&shown.id)).dim()))?;
