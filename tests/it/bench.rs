@@ -209,6 +209,8 @@ pub(crate) async fn assert_level(one: &Handle, two: &Handle, messages: usize) {
 /// The list of conversations, without what each device knows for itself: what was read there.
 async fn lines(device: &Handle) -> Vec<ConversationSummary> {
     let mut lines = device.conversations().await.unwrap();
-    lines.iter_mut().for_each(|line| line.unread = 0);
+    for line in &mut lines {
+        line.unread = 0;
+    }
     lines
 }

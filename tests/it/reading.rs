@@ -1,5 +1,6 @@
 //! Looking at conversations: unread counts, the active conversation, versions, pages and searches.
 
+use chat_model::Role;
 use chat_sync::{ChatUpdate, Excerpt, Handle, MessageId, NewMessage};
 use futures_util::StreamExt;
 use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
@@ -46,9 +47,8 @@ fn the_active_conversation_streams_in_and_others_only_count() {
             .await
             .unwrap();
         let landed = loop {
-            match news.next().await.unwrap() {
-                ChatUpdate::Landed(messages) => break messages,
-                _ => continue,
+            if let ChatUpdate::Landed(messages) = news.next().await.unwrap() {
+                break messages;
             }
         };
         assert_eq!(landed.len(), 1);
@@ -98,7 +98,7 @@ fn a_picked_version_stays_after_a_restart_and_yields_to_one_that_is_written_here
             .unwrap();
         let answer = |text: &str, parent: MessageId| NewMessage {
             parent: Some(parent),
-            role: chat_sync_role(),
+            role: Role::Assistant,
             ..NewMessage::user("talk", text)
         };
         engine.send(answer("one answer", question.id)).await.unwrap();
@@ -117,10 +117,6 @@ fn a_picked_version_stays_after_a_restart_and_yields_to_one_that_is_written_here
         assert_eq!(texts(&engine, "talk").await, ["first question", "a third answer"]);
         engine.shutdown().await;
     });
-}
-
-fn chat_sync_role() -> chat_model::Role {
-    chat_model::Role::Assistant
 }
 
 #[test]

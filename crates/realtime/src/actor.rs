@@ -2,26 +2,25 @@
 //! about the protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use event_index::{EventIndex, Marks};
 use nostr::prelude::{Event, Filter, Timestamp};
-use pns_keys::keeper::{KeyState, KeysChanged, OpenBatch};
+use pns_keys::keeper::{KeysChanged, OpenBatch};
 use reconciler::messages::{Settled, Side};
 use relay_link::{ClientFrame, FrameArrived, RelayLink, RelayUrl, SubId};
 use supervision::{Env, Lifeline, Outlet, Switchboard, Switches, Turned};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use uploader::Delete;
 
-use crate::catching_up::{CatchUpFailed, catch_up, is_behind};
 use crate::handle::Realtime;
 use crate::intake::{Arrived, Intake, PLACES, places};
 use crate::line::Line;
 use crate::live::OVERLAP;
 use crate::messages::{ChatUpdate, ConversationsCounted, DownloadsChanged};
-use crate::shelf::{Looked, Shelf};
+use crate::shelf::Shelf;
 use crate::storing::{Intaker, Outcome, StoreFailed};
 use crate::turn::Turns;
 use crate::verify::{DELETION, ENVELOPE};

@@ -39,12 +39,12 @@ impl RealtimeActor {
         T: Send + 'static,
         F: FnOnce(&mut Shelf) -> Result<T, IndexError> + Send + 'static,
     {
-        let (shelf, workers) = (Arc::clone(&self.shelf), self.env.workers);
+        let (conversations, workers) = (Arc::clone(&self.shelf), self.env.workers);
         async move {
             let work = move || {
                 // Everything in it can be read again, and is as soon as something does not fit.
-                let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
-                question(&mut shelf)
+                let mut conversations = conversations.lock().unwrap_or_else(PoisonError::into_inner);
+                question(&mut conversations)
             };
             workers.run(work).await.map_err(|error| {
                 tracing::error!(%error, "the conversations could not be read");

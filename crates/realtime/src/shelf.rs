@@ -1,6 +1,7 @@
 //! The conversations: a few of them open, the others as lines of a list. Everything is read from the store, which knows
 //! what happened even when nobody could say so; facts from others only tell when to look.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -479,7 +480,7 @@ impl Shelf {
                 });
             }
         }
-        found.sort_by(|a, b| (b.created_at, b.message).cmp(&(a.created_at, a.message)));
+        found.sort_by_key(|hit| Reverse((hit.created_at, hit.message)));
         let more = found.len() > limit;
         found.truncate(limit);
         Ok(Found { hits: found, more })

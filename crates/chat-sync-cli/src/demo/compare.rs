@@ -60,7 +60,9 @@ pub(super) async fn compare(stage: &Stage, devices: &[Device]) -> Result<Outcome
         places.push(Holding::of(&keys, &reader::envelopes(&device.account.store)?));
         let mut list = device.handle.conversations().await?;
         // What was read where is each device's own.
-        list.iter_mut().for_each(|line| line.unread = 0);
+        for line in &mut list {
+            line.unread = 0;
+        }
         lists.push(list);
     }
     let same_lists = lists.windows(2).all(|pair| pair[0] == pair[1]);

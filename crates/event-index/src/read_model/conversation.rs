@@ -157,6 +157,10 @@ impl<'s> Reader<'s> {
     }
 
     /// Whether an id was deleted, and what is remembered of it.
+    #[expect(
+        clippy::option_option,
+        reason = "not deleted, and deleted with nothing remembered, are two things"
+    )]
     fn removal(&self, id: &MessageId) -> Result<Option<Option<Tombstone>>, IndexError> {
         let keys = &self.store.keys;
         let read = |table: &str, id: &[u8], sealed: &[u8]| match keys.open(table, id, sealed) {

@@ -97,7 +97,7 @@ impl Store {
                     found.push((ConversationTag(tag), summary));
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a line of the list is damaged; `store rebuild` makes it anew")
+                    tracing::error!(%error, "a line of the list is damaged; `store rebuild` makes it anew");
                 }
             }
         }

@@ -150,16 +150,12 @@ impl Writer<'_> {
         if u16::from(event.kind) != MESSAGE_KIND {
             return Ok(());
         }
-        match arrived {
-            Some(Arrived { message, unread }) => {
-                let unread = self.was_level(unread)?;
-                self.model_open(seq, event, &message, unread)
-            }
-            None => {
-                self.model.closed.insert(seq, ())?;
-                Ok(())
-            }
+        if let Some(Arrived { message, unread }) = arrived {
+            let unread = self.was_level(unread)?;
+            return self.model_open(seq, event, &message, unread);
         }
+        self.model.closed.insert(seq, ())?;
+        Ok(())
     }
 
     /// Keeps the message that an envelope holds.

@@ -1,7 +1,17 @@
 //! When to look at what was stored, and what follows: watchers are told, late copies deleted, the list kept on disk.
 
-use super::*;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use actix::prelude::*;
+use pns_keys::keeper::KeyState;
+
+use super::{RETRY, RealtimeActor};
+use crate::catching_up::{CatchUpFailed, catch_up, is_behind};
+use crate::messages::ConversationsCounted;
 use crate::messages::NotReady;
+use crate::shelf::{Looked, Shelf};
+use crate::storing::Intaker;
 
 /// Quiet before lines of the list that fell behind in a bulk are made anew: every batch of a download touches most
 /// conversations.
