@@ -217,6 +217,27 @@ fn a_part_that_dies_after_a_change_comes_back_with_the_relays_of_now() {
 }
 
 #[test]
+fn a_relay_in_another_spelling_is_the_same_relay() {
+    simulate(async {
+        let relay = MemoryRelay::default();
+        let one = "wss://one.example";
+        let network = network(&[(one, &relay)]);
+        let device = Device::new(&[one, "WSS://One.Example:443/", "wss://ONE.example"]);
+        let engine = start(&device, 7, &network).await;
+        write(&engine, "groceries", 3).await;
+        let report = engine.sync().await.unwrap();
+        assert!(report.complete && report.relays.len() == 1, "{report:?}");
+        engine
+            .set_relays(urls(&["wss://one.example:443", "WSS://one.example/"]))
+            .await
+            .unwrap();
+        seconds(60).await;
+        assert_eq!((relay.dials(), shown(&engine)), (1, urls(&[one])));
+        assert_eq!(engine.status().safe, 3, "one of one, not two of three");
+    });
+}
+
+#[test]
 fn an_engine_that_dials_nobody_shows_other_relays_and_stays_as_it_is() {
     simulate(async {
         let one = MemoryRelay::default();

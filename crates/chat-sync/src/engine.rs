@@ -10,6 +10,7 @@ use crate::desk::{Desk, REQUESTS_MAX};
 use crate::error::EngineError;
 use crate::handle::Handle;
 use crate::relay_list::RelayList;
+use crate::relays::distinct;
 use crate::wiring::{Wiring, first_board};
 use crate::{Config, Env};
 
@@ -82,7 +83,8 @@ struct Running {
 
 impl Running {
     async fn start(config: &Config, env: Env) -> Result<(Handle, Self), EngineError> {
-        let relays: Vec<String> = config.relays.iter().map(ToString::to_string).collect();
+        let relays = distinct(config.relays.iter().cloned());
+        let relays: Vec<String> = relays.iter().map(ToString::to_string).collect();
         let mut board = first_board(
             config.signer.public_key(),
             &config.relays,

@@ -4,6 +4,7 @@
 use relay_link::{LinkChanged, LinkState, RelayLink, RelayUrl};
 use supervision::{Release, Role};
 
+use crate::relays::distinct;
 use crate::wiring::Wiring;
 
 impl Wiring {
@@ -12,12 +13,10 @@ impl Wiring {
     pub(crate) async fn use_relays(&self, urls: &[RelayUrl]) {
         let mut spare = self.spare.lock().await;
         let before = self.roster.links();
+        let urls = distinct(urls.iter().cloned());
         let mut links: Vec<RelayLink> = Vec::with_capacity(urls.len());
         let mut added = Vec::new();
-        for url in urls {
-            if links.iter().any(|link| link.url() == url) {
-                continue;
-            }
+        for url in &urls {
             let known = before.iter().find(|link| link.url() == url);
             links.push(known.cloned().unwrap_or_else(|| {
                 // One that was used before: its connections go on being numbered, so that nobody takes a later one for
@@ -42,7 +41,6 @@ impl Wiring {
         self.roster.replace(links);
         // Sealing stops to count on those that go, and begins to count on those that come. A part that is being started
         // again knows already.
-        let urls = self.roster.urls();
         let _ = self
             .uploader
             .use_relays

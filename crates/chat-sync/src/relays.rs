@@ -158,7 +158,18 @@ impl Account {
 
 pub(crate) fn saved(store: &Store) -> Result<Vec<RelayUrl>, IndexError> {
     let saved = store.relays()?;
-    Ok(saved.iter().filter_map(|url| url.parse().ok()).collect())
+    Ok(distinct(saved.iter().filter_map(|url| url.parse().ok())))
+}
+
+/// Each relay once, however often and in whatever spelling it was given (field guide C-12).
+pub(crate) fn distinct(relays: impl IntoIterator<Item = RelayUrl>) -> Vec<RelayUrl> {
+    let mut once: Vec<RelayUrl> = Vec::new();
+    for relay in relays {
+        if !once.contains(&relay) {
+            once.push(relay);
+        }
+    }
+    once
 }
 
 /// The saved relays, and those that the account's relay list adds.

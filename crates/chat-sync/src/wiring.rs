@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 use uploader::{Uploader, UploaderActor, UploaderParts};
 
 use crate::list_reader::ListReader;
+use crate::relays::distinct;
 use crate::roster::Roster;
 use crate::{Config, Env, RemoteLogin};
 
@@ -60,7 +61,8 @@ impl Wiring {
         published: watch::Sender<Status>,
         updates: broadcast::Sender<ChatUpdate>,
     ) -> Self {
-        let roster = Roster::new(config.relays.iter().cloned().map(RelayLink::new).collect());
+        let given = distinct(config.relays.iter().cloned());
+        let roster = Roster::new(given.into_iter().map(RelayLink::new).collect());
         let remote = config.remote.as_ref().filter(|_| config.online);
         let signer_links: Vec<RelayLink> = remote
             .iter()
