@@ -253,7 +253,7 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         let before = disk.syncs();
         for n in 41..=50 {
             put(n);
-            tokio::time::sleep(Duration::from_millis(4)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
         seconds(1).await;
         assert_eq!(landed(), [1, 9], "one after the other, within 50 ms");
@@ -278,11 +278,11 @@ fn messages_that_happen_to_come_close_to_each_other_do_not_wait_for_a_burst_to_e
             let waited = tokio::time::Instant::now();
             while !matches!(updates.next().await, Some(ChatUpdate::Landed(_))) {}
             assert!(
-                waited.elapsed() <= Duration::from_millis(11),
+                waited.elapsed() <= Duration::from_millis(5),
                 "{n}: {:?}",
                 waited.elapsed()
             );
-            tokio::time::sleep(Duration::from_millis(15)).await;
+            tokio::time::sleep(Duration::from_millis(9)).await;
         }
     });
 }

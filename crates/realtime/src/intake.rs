@@ -10,7 +10,7 @@ use relay_link::RelayUrl;
 pub(crate) const GATHER: Duration = Duration::from_millis(50);
 /// A burst in which nothing came for this long is over: two messages that happen to be written within [`GATHER`] of each
 /// other need not wait for a third. A relay sends a burst with far less than this between two frames.
-pub(crate) const QUIET: Duration = Duration::from_millis(10);
+pub(crate) const QUIET: Duration = Duration::from_millis(4);
 /// A bulk commit holds this many or more: the cost of a commit no longer shows beside the signature checks.
 pub(crate) const BATCH: usize = 1000;
 /// And at most a third of the room, so that two batches can be under way while a third one gathers.
