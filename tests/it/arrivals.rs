@@ -250,7 +250,10 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         (1..=40).for_each(put);
         seconds(1).await;
         assert_eq!(landed(), [1, 39], "all at once");
-        assert!(disk.syncs() - before <= 3 * alone, "two, and what is shown of them");
+        assert!(
+            disk.syncs() - before <= 3 * alone,
+            "two, and what is shown of them"
+        );
 
         let before = disk.syncs();
         for n in 41..=50 {
@@ -259,7 +262,10 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         }
         seconds(1).await;
         assert_eq!(landed(), [1, 9], "one after the other, within 50 ms");
-        assert!(disk.syncs() - before <= 3 * alone, "two, and what is shown of them");
+        assert!(
+            disk.syncs() - before <= 3 * alone,
+            "two, and what is shown of them"
+        );
         assert_eq!(engine.conversation("talk").await.unwrap().summary.messages, 51);
     });
 }
