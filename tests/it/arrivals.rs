@@ -250,10 +250,9 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         (1..=40).for_each(put);
         seconds(1).await;
         assert_eq!(landed(), [1, 39], "all at once");
-        assert!(
-            disk.syncs() - before <= 3 * alone,
-            "two, and what is shown of them"
-        );
+        let syncs = disk.syncs() - before;
+        // Two of the events, and what the read model writes of its own in that second.
+        assert!(syncs <= 4 * alone, "{syncs} syncs, {alone} for one event");
 
         let before = disk.syncs();
         for n in 41..=50 {
@@ -262,10 +261,9 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         }
         seconds(1).await;
         assert_eq!(landed(), [1, 9], "one after the other, within 50 ms");
-        assert!(
-            disk.syncs() - before <= 3 * alone,
-            "two, and what is shown of them"
-        );
+        let syncs = disk.syncs() - before;
+        // Two of the events, and what the read model writes of its own in that second.
+        assert!(syncs <= 4 * alone, "{syncs} syncs, {alone} for one event");
         assert_eq!(engine.conversation("talk").await.unwrap().summary.messages, 51);
     });
 }
