@@ -23,7 +23,11 @@ fn envelopes(relay: &MemoryRelay) -> usize {
 fn export() -> Vec<Message> {
     let one = |n: u64| {
         let content = chat_model::Content::new(format!("imported {n}"));
-        let role = if n.is_multiple_of(2) { Role::User } else { Role::Assistant };
+        let role = if n.is_multiple_of(2) {
+            Role::User
+        } else {
+            Role::Assistant
+        };
         let mut message = Message::new("export", role, content, NOW - 900 + n);
         message.parent = chat_model::Parent::Absent;
         message.source = Some(format!("file:export:{n}"));
