@@ -20,6 +20,11 @@ use supervision::{Entropy, SeededEntropy, SystemEntropy};
 
 use crate::{Outcome, meter};
 
+mod program;
+
+/// What was measured: the least and the median in milliseconds, and the peak of memory in MiB where it was looked at.
+type Row = (&'static str, f64, f64, Option<u64>);
+
 /// The first argument of a process that is measured.
 pub(crate) const CHILD: &str = "read-child";
 
@@ -46,13 +51,19 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     make(folder.path())?;
     let file = store_file(folder.path())?;
     let bytes = std::fs::metadata(&file)?.len();
-    eprintln!("made {MESSAGES} messages in {CONVERSATIONS} conversations: {:.1} s", began.elapsed().as_secs_f64());
-    let mut rows = Vec::new();
+    eprintln!(
+        "made {MESSAGES} messages in {CONVERSATIONS} conversations: {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
+    let mut rows: Vec<Row> = Vec::new();
     for (name, title) in CHILDREN {
         let mut runs = Vec::new();
         for _ in 0..RUNS {
             let began = Instant::now();
-            let output = Command::new(env::current_exe()?).args([CHILD, name]).arg(folder.path()).output()?;
+            let output = Command::new(env::current_exe()?)
+                .args([CHILD, name])
+                .arg(folder.path())
+                .output()?;
             let wall = began.elapsed().as_secs_f64() * 1e3;
             if !output.status.success() {
                 return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
@@ -62,8 +73,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
         runs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let peak = runs.iter().map(|(_, peak)| *peak).max().unwrap_or_default() / 1024;
-        rows.push((title, runs[0].0, runs[RUNS / 2].0, peak));
+        rows.push((title, runs[0].0, runs[RUNS / 2].0, Some(peak)));
     }
+    rows.extend(program::rows(folder.path())?);
     if json {
         let rows: Vec<_> = rows
             .iter()
@@ -80,7 +92,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     println!("store {} MB", bytes >> 20);
     println!("| | least | median | peak memory |\n|---|---:|---:|---:|");
     for (what, least, median, peak) in rows {
-        println!("| {what} | {least:.0} ms | {median:.0} ms | {peak} MB |");
+        let peak = peak.map_or_else(|| "-".to_owned(), |peak| format!("{peak} MB"));
+        println!("| {what} | {least:.0} ms | {median:.0} ms | {peak} |");
     }
     Ok(())
 }
@@ -151,7 +164,11 @@ fn store_file(folder: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
 
 /// The key that an account's own secret gives: no keyring is needed to read with it.
 fn key() -> Result<PnsKey, Box<dyn std::error::Error>> {
-    Ok(PnsKey::derive(Profile::Routstr, &DeviceSecret::parse(SECRET)?, "")?)
+    Ok(PnsKey::derive(
+        Profile::Routstr,
+        &DeviceSecret::parse(SECRET)?,
+        "",
+    )?)
 }
 
 fn make(folder: &Path) -> Outcome {
@@ -164,16 +181,23 @@ fn make(folder: &Path) -> Outcome {
         let workers: Vec<_> = (0..2)
             .map(|half| scope.spawn(move || sealed(half, author).map_err(|error| error.to_string())))
             .collect();
-        let joined = workers.into_iter().map(|worker| worker.join().map_err(|_| "a worker died".to_owned())?);
+        let joined = workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_| "a worker died".to_owned())?);
         joined.collect::<Result<Vec<_>, String>>()
     })?;
     let mut all: Vec<(Event, Message)> = halves.into_iter().flatten().collect();
     // As a download brings them.
     all.sort_by_key(|(event, _)| event.id);
     for batch in all.chunks(BATCH) {
-        let arrivals = batch.iter().map(|(event, _)| Arrival { event: event.clone(), source: None });
+        let arrivals = batch.iter().map(|(event, _)| Arrival {
+            event: event.clone(),
+            source: None,
+        });
         let opened = batch.iter().map(|(event, message)| (event.id, message.clone()));
-        account.store.ingest_opened(arrivals.collect(), opened.collect(), &[].into(), 0)?;
+        account
+            .store
+            .ingest_opened(arrivals.collect(), opened.collect(), &[].into(), 0)?;
     }
     drop(all);
     let engine = Engine::start(account.config(false))?;
@@ -192,15 +216,31 @@ fn sealed(half: u64, author: &str) -> Result<Vec<(Event, Message)>, Box<dyn std:
     for conversation in (0..CONVERSATIONS).filter(|number| number % 2 == half) {
         let mut parent = Parent::Top;
         for n in 0..MESSAGES / CONVERSATIONS {
-            let (role, length) = if n % 2 == 0 { (Role::User, 80) } else { (Role::Assistant, 900) };
+            let (role, length) = if n % 2 == 0 {
+                (Role::User, 80)
+            } else {
+                (Role::Assistant, 900)
+            };
             let needle = if n == 7 { "needle " } else { "" };
-            let text = format!("{needle}message {n} of {conversation} ") + &"words of a chat ".repeat(length / 16);
+            let text =
+                format!("{needle}message {n} of {conversation} ") + &"words of a chat ".repeat(length / 16);
             let second = BEGIN + conversation * 100 + n;
-            let mut message = Message::new(format!("conversation-{conversation}"), role, Content::new(text), second);
+            let mut message = Message::new(
+                format!("conversation-{conversation}"),
+                role,
+                Content::new(text),
+                second,
+            );
             message.parent = parent;
             message.source = Some(format!("{conversation}:{n}"));
             let message = Message::from_rumor(&message.to_rumor(author)?, &[author])?;
-            let event = seal(&key, &message.to_rumor(author)?, second, entropy.draw_32(), entropy.draw_32())?;
+            let event = seal(
+                &key,
+                &message.to_rumor(author)?,
+                second,
+                entropy.draw_32(),
+                entropy.draw_32(),
+            )?;
             parent = Parent::Message(MessageId::Event(event.id.to_bytes()));
             made.push((event, message));
         }
@@ -219,7 +259,11 @@ fn open_all(account: &Account) -> Result<u64, Box<dyn std::error::Error>> {
         after = *last;
         for (_, event) in page {
             let message = Message::from_rumor(&open(&key, &event)?, &[&author])?;
-            library.insert(MessageId::Event(event.id.to_bytes()), event.created_at.as_secs(), message);
+            library.insert(
+                MessageId::Event(event.id.to_bytes()),
+                event.created_at.as_secs(),
+                message,
+            );
         }
     }
     Ok(library.conversations().len() as u64)

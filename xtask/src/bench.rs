@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: builds a package of `bench/`, a workspace of its own, and runs it.
 
 use std::env;
-use std::ffi::OsString;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// What needs a whole engine or another client is a package of its own, so that the others are built without it.
@@ -20,7 +20,15 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         .and_then(|name| PACKAGES.iter().find(|(of, _)| name == of));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let program = match arguments.peek() {
+        Some(name) if name == "read" => match build_program(&cargo, &root) {
+            Some(program) => Some(program),
+            None => return ExitCode::FAILURE,
+        },
+        _ => None,
+    };
     let mut command = Command::new(cargo);
+    command.envs(program.map(|program| ("CHAT_SYNC_BINARY", program)));
     command.args(["run", "--quiet", "--release", "--locked", "--manifest-path"]);
     command.arg(root.join("bench/Cargo.toml"));
     if env::var_os("CARGO_TARGET_DIR").is_none() {
@@ -39,4 +47,26 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the program, for what measures it as it is run; where it lies then.
+fn build_program(cargo: &OsStr, root: &Path) -> Option<PathBuf> {
+    let mut command = Command::new(cargo);
+    command.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--bin",
+        "chat-sync",
+        "--manifest-path",
+    ]);
+    command.arg(root.join("Cargo.toml"));
+    let built = command.status().is_ok_and(|status| status.success());
+    if !built {
+        eprintln!("xtask: chat-sync could not be built");
+        return None;
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Some(target.join("release/chat-sync"))
 }

@@ -87,7 +87,8 @@ impl Sum {
     /// Adds another set, which must share no id with this one.
     #[inline]
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        // A damaged count may be any number; what it adds up to is compared with what it should be.
+        self.count = self.count.wrapping_add(other.count);
         self.add_limbs(other.limbs);
     }
 

@@ -292,7 +292,8 @@ pub(crate) fn read_blocks(
     table: &impl ReadableTable<(u64, Bytes32), &'static [u8; 80]>,
     row: &Superblock,
 ) -> Result<Vec<Block>, IndexError> {
-    let mut blocks = Vec::with_capacity(row.blocks as usize);
+    // A damaged number of them asks for no memory.
+    let mut blocks = Vec::with_capacity((row.blocks as usize).min(SUPERBLOCK_BLOCKS_MAX));
     for found in table.range(row.first.key()..)?.take(row.blocks as usize) {
         let (key, value) = found?;
         blocks.push(Block::from_row(key.value(), value.value()));

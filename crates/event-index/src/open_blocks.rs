@@ -4,7 +4,7 @@ use redb::{ReadOnlyTable, ReadableTable};
 
 use crate::blocks::Block;
 use crate::fingerprint::Sum;
-use crate::superblocks::Superblock;
+use crate::superblocks::{SUPERBLOCK_BLOCKS_MAX, Superblock};
 use crate::tables::Bytes32;
 use crate::{IndexError, Item};
 
@@ -26,6 +26,9 @@ impl OpenBlocks {
         before: Sum,
     ) -> Result<Self, IndexError> {
         let count = superblock.blocks as usize;
+        if !(1..=SUPERBLOCK_BLOCKS_MAX).contains(&count) {
+            return Err(superblock.damaged());
+        }
         let mut blocks = Self {
             firsts: Vec::with_capacity(count),
             lasts: Vec::with_capacity(count),
@@ -36,6 +39,10 @@ impl OpenBlocks {
         for found in ReadableTable::range(table, superblock.first.key()..)?.take(count) {
             let (key, value) = found?;
             let block = Block::from_row(key.value(), value.value());
+            let count = sum.count().checked_add(block.sum.count());
+            if block.sum.count() == 0 || count.is_none() {
+                return Err(block.damaged());
+            }
             sum.merge(&block.sum);
             blocks.firsts.push(block.first);
             blocks.lasts.push(block.last);

@@ -110,7 +110,7 @@ fn an_index_that_an_older_program_left_behind_is_computed_anew() {
 #[test]
 fn damage_is_named_never_answered_and_rebuilt() {
     type Damage = fn(&redb::WriteTransaction);
-    let damages: [(&str, Damage); 3] = [
+    let damages: [(&str, Damage); 4] = [
         ("block-items-1 1700000", |transaction| {
             let mut packed = transaction.open_table(BLOCK_ITEMS).unwrap();
             // 700 items are seven full blocks and a part of this one.
@@ -138,6 +138,17 @@ fn damage_is_named_never_answered_and_rebuilt() {
                 ((created_at, *id), *value.value())
             };
             value[20] ^= 1;
+            superblocks.insert((key.0, &key.1), &value).unwrap();
+        }),
+        ("superblocks-2 1700000", |transaction| {
+            let mut superblocks = transaction.open_table(SUPERBLOCKS).unwrap();
+            let (key, mut value) = {
+                let (key, value) = superblocks.first().unwrap().unwrap();
+                let (created_at, id) = key.value();
+                ((created_at, *id), *value.value())
+            };
+            // More blocks, and more items, than there is memory for.
+            value[..12].fill(0xff);
             superblocks.insert((key.0, &key.1), &value).unwrap();
         }),
     ];

@@ -15,7 +15,7 @@ use super::frame_limit::FrameLimit;
 use super::message::{Ranges, Says, VERSION};
 use super::named::Named;
 use super::place::{Place, Places};
-use super::strategy::{Cut, FINE_ITEMS};
+use super::strategy::{Cut, FINE_BELOW, FINE_ITEMS};
 
 /// Questions kept, and parts in one message: 4 MiB each. What lies behind becomes one question, to be cut anew.
 const QUESTIONS_MAX: usize = 32_768;
@@ -49,7 +49,7 @@ enum Known {
     Nothing,
     /// They differ, so that it is cut.
     Differs,
-    /// They differ in most of its parts, so that it is cut into small ones at once.
+    /// They differ in most of its parts, so that it is cut into blocks at once.
     Throughout,
 }
 
@@ -76,8 +76,7 @@ impl Agenda {
         let mut places = Places::new(view, ranges, &self.asked);
         loop {
             if let Some(place) = places.skim(SKIMMED_ITEMS_MIN)? {
-                let known = Known::Throughout;
-                found.push(Question { place, known });
+                in_pieces(view, place, &mut found)?;
                 continue;
             }
             let Some((place, says)) = places.next()? else {
@@ -166,7 +165,7 @@ impl Agenda {
             let cut = match question.known {
                 Known::Nothing => Cut::Whole,
                 Known::Differs => differing,
-                Known::Throughout => Cut::Blocks,
+                Known::Throughout => Cut::Fine,
             };
             cut.write(&mut writer, view, place, &mut self.asked)?;
             let full = limit.exceeded_by(writer.len()) || self.asked.len() > parts_max;
@@ -180,6 +179,30 @@ impl Agenda {
         }
         Ok((!self.asked.is_empty()).then(|| writer.into_bytes()))
     }
+}
+
+/// A place that differs throughout, as questions small enough to be cut into blocks.
+fn in_pieces<V: View + ?Sized>(view: &V, place: Place, found: &mut Vec<Question>) -> Result<(), NegError> {
+    let (start, count, known) = (place.ranks.start, place.count(), Known::Throughout);
+    let pieces = count.div_ceil(FINE_BELOW);
+    let mut rest = place;
+    for piece in 1..pieces {
+        // Not count * piece, which need not fit.
+        let to = view.cheap_cut(start + piece * (count / pieces))?;
+        if to <= rest.ranks.start || to >= rest.ranks.end {
+            continue;
+        }
+        let end = Bound::between(&view.item(to - 1)?, &view.item(to)?);
+        let place = Place {
+            begin: rest.begin,
+            end,
+            ranks: rest.ranks.start..to,
+        };
+        (rest.begin, rest.ranks.start) = (end, to);
+        found.push(Question { place, known });
+    }
+    found.push(Question { place: rest, known });
+    Ok(())
 }
 
 #[cfg(test)]
@@ -321,9 +344,53 @@ mod tests {
             (agenda.open.iter().filter(throughout).count(), view.0.into_inner())
         };
         // Four places of sixteen parts are the sample; all bounds but the last of each are new.
+        assert!(size < FINE_BELOW, "each is one piece");
         assert_eq!(heard(16), (6, 4 * 15));
         assert_eq!(heard(12), (6, 4 * 15));
         assert_eq!(heard(11), (0, 10 * 15));
+    }
+
+    #[test]
+    fn a_large_place_that_differs_throughout_is_put_in_pieces_of_single_blocks() {
+        let place = Place {
+            begin: Bound::START,
+            end: Bound::INFINITY,
+            ranks: 0..1_000_000,
+        };
+        let mut found = Vec::new();
+        in_pieces(&Looked::default(), place, &mut found).unwrap();
+        let mut agenda = Agenda::opened(Vec::new());
+        let mut next = 0;
+        for question in &found {
+            assert_eq!(question.place.ranks.start, next);
+            assert!(question.place.count() <= FINE_BELOW);
+            next = question.place.ranks.end;
+        }
+        assert_eq!((next, found[0].place.begin), (1_000_000, Bound::START));
+        agenda.open = found.into();
+        let limit = FrameLimit::of(4_096);
+        let message = agenda.ask(&Looked::default(), limit).unwrap().unwrap();
+        assert!(message.len() <= 4_096, "{}", message.len());
+    }
+
+    /// As many fingerprints as a message holds, all of nothing and all of one place.
+    #[test]
+    fn an_answer_that_stays_in_one_place_is_read_ahead_once() {
+        let mut writer = Writer::new(VERSION);
+        for _ in 0..100_000 {
+            writer.fingerprint(&Bound::START, [7; 16]);
+        }
+        let message = writer.into_bytes();
+        let (_, ranges) = message::open(&message).unwrap();
+        let whole = Place {
+            begin: Bound::START,
+            end: Bound::INFINITY,
+            ranks: 0..1_000_000,
+        };
+        let view = Looked::default();
+        let mut agenda = Agenda::opened(vec![whole]);
+        // Reading ahead for each of them would be ten thousand million ranges.
+        agenda.hear(&view, ranges, &mut Named::default()).unwrap();
     }
 
     #[test]

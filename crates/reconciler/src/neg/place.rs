@@ -61,6 +61,8 @@ pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     /// Fingerprints that were compared, and those of them that differed.
     compared: usize,
     unequal: usize,
+    /// How many of the known places were considered for [`Places::skim`].
+    skimmed: usize,
 }
 
 impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
@@ -74,6 +76,7 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
             rank: 0,
             compared: 0,
             unequal: 0,
+            skimmed: 0,
         }
     }
 
@@ -84,18 +87,27 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         if self.compared < SAMPLE || 4 * self.unequal < 3 * self.compared {
             return Ok(None);
         }
-        let behind = &self.known[self.passed..];
-        let Some(asked) = behind.iter().find(|known| known.begin.item >= self.begin.item) else {
+        // Each is looked at once, whatever a message repeats.
+        let next = self.passed.max(self.skimmed);
+        let behind = self.known[next..].iter();
+        let before = behind
+            .take_while(|known| known.begin.item < self.begin.item)
+            .count();
+        let Some(asked) = self.known.get(next + before) else {
             return Ok(None);
         };
         if asked.begin.item != self.begin.item {
             return Ok(None);
         }
+        self.skimmed = next + before + 1;
         let (mut ahead, mut parts) = (self.ranges.clone(), 0);
         loop {
             match ahead.next()? {
                 Some(range) if matches!(range.says, Says::Fingerprint(_)) => {
                     parts += 1;
+                    if asked.count() < parts * items_min {
+                        return Ok(None);
+                    }
                     if range.end.item == asked.end.item {
                         break;
                     }
@@ -106,7 +118,7 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
                 _ => return Ok(None),
             }
         }
-        if parts < 2 || asked.count() < parts * items_min {
+        if parts < 2 {
             return Ok(None);
         }
         self.ranges = ahead;

@@ -17,6 +17,8 @@ const LIST_BELOW: u64 = 2 * BUCKETS;
 const MANY: usize = 64;
 /// Items of one part of [`Cut::Fine`]: a block of the index.
 pub(super) const FINE_ITEMS: u64 = 96;
+/// [`Cut::Fine`] cuts ranges with fewer items into single blocks, also when both ends were moved to a seam.
+pub(super) const FINE_BELOW: u64 = (FINE_PARTS_MAX - 2) * FINE_ITEMS;
 /// Ranges of more blocks are cut into parts of [`COARSE_ITEMS`] first, to learn whether it is worth as many questions.
 const FINE_PARTS_MAX: u64 = 128;
 /// The responder cuts a part in sixteen wherever it likes, and each of its bounds costs a block read here: of these the
@@ -129,8 +131,6 @@ pub(super) enum Cut {
     /// larger ones into fewer. What the responder cuts has to be read here, block by block, so that with many
     /// differences finer questions, whose fingerprints are known, cost less than reading.
     Fine,
-    /// Into as many parts as the index has blocks there, however many those are.
-    Blocks,
     /// Not cut: by one fingerprint.
     Whole,
     /// Listed.
@@ -156,10 +156,9 @@ impl Cut {
                 parts @ ..=FINE_PARTS_MAX => parts,
                 _ => (count / COARSE_ITEMS).clamp(2, FINE_PARTS_MAX),
             },
-            (Self::Blocks, LIST_BELOW..) => (count / FINE_ITEMS).max(BUCKETS),
             (Self::Reference | Self::Sparing, LIST_BELOW..) => BUCKETS,
             // Two at least, so that each answer gets closer whatever the responder does.
-            (Self::Sparing | Self::Fine | Self::Blocks, 2..) => count.div_ceil(HANDFUL).max(2),
+            (Self::Sparing | Self::Fine, 2..) => count.div_ceil(HANDFUL).max(2),
             // A list of one item is hardly longer than its fingerprint, and always answered by a list.
             _ => 0,
         }
@@ -184,7 +183,7 @@ impl Cut {
         let at_seams = match self {
             Self::Reference | Self::Whole | Self::List => false,
             Self::Sparing => count / parts >= SEAM_ITEMS,
-            Self::Fine | Self::Blocks => count / parts >= FINE_ITEMS,
+            Self::Fine => count / parts >= FINE_ITEMS,
         };
         let (mut begin, mut from) = (place.begin, place.ranks.start);
         for part in 1..=parts {
