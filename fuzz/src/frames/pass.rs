@@ -49,6 +49,7 @@ pub(super) fn run(scene: Scene, lines: &[Line<'_>]) {
         filter: history(),
         subs: SubIds::from_stem(stem),
         known: Known {
+            recent_first: true,
             neg: match scene {
                 Scene { pages: true, .. } => NegChance::Unavailable,
                 Scene { proven: true, .. } => NegChance::Proven,
