@@ -29,7 +29,9 @@ pub(crate) fn run(name: &str, url: &str, folder: &str, run: &str) -> Outcome<()>
     let signer = LocalSigner::parse(SECRET, || SeededEntropy::new(2).draw_32())?;
     let config = Config::new(Arc::new(signer), Arc::new(store), vec![url.parse()?]);
     let engine = Engine::start(config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let told = runtime.block_on(async {
         let report = engine.sync().await?;
         if !report.complete {
@@ -74,7 +76,11 @@ async fn land(updates: impl Stream<Item = ChatUpdate>, each: u64) -> Vec<(u64, u
     let mut updates = std::pin::pin!(updates);
     let mut seen = Vec::new();
     loop {
-        let patience = if seen.len() as u64 >= each { QUIET } else { PATIENCE };
+        let patience = if seen.len() as u64 >= each {
+            QUIET
+        } else {
+            PATIENCE
+        };
         let Ok(Some(update)) = tokio::time::timeout(patience, updates.next()).await else {
             return seen;
         };
@@ -82,7 +88,9 @@ async fn land(updates: impl Stream<Item = ChatUpdate>, each: u64) -> Vec<(u64, u
         if let ChatUpdate::Landed(messages) = update {
             let number = |text: &str| text.split(' ').nth(1)?.parse().ok();
             // Its own drafts land here as well, under a local id.
-            let other = messages.iter().filter(|one| matches!(one.id, MessageId::Event(_)));
+            let other = messages
+                .iter()
+                .filter(|one| matches!(one.id, MessageId::Event(_)));
             seen.extend(other.filter_map(|one| Some((number(&one.content)?, at))));
         }
     }

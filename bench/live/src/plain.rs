@@ -6,19 +6,25 @@ use futures_util::{SinkExt, StreamExt};
 use nostr::prelude::{EventBuilder, FinalizeEvent, Keys, Kind};
 use relay_link::{Connection, Dial, Incoming, Outgoing, WebSocketDialer};
 
-use crate::telling::{self, Plain, Run};
 use crate::Outcome;
+use crate::telling::{self, Plain, Run};
 
 /// Nothing came for this long after the last event that is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(url: &str, run: &str) -> Outcome<()> {
     let run: Run = serde_json::from_str(run)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let told = runtime.block_on(async {
         let dialer = WebSocketDialer;
         let url = url.parse()?;
-        let Connection { mut outgoing, incoming } = dialer.dial(&url).await?;
+        let Connection {
+            mut outgoing,
+            incoming,
+            ..
+        } = dialer.dial(&url).await?;
         let mut incoming = Box::pin(incoming.filter_map(|message| async {
             match message {
                 Ok(Incoming::Text(text)) => Some((text, telling::now())),
@@ -53,6 +59,7 @@ pub(crate) fn run(url: &str, run: &str) -> Outcome<()> {
         let Connection {
             outgoing: mut sending,
             incoming: mut answers,
+            ..
         } = dialer.dial(&url).await?;
         // An OK that nobody reads would fill the socket.
         let reading = tokio::spawn(async move { while answers.next().await.is_some() {} });
@@ -73,7 +80,9 @@ pub(crate) fn run(url: &str, run: &str) -> Outcome<()> {
                     }
                 }
             };
-            let at = tokio::time::timeout(PATIENCE, wait).await?.ok_or("the relay hung up")?;
+            let at = tokio::time::timeout(PATIENCE, wait)
+                .await?
+                .ok_or("the relay hung up")?;
             own.push((id, written, at));
         }
         reading.abort();
