@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 use subtle::ConstantTimeEq;
 
+use super::page;
 use super::refusal::refusal;
 use super::state::State;
 
@@ -57,9 +58,10 @@ pub(super) async fn gate(
     Ok(response)
 }
 
-/// What holds anything of the person. The page itself does not.
+/// What holds anything of the person: everything but the files of the page, by their exact names. The router takes
+/// `/%61pi` for `/api`, and this must not depend on how it reads a path.
 fn is_guarded(path: &str) -> bool {
-    path.starts_with("/api") || path.starts_with("/metrics")
+    !page::is_file(path)
 }
 
 fn check(
@@ -202,10 +204,21 @@ mod tests {
 
     #[test]
     fn everything_of_a_person_is_guarded() {
-        for path in ["/api/v1/status", "/api", "/api/v2/x", "/metrics"] {
+        for path in [
+            "/api/v1/status",
+            "/api",
+            "/api/v2/x",
+            "/metrics",
+            "/%61pi/v1/status",
+            "/%6Detrics",
+            "//api/v1/status",
+            "/app.js/../api/v1/status",
+            "/app.js/",
+            "",
+        ] {
             assert!(is_guarded(path), "{path}");
         }
-        for path in ["/", "/app.js", "/nothing"] {
+        for path in ["/", "/app.js", "/icon.svg"] {
             assert!(!is_guarded(path), "{path}");
         }
     }

@@ -32,6 +32,11 @@ const FILES: &[File] = files! {
         "status-view.js" "status-words.js" "switches-view.js" "thread.js" "token.js" "virtual-list.js" "words.js";
 };
 
+/// Whether exactly this path is a file of the page.
+pub(super) fn is_file(path: &str) -> bool {
+    FILES.iter().chain([&FRONT]).any(|(file, _, _)| *file == path)
+}
+
 pub(super) fn serve_files(config: &mut web::ServiceConfig) {
     for (path, kind, bytes) in FILES.iter().chain([&FRONT]) {
         let answer = move || async move {
