@@ -107,7 +107,10 @@ fn the_page_needs_no_token_and_runs_nothing_but_itself() {
     assert_eq!(page.status, 200);
     assert!(page.body.starts_with("<!doctype html>"), "{page:?}");
     let nothing = api.raw("GET", "/../../etc/passwd", &[("Host", &api.host())], "");
-    assert_eq!(nothing.status, 401, "whoever knows no token learns nothing of paths");
+    assert_eq!(
+        nothing.status, 401,
+        "whoever knows no token learns nothing of paths"
+    );
     let stranger = api.raw("GET", "/", &[("Host", "evil.example")], "");
     assert_eq!(stranger.status, 421);
     for answer in [page, nothing, stranger] {
