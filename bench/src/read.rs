@@ -20,6 +20,7 @@ use supervision::{Entropy, SeededEntropy, SystemEntropy};
 
 use crate::{Outcome, meter};
 
+mod daemon;
 mod program;
 
 /// What was measured: the least and the median in milliseconds, and the peak of memory in MiB where it was looked at.
@@ -75,7 +76,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         let peak = runs.iter().map(|(_, peak)| *peak).max().unwrap_or_default() / 1024;
         rows.push((title, runs[0].0, runs[RUNS / 2].0, Some(peak)));
     }
-    rows.extend(program::rows(folder.path())?);
+    rows.extend(program::rows(&folder.path().join("data"))?);
     if json {
         let rows: Vec<_> = rows
             .iter()
@@ -93,7 +94,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     println!("| | least | median | peak memory |\n|---|---:|---:|---:|");
     for (what, least, median, peak) in rows {
         let peak = peak.map_or_else(|| "-".to_owned(), |peak| format!("{peak} MB"));
-        println!("| {what} | {least:.0} ms | {median:.0} ms | {peak} |");
+        println!("| {what} | {least:.1} ms | {median:.1} ms | {peak} |");
     }
     Ok(())
 }

@@ -120,6 +120,7 @@ function start(key) {
       events.follow(conversation);
       messages.open(conversation, message);
     } else {
+      messages.look();
       panels[view].refresh();
       if (moved) panels[view].heading.focus();
     }
@@ -156,21 +157,11 @@ function start(key) {
     if (state === 'denied') return noAccess('The key of this page is not valid any more', 'The daemon has refused it.');
     show();
   });
-  // Also the first thing that a new connection tells.
-  events.on('reload', async () => {
-    await readAccount();
+  // Also the first thing that a new connection tells; of one conversation, when it begins to be followed.
+  events.on('reload', async ({ conversation }) => {
+    if (conversation === undefined) await readAccount();
     thread.refresh();
   });
-  let listing = 0;
-
-  /** Which conversations messages were removed from is not told, so that the list is read again: once for many. */
-  function listSoon() {
-    listing ||= setTimeout(() => {
-      listing = 0;
-      conversations.load();
-    }, REDRAW_MS);
-  }
-
   let drawing = 0;
 
   /** As often as a person can follow; a bar that is made anew more often does not move smoothly either. */
@@ -193,10 +184,7 @@ function start(key) {
     if (conversation === thread.id) thread.landed(landed);
   });
   events.on('renamed', (names) => thread.renamed(names));
-  events.on('removed', ({ ids }) => {
-    thread.removed(ids);
-    listSoon();
-  });
+  events.on('removed', ({ ids }) => thread.removed(ids));
   events.on('counts', ({ conversations: changed }) => {
     conversations.apply(changed);
     // It began elsewhere while it was looked at.

@@ -59,9 +59,12 @@ export class Conversations extends Emitter {
     this.#sort();
   }
 
-  /** Takes over what has changed. */
+  /** Takes over what has changed. One that changed at no time is gone. */
   apply(summaries) {
-    for (const summary of summaries) this.#byId.set(summary.id, { ...this.#byId.get(summary.id), ...summary });
+    for (const summary of summaries) {
+      if (summary.updated_at === 0) this.#byId.delete(summary.id);
+      else this.#byId.set(summary.id, { ...this.#byId.get(summary.id), ...summary });
+    }
     this.#sort();
   }
 

@@ -37,6 +37,10 @@ export class Api {
     return this.#ask('POST', path, { body });
   }
 
+  put(path) {
+    return this.#ask('PUT', path, {});
+  }
+
   patch(path, body) {
     return this.#ask('PATCH', path, { body });
   }

@@ -14,8 +14,10 @@ import { plural, roleName } from './words.js';
 
 /** Earlier messages are fetched when so few are left above what is rendered. */
 const AHEAD = 30;
-/** Several messages that land at once are read once. */
+/** A glance on the way to another conversation is no reading. */
 const READ_MS = 300;
+/** The daemon takes a look to last a minute. */
+const LOOK_AGAIN_MS = 30_000;
 /** How long a message that was searched for stands out. */
 const FLASH_MS = 2_000;
 
@@ -30,7 +32,11 @@ export class Messages {
   #details = new Set();
   #known = null;
   #found = null;
-  #unreadTimer = 0;
+  /** The conversation that the daemon knows is looked at, or is about to be told of. */
+  #lookedAt = null;
+  #lookTimer = 0;
+  /** What was told the daemon before: it must not overtake. */
+  #told = Promise.resolve();
   #title = el('h1', { class: 'thread-title', tabindex: '-1' });
   #note = el('span', { class: 'thread-note' });
   #state = el('div', { class: 'empty' });
@@ -72,7 +78,7 @@ export class Messages {
     thread.on('changed', () => this.#show());
     thread.on('failed', failed);
     conversations.on('changed', () => this.#showHead());
-    document.addEventListener('visibilitychange', () => this.#markRead());
+    document.addEventListener('visibilitychange', () => this.look());
     this.#show();
   }
 
@@ -130,7 +136,7 @@ export class Messages {
     this.#list.set(messages);
     this.#known = state === 'ready' ? new Set(messages.slice(-200).map(({ key }) => key)) : null;
     if (before && this.#known) this.#heard(messages, before, atEnd);
-    this.#markRead();
+    this.look();
   }
 
   /** What has come at the end since: said aloud, and offered to whoever reads further up. */
@@ -260,24 +266,32 @@ export class Messages {
   }
 
   #scrolled() {
-    if (!this.#list.atEnd) return;
-    this.#below.hidden = true;
-    this.#markRead();
+    if (this.#list.atEnd) this.#below.hidden = true;
+    this.look();
   }
 
-  /** Read is what was on a screen that somebody has before them. */
-  #markRead() {
-    const id = this.#open;
-    if (this.#unreadTimer || document.hidden || !this.#conversations.get(id)?.unread) return;
-    if (this.#thread.state !== 'ready' || !this.#list.atEnd || this.element.offsetParent === null) return;
-    this.#unreadTimer = setTimeout(async () => {
-      this.#unreadTimer = 0;
-      try {
-        await this.#api.post(`/conversations/${part(id)}/read`);
-        this.#conversations.read(id);
-      } catch {
-        // It stays unread, and is tried with the next message.
-      }
-    }, READ_MS);
+  /** Read is what is on a screen that somebody has before them, and what comes there while it is. */
+  look() {
+    const looks = !document.hidden && this.#thread.state === 'ready' && this.#list.atEnd && this.element.offsetParent !== null;
+    const id = looks ? this.#open : null;
+    if (id === this.#lookedAt) return;
+    clearTimeout(this.#lookTimer);
+    const before = this.#lookedAt;
+    this.#lookedAt = id;
+    if (before !== null) this.#tell(() => this.#api.delete(`/conversations/${part(before)}/active`));
+    if (id !== null) this.#lookTimer = setTimeout(() => this.#lookAt(id), READ_MS);
+  }
+
+  #lookAt(id) {
+    this.#lookTimer = setTimeout(() => this.#lookAt(id), LOOK_AGAIN_MS);
+    this.#tell(async () => {
+      await this.#api.put(`/conversations/${part(id)}/active`);
+      this.#conversations.read(id);
+    });
+  }
+
+  /** What could not be told is told with the next look; until then it stays unread. */
+  #tell(what) {
+    this.#told = this.#told.then(what).catch(() => {});
   }
 }

@@ -133,7 +133,10 @@ pub(crate) enum Command {
 impl Command {
     /// It hears Ctrl-C itself, and has something to finish then.
     pub(crate) fn ends_itself(&self) -> bool {
-        matches!(self, Self::Daemon(Daemon::Run(_)) | Self::Ui(_))
+        matches!(
+            self,
+            Self::Daemon(Daemon::Run(_)) | Self::Ui(_) | Self::Demo(Demo { ui: true, .. })
+        )
     }
 }
 
@@ -201,6 +204,9 @@ pub(crate) struct Demo {
     /// How many messages the imported histories have together
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(40..=100_000))]
     pub(crate) messages: u32,
+    /// Then serve the page for one of the devices, until Ctrl-C
+    #[arg(long)]
+    pub(crate) ui: bool,
 }
 
 #[derive(Debug, Args)]

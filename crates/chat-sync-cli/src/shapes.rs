@@ -379,4 +379,7 @@ pub(crate) struct DemoShape {
     pub(crate) lost: usize,
     pub(crate) duplicates: usize,
     pub(crate) seconds: f64,
+    /// Of the page, with what lets a person in; only with `--ui`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
 }

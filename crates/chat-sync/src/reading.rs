@@ -85,8 +85,9 @@ impl Handle {
         }))
     }
 
-    /// Lines of the list of conversations that changed, from now on. One with no messages is gone. An empty list says
-    /// that the reader was too slow, and has to read [`Handle::conversations`] again.
+    /// Lines of the list of conversations that changed, from now on. One with no messages and
+    /// `updated_at` 0 is gone. An empty list says
+    /// that the reader was too slow or the history was read anew, and [`Handle::conversations`] has to be read again.
     pub fn watch_counts(&self) -> impl Stream<Item = Vec<ConversationSummary>> + Send + 'static + use<> {
         stream::unfold(self.realtime.watch_counts(), |mut receiver| async move {
             match receiver.recv().await {

@@ -190,7 +190,7 @@ impl Realtime {
         opened.unwrap_or(Err(NotReady::Starting)).map(|()| receiver)
     }
 
-    /// Lines of the list that changed, from now on. One without messages is gone.
+    /// Lines of the list that changed, from now on. One with `updated_at` 0 is gone.
     pub fn watch_counts(&self) -> broadcast::Receiver<Vec<ConversationSummary>> {
         self.watchers.counts()
     }

@@ -60,11 +60,12 @@ impl List {
         if before == summary {
             return None;
         }
-        // One that is gone says so: it has no messages.
+        // One that is gone says so: one with nothing but notes has no messages either, and a time.
         summary.or_else(|| {
             before.map(|before| ConversationSummary {
                 messages: 0,
                 unread: 0,
+                updated_at: 0,
                 ..before
             })
         })

@@ -10,7 +10,6 @@ use event_index::{
     Advance, ConversationTag, IndexError, LocalId, Marks, OpenConversation, SEARCH_MAX, Stale, Store,
     SummaryRow,
 };
-use nostr::prelude::EventId;
 use tokio::sync::broadcast;
 
 use crate::list::List;
@@ -261,9 +260,9 @@ impl Shelf {
                 .filter(|kept| kept.conversation.library().resolve(id).is_some())
                 .filter_map(|kept| Some(kept.conversation.id()?.to_owned()))
                 .collect();
-            if let (true, MessageId::Event(event)) = (homes.is_empty(), id) {
+            if homes.is_empty() {
                 // Somebody looked at the conversation since, and it is not there any more.
-                let tombstone = self.store.tombstone_of(&EventId::from_byte_array(*event))?;
+                let tombstone = self.store.tombstone_of(id)?;
                 homes.extend(tombstone.map(|tombstone| tombstone.conversation));
             }
             for home in homes {
@@ -315,7 +314,7 @@ impl Shelf {
     /// Tells every watcher that what it was told may be out of date.
     pub(crate) fn tell_reloaded(&self) {
         let _ = self.updates.send(ChatUpdate::Reloaded);
-        self.watchers.tell_all(&ChatUpdate::Reloaded);
+        self.watchers.tell_reloaded();
     }
 
     /// Opens a conversation that somebody begins to watch, so that what comes from now on is news.

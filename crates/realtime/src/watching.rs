@@ -75,11 +75,12 @@ impl Watchers {
         live.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Tells every watcher of a single conversation.
-    pub(crate) fn tell_all(&self, update: &ChatUpdate) {
+    /// Tells every watcher of a conversation, and of counts, that what they were told may be out of date.
+    pub(crate) fn tell_reloaded(&self) {
         for sender in self.watched().values() {
-            let _ = sender.send(update.clone());
+            let _ = sender.send(ChatUpdate::Reloaded);
         }
+        let _ = self.0.counts.send(Vec::new());
     }
 
     /// The conversation a person looks at: what comes into it is read.

@@ -1,24 +1,25 @@
 //! `GET /events`: server-sent events, as each reader wants them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderName};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use chat_sync::{ChatUpdate, Extension, MessageView, Question};
+use chat_sync::{ChatUpdate, ConversationSummary, Extension, MessageView, Question};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use super::followed::{Following, Scope};
 use super::hub::Event;
 use super::state::State;
 use crate::exit::Failure;
 use crate::service::Here;
-use crate::shapes::MessageShape;
+use crate::shapes::{Line, MessageShape};
 
 /// What one look at the list brings.
 const BATCH: usize = 64;
@@ -37,6 +38,16 @@ pub(super) struct Wanted {
     whole: bool,
 }
 
+impl Wanted {
+    /// What of it comes message by message.
+    fn scope(&self) -> Option<Scope> {
+        if self.all {
+            return Some(Scope::All);
+        }
+        self.conversation.as_deref().map(|id| Scope::One(id.into()))
+    }
+}
+
 /// A page, and the extension that it reaches.
 struct PageOf {
     of: Extension,
@@ -52,6 +63,8 @@ struct Reader {
     /// The last event that was looked at.
     at: u64,
     ready: VecDeque<Bytes>,
+    /// Messages are told as long as this lives.
+    following: Option<Following>,
     /// A page can have things signed.
     page: Option<PageOf>,
     /// The question that it was told last: once is enough.
@@ -63,12 +76,19 @@ pub(super) async fn events(state: Data<State>, wanted: Query<Wanted>, request: H
         .headers()
         .get(HeaderName::from_static("last-event-id"))
         .and_then(|id| id.to_str().ok()?.parse().ok());
+    let wanted = wanted.into_inner();
+    let mut following = wanted.scope().and_then(|scope| state.follow(scope));
+    if let (None, Some(following)) = (resumed, &mut following) {
+        // What is read after the first event is then continued without a gap.
+        following.begun().await;
+    }
     let mut reader = Reader {
-        wanted: wanted.into_inner(),
+        wanted,
         newest: state.hub.watch(),
         stopping: state.stopping(),
         at: resumed.unwrap_or_else(|| state.hub.last()),
         ready: VecDeque::new(),
+        following,
         page: None,
         told: None,
         state,
@@ -133,7 +153,9 @@ impl Reader {
                 self.say_status();
                 Ok(())
             }
-            Event::Chats(update) => self.show_update(update).await,
+            Event::Counts(changed) => self.show_counts(changed),
+            Event::Chats(scope, update) if self.follows(scope) => self.show_update(update).await,
+            Event::Chats(..) => Ok(()),
             Event::Login(line) => {
                 self.say("login", line);
                 Ok(())
@@ -144,6 +166,7 @@ impl Reader {
             }
             Event::Reload => {
                 self.say("reload", "{}");
+                self.following = self.wanted.scope().and_then(|scope| self.state.follow(scope));
                 self.take_part();
                 self.say_status();
                 Ok(())
@@ -168,8 +191,9 @@ impl Reader {
             ChatUpdate::Joined { pieces, .. } => self.say_removed(pieces),
             ChatUpdate::Removed(ids) => self.say_removed(ids),
             ChatUpdate::Reloaded => {
-                self.say("reload", "{}");
-                Ok(())
+                let conversation = self.wanted.conversation.as_ref().filter(|_| !self.wanted.all);
+                let data = conversation.map_or_else(|| json!({}), |id| json!({ "conversation": id }));
+                self.say_json("reload", &data)
             }
         }
     }
@@ -185,15 +209,7 @@ impl Reader {
             conversation: &'a str,
             messages: &'a [MessageShape],
         }
-        let wants = |message: &&MessageView| {
-            self.wanted.all || self.wanted.conversation.as_ref() == Some(&message.conversation)
-        };
-        let shown: Vec<MessageView> = messages.iter().filter(wants).cloned().collect();
-        let changed: BTreeSet<&str> = messages
-            .iter()
-            .map(|message| message.conversation.as_str())
-            .collect();
-        let shown = here.landed(shown).await?;
+        let shown = here.landed(messages.to_vec()).await?;
         // Neighbours of one conversation stay in their order, and so does the whole.
         for messages in shown.chunk_by(|one, next| one.conversation == next.conversation) {
             let conversation = messages[0].conversation.as_deref().unwrap_or_default();
@@ -205,12 +221,24 @@ impl Reader {
                 },
             )?;
         }
-        if !self.wanted.all {
-            let mut summaries = here.conversations().await?.conversations;
-            summaries.retain(|summary| changed.contains(summary.id.as_str()));
-            self.say_json("counts", &json!({ "conversations": summaries }))?;
-        }
         Ok(())
+    }
+
+    fn show_counts(&mut self, changed: &[ConversationSummary]) -> Result<(), Failure> {
+        if self.wanted.all {
+            return Ok(());
+        }
+        if changed.is_empty() {
+            self.say("reload", "{}");
+            return Ok(());
+        }
+        let lines: Vec<Line> = changed.iter().cloned().map(Line::from).collect();
+        self.say_json("counts", &json!({ "conversations": lines }))
+    }
+
+    fn follows(&self, scope: &Scope) -> bool {
+        let following = self.following.as_ref();
+        following.is_some_and(|following| following.scope() == scope)
     }
 
     fn say_status(&mut self) {

@@ -8,8 +8,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chat_sync::ChatUpdate;
+use chat_sync::{ChatUpdate, ConversationSummary};
 use tokio::sync::watch;
+
+use super::followed::Scope;
 
 /// Events that are kept.
 const EVENTS_MAX: usize = 4096;
@@ -23,8 +25,10 @@ const MESSAGE_BYTES: usize = 256;
 pub(super) enum Event {
     /// The status changed; what it is now is asked when it is shown.
     Status,
-    /// Conversations changed.
-    Chats(ChatUpdate),
+    /// Lines of the list changed; none are named when there were more than could be told.
+    Counts(Vec<ConversationSummary>),
+    /// Messages changed that somebody follows. Following begins with [`ChatUpdate::Reloaded`].
+    Chats(Scope, ChatUpdate),
     /// How a login goes: one line of JSON.
     Login(String),
     /// The signer in the browser is asked. What it is asked is not kept here: there are secrets in it.
@@ -37,11 +41,16 @@ impl Event {
     fn bytes(&self) -> usize {
         match self {
             Self::Login(line) => MESSAGE_BYTES + line.len(),
-            Self::Chats(ChatUpdate::Landed(messages)) => messages
+            Self::Counts(lines) => lines
+                .iter()
+                .map(|line| MESSAGE_BYTES + line.id.len() + line.title.len())
+                .sum::<usize>()
+                .max(MESSAGE_BYTES),
+            Self::Chats(_, ChatUpdate::Landed(messages)) => messages
                 .iter()
                 .map(|message| MESSAGE_BYTES + message.content.len())
                 .sum(),
-            Self::Chats(_) | Self::Status | Self::Reload | Self::Signer => MESSAGE_BYTES,
+            Self::Chats(..) | Self::Status | Self::Reload | Self::Signer => MESSAGE_BYTES,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The process that holds the store and serves the API and the page on 127.0.0.1 (docs/API.md).
 
 mod events;
+mod followed;
 mod gate;
 mod hub;
 mod login;
+mod looking;
 mod openapi;
 mod page;
 mod pump;

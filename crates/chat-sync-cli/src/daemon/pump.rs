@@ -1,4 +1,4 @@
-//! Carries what an engine says to those who read events.
+//! Carries what an engine says to those who read events; messages are a matter of [`super::followed`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::hub::{Event, Hub};
 const STATUS_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) fn start(engine: &Handle, extension: Option<&Extension>, hub: &Arc<Hub>) -> Vec<JoinHandle<()>> {
-    let (updates, to) = (engine.updates(), Arc::clone(hub));
-    let updates = async move {
-        let mut updates = std::pin::pin!(updates);
-        while let Some(update) = updates.next().await {
-            to.push(Event::Chats(update));
+    let (counts, to) = (engine.watch_counts(), Arc::clone(hub));
+    let counts = async move {
+        let mut counts = std::pin::pin!(counts);
+        while let Some(changed) = counts.next().await {
+            to.push(Event::Counts(changed));
         }
     };
     let (statuses, to) = (engine.watch_status(), Arc::clone(hub));
@@ -28,7 +28,7 @@ pub(super) fn start(engine: &Handle, extension: Option<&Extension>, hub: &Arc<Hu
             tokio::time::sleep(STATUS_PAUSE).await;
         }
     };
-    let mut pumps = vec![tokio::spawn(updates), tokio::spawn(statuses)];
+    let mut pumps = vec![tokio::spawn(counts), tokio::spawn(statuses)];
     pumps.extend(extension.map(|extension| questions(extension, hub)));
     pumps
 }

@@ -8,8 +8,10 @@ use supervision::Switches;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::followed::{Followed, Following, Scope};
 use super::hub::{Event, Hub};
 use super::login::Pending;
+use super::looking::Looking;
 use super::pump;
 use super::record::Record;
 use crate::exit::Failure;
@@ -24,6 +26,8 @@ struct Open {
     engine: Slot,
     /// Carries what the engine says to the hub.
     pumps: Vec<JoinHandle<()>>,
+    followed: Arc<Followed>,
+    looking: Arc<Looking>,
 }
 
 /// Shared by all connections.
@@ -112,7 +116,13 @@ impl State {
         let handle = here.engine()?;
         let pumps = pump::start(&handle, here.account.extension.as_ref(), &self.hub);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        *open = Some(Open { here, engine, pumps });
+        *open = Some(Open {
+            here,
+            engine,
+            pumps,
+            followed: Followed::new(handle.clone(), Arc::clone(&self.hub)),
+            looking: Looking::new(handle),
+        });
         self.hub.push(Event::Reload);
         Ok(())
     }
@@ -125,11 +135,26 @@ impl State {
         for pump in open.pumps {
             pump.abort();
         }
+        open.followed.end();
         let engine = open.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(engine) = engine {
             // One that hangs has its work on disk all the same.
             let _ = tokio::time::timeout(STOP_PATIENCE, engine.shutdown()).await;
         }
+    }
+
+    /// Follows messages of the account, if one is logged in.
+    pub(super) fn follow(&self, scope: Scope) -> Option<Following> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| open.followed.follow(scope))
+    }
+
+    /// What a person looks at.
+    pub(super) fn looking(&self) -> Result<Arc<Looking>, Failure> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref()
+            .map(|open| Arc::clone(&open.looking))
+            .ok_or_else(|| Failure::Account(DataDirError::NotLoggedIn))
     }
 
     /// The extension that signs: the account's, or that of a login that is under way.

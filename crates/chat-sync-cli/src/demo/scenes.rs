@@ -26,6 +26,13 @@ const TALK: &str = "weekend-plans";
 /// Answers to wait for before an upload counts as being in the middle.
 const MIDDLE: u64 = 3;
 
+/// What the end came to.
+pub(super) struct Compared {
+    pub(super) outcome: Outcome,
+    pub(super) stage: Stage,
+    pub(super) devices: Vec<Device>,
+}
+
 pub(super) struct Play {
     stage: Stage,
     story: Story,
@@ -257,8 +264,7 @@ impl Play {
         Ok(())
     }
 
-    /// Returns what it came to, and how many devices took part.
-    pub(super) async fn everything_is_compared(mut self) -> Result<(Outcome, usize), Failure> {
+    pub(super) async fn everything_is_compared(mut self) -> Result<Compared, Failure> {
         self.story.scene("Everything is compared");
         self.story.doing("every device syncs once more");
         let mut proven = 0;
@@ -282,10 +288,11 @@ impl Play {
                 count(self.stage.expected.len())
             ));
         }
-        for device in self.devices {
-            device.stop().await;
-        }
-        Ok((outcome, devices))
+        Ok(Compared {
+            outcome,
+            stage: self.stage,
+            devices: self.devices,
+        })
     }
 
     fn device(&self, name: &'static str, online: bool) -> Result<Device, Failure> {

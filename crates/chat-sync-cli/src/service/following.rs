@@ -41,7 +41,11 @@ impl Following {
 impl Here {
     pub(crate) async fn follow(self: &Arc<Self>, only: Option<&str>) -> Result<Following, Failure> {
         let engine = self.engine()?;
-        let (updates, only) = (engine.updates(), only.map(str::to_owned));
+        // Of one conversation, nobody needs to look at the others.
+        let updates = match only {
+            Some(id) => engine.watch_conversation(id).await?.boxed(),
+            None => engine.updates().boxed(),
+        };
         // Before everything was read, the first status would say that there is nothing.
         let read = engine.conversation_count().await?;
         counted(&engine, read).await;
@@ -52,16 +56,10 @@ impl Here {
         });
         let here = Arc::clone(self);
         let updates = updates.then(move |update| {
-            let (here, only) = (Arc::clone(&here), only.clone());
+            let here = Arc::clone(&here);
             async move {
                 match update {
-                    ChatUpdate::Landed(mut messages) => {
-                        messages.retain(|message| only.as_ref().is_none_or(|id| *id == message.conversation));
-                        if messages.is_empty() {
-                            return Ok(None);
-                        }
-                        Ok(Some(Seen::Landed(here.landed(messages).await?)))
-                    }
+                    ChatUpdate::Landed(messages) => Ok(Some(Seen::Landed(here.landed(messages).await?))),
                     ChatUpdate::Reloaded => Ok(Some(Seen::Missed)),
                     _ => Ok(None),
                 }

@@ -94,6 +94,42 @@ async fn of_other_conversations_it_is_counted_what_is_unread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_into_the_conversation_on_the_screen_is_read_and_behind_another_view_it_is_not() {
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
+    let relay = Relay::new();
+    let here = Device::start(logged_in(&[&relay]));
+    here.run(&["chats", "send", "bread", "Which flour?"]);
+    let page = here.open(&browser).await;
+    page.click(".row").await;
+    page.until("document.querySelectorAll('.message').length === 1")
+        .await;
+    // The look has been told when what was asked after it is answered.
+    page.until("performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/bread/active'))")
+        .await;
+    let elsewhere = logged_in(&[&relay]);
+    let unread = || here.run(&["chats", "list"])["conversations"][0]["unread"].clone();
+    elsewhere
+        .run(&["chats", "send", "bread", "And how much water?"])
+        .succeeded();
+    page.until("document.querySelectorAll('.message').length === 2")
+        .await;
+    assert_eq!(unread(), json!(0));
+
+    page.click(".tab[href='#/status']").await;
+    page.until("performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/bread/active')).length === 2")
+        .await;
+    elsewhere
+        .run(&["chats", "send", "bread", "Still there?"])
+        .succeeded();
+    page.until("document.title === '(1) Chat Sync'").await;
+    assert_eq!(unread(), json!(1));
+    page.click(".tab[href^='#/chats']").await;
+    page.until("document.title === 'Chat Sync'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_far_up_is_found_and_what_is_shown_of_it_stays_text() {
     let Some(browser) = Chromium::start().await else {
         return;

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use chat_model::{
     ConversationSummary, Inserted, Library, Message, MessageId, Parent, Picks, Removed, Tombstone,
 };
-use nostr::event::EventId;
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::place::{Marks, Place};
@@ -257,8 +256,8 @@ impl Store {
     }
 
     /// What is remembered of a deleted message; `None` when it is not deleted, or nothing is.
-    pub fn tombstone_of(&self, id: &EventId) -> Result<Option<Tombstone>, IndexError> {
-        let removal = Reader::new(self)?.removal(&MessageId::Event(id.to_bytes()))?;
+    pub fn tombstone_of(&self, id: &MessageId) -> Result<Option<Tombstone>, IndexError> {
+        let removal = Reader::new(self)?.removal(id)?;
         Ok(removal.flatten())
     }
 

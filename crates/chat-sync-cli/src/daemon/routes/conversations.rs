@@ -154,6 +154,17 @@ pub(super) async fn read(state: Data<State>, conversation: Path<String>) -> Answ
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Somebody looks at it: what comes into it is read, for a minute or until the next of these.
+pub(super) async fn look(state: Data<State>, conversation: Path<String>) -> Answer {
+    state.looking()?.at(conversation.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(super) async fn look_away(state: Data<State>, conversation: Path<String>) -> Answer {
+    state.looking()?.away(&conversation).await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 pub(super) async fn search(state: Data<State>, query: Query<Searched>) -> Answer {
     let limit = query.limit.unwrap_or(FOUND).min(LIMIT_MAX);
     Ok(HttpResponse::Ok().json(state.here()?.search(&query.q, limit).await?))

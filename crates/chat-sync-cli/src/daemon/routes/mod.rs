@@ -76,6 +76,16 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
             "/conversations/{selector}/read",
             web::post().to(conversations::read),
         ),
+        (
+            "PUT",
+            "/conversations/{selector}/active",
+            web::put().to(conversations::look),
+        ),
+        (
+            "DELETE",
+            "/conversations/{selector}/active",
+            web::delete().to(conversations::look_away),
+        ),
         ("GET", "/search", web::get().to(conversations::search)),
         ("GET", "/queue", web::get().to(queue::list)),
         ("POST", "/queue/retry", web::post().to(queue::retry)),

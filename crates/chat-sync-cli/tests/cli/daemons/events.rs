@@ -49,6 +49,66 @@ fn a_stream_that_is_cut_goes_on_where_it_was() {
 }
 
 #[test]
+fn what_lands_while_nobody_listens_is_told_when_the_reader_is_back() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let (_running, api) = daemon(&home);
+    let mut events = api.events("?conversation=talk", None);
+    send(&api, 0);
+    assert_eq!(read(&mut events, 1), ["message 0"]);
+    let last = events.last_id.clone().unwrap();
+    drop(events);
+    for n in 1..4 {
+        send(&api, n);
+    }
+    let mut events = api.events("?conversation=talk", Some(&last));
+    let (mut seen, mut reloads) = (Vec::new(), 0);
+    while seen.len() < 3 {
+        let (name, data) = events.next().unwrap();
+        match name.as_str() {
+            "landed" => seen.extend(texts(&data)),
+            "reload" => reloads += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((seen.join(", ").as_str(), reloads), ("message 1, message 2, message 3", 0));
+}
+
+#[test]
+fn a_conversation_that_nobody_followed_is_to_be_read_anew_and_nothing_else() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let (_running, api) = daemon(&home);
+    let mut events = api.events("?conversation=other", None);
+    send(&api, 0);
+    events.until("counts");
+    let last = events.read_id();
+    drop(events);
+    let mut events = api.events("?conversation=talk", Some(&last));
+    assert_eq!(
+        events.until("reload"),
+        serde_json::json!({ "conversation": "talk" })
+    );
+    send(&api, 1);
+    assert_eq!(read(&mut events, 1), ["message 1"]);
+}
+
+#[test]
+fn a_conversation_that_is_deleted_is_counted_as_gone() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let (_running, api) = daemon(&home);
+    send(&api, 0);
+    let mut events = api.events("?conversation=talk", None);
+    events.until("reload");
+    api.get("/conversations");
+    assert_eq!(api.ask("DELETE", "/conversations/talk", None).status, 200);
+    assert_eq!(events.until("removed")["ids"].as_array().unwrap().len(), 1);
+    let counted = &events.until("counts")["conversations"][0];
+    assert_eq!((&counted["id"], &counted["updated_at"]), (&"talk".into(), &0.into()));
+}
+
+#[test]
 fn numbers_grow_and_those_of_another_daemon_mean_to_read_anew() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);

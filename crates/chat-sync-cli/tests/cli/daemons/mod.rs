@@ -5,6 +5,7 @@ mod schema;
 
 mod browser_login;
 mod commands;
+mod demo;
 mod ending;
 mod events;
 mod relays;
