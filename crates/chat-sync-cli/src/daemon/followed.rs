@@ -69,7 +69,12 @@ impl Followed {
         let mut scopes = self.scopes();
         let pump = scopes.pumps.entry(scope.clone()).or_insert_with(|| {
             let (starting, begun) = watch::channel(false);
-            let work = pump(self.engine.clone(), scope.clone(), Arc::clone(&self.hub), starting);
+            let work = pump(
+                self.engine.clone(),
+                scope.clone(),
+                Arc::clone(&self.hub),
+                starting,
+            );
             Pump {
                 readers: 0,
                 left: 0,
@@ -105,7 +110,8 @@ impl Followed {
         }
         pump.left = left;
         let alone = scopes.pumps.iter().filter(|(_, pump)| pump.readers == 0);
-        let mut lingering: Vec<(u64, Scope)> = alone.map(|(scope, pump)| (pump.left, scope.clone())).collect();
+        let mut lingering: Vec<(u64, Scope)> =
+            alone.map(|(scope, pump)| (pump.left, scope.clone())).collect();
         lingering.sort();
         for (_, scope) in lingering.iter().rev().skip(LINGERING_MAX) {
             scopes.end(scope);

@@ -11,7 +11,11 @@ fn the_demo_serves_the_page_of_one_device_and_another_one_answers_what_is_writte
     let home = Home::new();
     let demo = home.start(&["demo", "--ui", "--json", "--messages", "40"]);
     let told: Value = serde_json::from_str(&demo.line()).unwrap();
-    assert_eq!((&told["converged"], &told["lost"]), (&true.into(), &0.into()), "{told}");
+    assert_eq!(
+        (&told["converged"], &told["lost"]),
+        (&true.into(), &0.into()),
+        "{told}"
+    );
     let url = told["url"].as_str().unwrap();
     let (port, token) = url
         .strip_prefix("http://127.0.0.1:")
@@ -34,7 +38,12 @@ fn the_demo_serves_the_page_of_one_device_and_another_one_answers_what_is_writte
             .iter()
             .find(|message| message["role"] == "assistant")
         {
-            assert!(answer["content"].as_str().unwrap().starts_with("This is the phone."));
+            assert!(
+                answer["content"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("This is the phone.")
+            );
             break;
         }
     }
