@@ -167,12 +167,7 @@ impl Context {
         )
     }
 
-    /// Starts the one engine of this run.
-    pub(crate) fn engine(&self, account: &Account, online: bool) -> Result<Handle, Failure> {
-        self.engine_with(account.config(online))
-    }
-
-    /// The same, made as `config` says.
+    /// Starts the one engine of this run, made as `config` says.
     pub(crate) fn engine_with(&self, config: Config) -> Result<Handle, Failure> {
         let handle = Engine::start_with(config, self.env.clone())?;
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());

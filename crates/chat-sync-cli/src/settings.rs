@@ -5,6 +5,8 @@
 //! an installation is in one place; otherwise `$XDG_CONFIG_HOME/chat-sync/config.toml`, or
 //! `~/.config/chat-sync/config.toml`. There need not be one.
 
+mod saving;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use chat_sync::Switches;
 use toml::{Table, Value};
+
+pub(crate) use saving::save_switches;
 
 /// A file of settings fits into a thousandth of this; something else was named by mistake.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -101,6 +105,8 @@ pub(crate) struct Flags {
 pub(crate) enum SettingsError {
     #[error("{} could not be read ({source}); check its permissions, or CHAT_SYNC_CONFIG", .file.display())]
     Unreadable { file: PathBuf, source: io::Error },
+    #[error("{} could not be written ({source}); check its permissions, or CHAT_SYNC_CONFIG", .file.display())]
+    Unwritten { file: PathBuf, source: io::Error },
     #[error("{} is over {} KB, which no configuration is; check CHAT_SYNC_CONFIG", .file.display(), FILE_BYTES_MAX / 1024)]
     TooLarge { file: PathBuf },
     #[error("{}, line {line}: {reason}", .file.display())]

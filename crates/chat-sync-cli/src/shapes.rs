@@ -1,10 +1,12 @@
 //! The JSON shapes of DESIGN 8. Other keys may be added; these stay.
 
 pub(crate) mod deletion;
+pub(crate) mod importing;
 pub(crate) mod keys;
 pub(crate) mod queue;
 pub(crate) mod relays;
 pub(crate) mod search;
+pub(crate) mod store;
 
 use chat_sync::{
     ConversationSummary, MessageReceipt, MessageState, MessageView, Refusal, RelayReceipt, RelayReport,
@@ -347,26 +349,6 @@ pub(crate) struct Sent {
     pub(crate) deliveries: Vec<DeliveryShape>,
     /// It is the first message of its conversation.
     pub(crate) began: bool,
-}
-
-/// `import`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Imported<'a> {
-    pub(crate) added: usize,
-    pub(crate) known: usize,
-    pub(crate) skipped: usize,
-    pub(crate) too_long: usize,
-    pub(crate) refused: Vec<RefusedShape<'a>>,
-    pub(crate) conversations: usize,
-    pub(crate) dry_run: bool,
-}
-
-/// A message that an import left out because no number of envelopes can carry it.
-#[derive(Debug, Serialize)]
-pub(crate) struct RefusedShape<'a> {
-    pub(crate) conversation: &'a str,
-    pub(crate) source: &'a str,
-    pub(crate) why: String,
 }
 
 /// `demo`.

@@ -8,16 +8,16 @@ use event_index::{Buried, Counts, EventIndex, IndexError, LocalId, Store};
 use nostr::event::EventId;
 use pns_keys::keeper::{Keeper, SIGNER_WAIT, Unlock};
 use realtime::Realtime;
-use reconciler::{Compare, Reconciler};
-use relay_link::RelayUrl;
+use reconciler::{Compare, Reconciler, StartOver, Teach};
+use relay_link::{RelayProfile, RelayUrl};
 use status::{AccountState, RelayState, RelayStatus, Status};
-use supervision::Switchboard;
+use supervision::{Switchboard, Undelivered};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::deletion::{DeletionPreview, DroppedHere, RelayDeletion};
 use crate::receipts::{MessageReceipt, receipts};
 use crate::relay_list::RelayList;
-use crate::report::SyncReport;
+use crate::report::{SyncOptions, SyncReport};
 use crate::roster::Roster;
 use crate::waking::doubt_connections;
 use crate::wiring::Wiring;
@@ -29,6 +29,8 @@ pub(crate) const REQUESTS_MAX: usize = 64;
 const KEY_PATIENCE: Duration = Duration::from_secs(25);
 /// How long a part takes to be started again, as a rule.
 const BREATH: Duration = Duration::from_millis(100);
+/// Tries before a part that does not come back is an error: longer than the guardian takes for its restarts.
+const TRIES_MAX: usize = 30;
 /// Quiet before a comparison proves what happened; within the minute of field guide U-3.
 const QUIET_FIRST: Duration = Duration::from_secs(30);
 /// A relay that never agrees is compared with this often at most.
@@ -42,7 +44,7 @@ const PROGRESS_PATIENCE: Duration = Duration::from_secs(150);
 
 /// What a handle asks.
 pub(crate) enum Request {
-    Sync(oneshot::Sender<SyncReport>),
+    Sync(SyncOptions, oneshot::Sender<Result<SyncReport, IndexError>>),
     /// Answers when nothing waits to be sent, no relay can be reached, or the time is over.
     Sent(Duration, oneshot::Sender<()>),
     Receipts(
@@ -60,6 +62,9 @@ pub(crate) enum Request {
     DropHere(Box<Doomed>, oneshot::Sender<Result<DroppedHere, IndexError>>),
     /// Answers when these relays are used and no others.
     UseRelays(Vec<RelayUrl>, oneshot::Sender<()>),
+    /// Answers when the account's relay list is read, or is not.
+    ReadRelayList(bool, oneshot::Sender<()>),
+    Teach(Teach, oneshot::Sender<Result<RelayProfile, IndexError>>),
     /// Answers after a moment.
     Breathe(oneshot::Sender<()>),
     Shutdown(oneshot::Sender<()>),
@@ -112,8 +117,8 @@ impl Desk {
     // Whoever asked may have gone; then nobody misses the answer.
     async fn answer(&self, request: Request) {
         match request {
-            Request::Sync(answer) => {
-                let _ = answer.send(self.sync().await);
+            Request::Sync(options, answer) => {
+                let _ = answer.send(self.sync(options).await);
             }
             Request::Sent(patience, answer) => {
                 let _ = actix::clock::timeout(patience, self.sent()).await;
@@ -140,6 +145,14 @@ impl Desk {
             Request::UseRelays(relays, answer) => {
                 self.use_relays(&relays).await;
                 let _ = answer.send(());
+            }
+            Request::ReadRelayList(reads, answer) => {
+                self.wiring.lists.read(reads).await;
+                let _ = answer.send(());
+            }
+            Request::Teach(teach, answer) => {
+                let taught = self.patiently(|| self.reconciler.teach.send(teach.clone())).await;
+                let _ = answer.send(taught);
             }
             Request::Breathe(answer) => {
                 actix::clock::sleep(BREATH).await;
@@ -263,7 +276,23 @@ impl Desk {
         self.env.workers.run(move || store.counts()).await
     }
 
-    async fn sync(&self) -> SyncReport {
+    /// Asks a part again while it is being started again, for as long as that takes.
+    async fn patiently<T, F>(&self, question: impl Fn() -> F) -> Result<T, IndexError>
+    where
+        F: Future<Output = Result<Result<T, IndexError>, Undelivered>>,
+    {
+        for _ in 0..TRIES_MAX {
+            match question().await {
+                Ok(answer) => return answer,
+                Err(_) => actix::clock::sleep(BREATH).await,
+            }
+        }
+        Err(IndexError::Unavailable)
+    }
+
+    async fn sync(&self, SyncOptions { most, afresh }: SyncOptions) -> Result<SyncReport, IndexError> {
+        // Until this is over: passes that begin from here on go by it.
+        let _limit = self.switches.limit(most);
         // Passes that were over before this call do not answer it.
         let before = self.reconciler.last_pass();
         let stale = self
@@ -272,6 +301,10 @@ impl Desk {
             .relays
             .iter()
             .any(|relay| relay.report.is_some());
+        if afresh {
+            self.patiently(|| self.reconciler.start_over.send(StartOver))
+                .await?;
+        }
 
         self.reach().await;
         if stale {
@@ -311,7 +344,7 @@ impl Desk {
         }
         let status = self.status.borrow().clone();
         let counts = self.counts().await.unwrap_or(status.counts);
-        SyncReport::of(&status, counts, missing_key(&status))
+        Ok(SyncReport::of(&status, counts, missing_key(&status)))
     }
 }
 

@@ -93,7 +93,8 @@ impl Running {
         );
         read_board(&mut board, &config.store, &relays)?;
         let first = board.status(env.runtime.clock.now(), env.runtime.clock.unix());
-        let list = RelayList::load(&config.store)?.switched(config.switches.nip65_relays);
+        let follows = config.switches.nip65_relays && config.reads_relay_list;
+        let list = RelayList::load(&config.store)?.switched(follows);
         let (published, status) = watch::channel(first);
         let updates = broadcast::Sender::new(UPDATES_MAX);
         let wiring = Arc::new(Wiring::start(config, &env, board, published, updates.clone()).await);

@@ -11,10 +11,9 @@ use crate::relays::saved;
 
 impl Desk {
     /// Uses the relays that a newer list adds, and lets go of those that only the one before it added, whenever a newer
-    /// one was kept than `before`, which was there when the engine started, or when it is switched off or on. Ends at once
-    /// where no list is read.
+    /// one was kept than `before`, which was there when the engine started, or when it is switched off or on.
     pub(crate) async fn follow_list(self: Arc<Self>, mut before: RelayList) {
-        let Some(lists) = &self.wiring.lists else { return };
+        let lists = &self.wiring.lists;
         let (mut kept, mut switches) = (lists.kept.subscribe(), self.switches.subscribe());
         // One may have been kept before this began to listen.
         kept.mark_changed();
@@ -27,7 +26,7 @@ impl Desk {
             if told.is_err() {
                 return;
             }
-            let follows = switches.borrow_and_update().nip65_relays;
+            let follows = switches.borrow_and_update().nip65_relays && lists.reads();
             match self
                 .list()
                 .await

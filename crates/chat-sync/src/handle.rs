@@ -10,7 +10,8 @@ use chat_model::{
 use event_index::LocalId;
 use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, Excerpt, NotReady, Realtime};
-use relay_link::RelayUrl;
+use reconciler::Teach;
+use relay_link::{Lesson, RelayProfile, RelayUrl};
 use status::Status;
 use supervision::{Clock, Entropy, Switchboard, Switches};
 use tokio::sync::broadcast::error::RecvError;
@@ -22,7 +23,7 @@ use crate::deletion::{DeletionPreview, DeletionReport, DroppedHere, events_of};
 use crate::desk::Request;
 use crate::error::EngineError;
 use crate::receipts::MessageReceipt;
-use crate::report::SyncReport;
+use crate::report::{SyncOptions, SyncReport};
 use crate::states::MessageState;
 
 /// The program named in the `client` tag of messages composed through a handle.
@@ -139,9 +140,10 @@ impl Handle {
         })
     }
 
-    /// What the engine may do, as it is now.
+    /// What the engine may do, as it was turned. What [`Handle::sync_with`] keeps off for a while shows in
+    /// [`Status::switches`] only.
     pub fn switches(&self) -> Switches {
-        self.switches.now()
+        self.switches.turned_to()
     }
 
     /// Turns the switches, with effect at once: what is off is not begun any more, and a connection is let go of when
@@ -167,7 +169,12 @@ impl Handle {
     /// One full comparison with every relay, with the transfers that follow from it. What could not be done is in
     /// the report; this is an error only when the engine has stopped.
     pub async fn sync(&self) -> Result<SyncReport, EngineError> {
-        self.ask(Request::Sync).await
+        self.sync_with(SyncOptions::default()).await
+    }
+
+    /// [`Handle::sync`], with what is to be done otherwise.
+    pub async fn sync_with(&self, options: SyncOptions) -> Result<SyncReport, EngineError> {
+        Ok(self.ask(|answer| Request::Sync(options, answer)).await??)
     }
 
     /// Keeps a message and gets it out. It is on disk when this returns.
@@ -291,6 +298,27 @@ impl Handle {
     /// then handed here.
     pub async fn set_relays(&self, relays: Vec<RelayUrl>) -> Result<(), EngineError> {
         self.ask(|answer| Request::UseRelays(relays, answer)).await
+    }
+
+    /// Reads the account's relay list (NIP-65) from now on, or no longer. Nothing is saved by this, and no relay comes or
+    /// goes: that is [`Account::follow_relay_list`](crate::Account::follow_relay_list), whose
+    /// [`Account::relays`](crate::Account::relays) are handed to [`Handle::set_relays`] as well. A newer list that is read
+    /// changes the relays by itself.
+    pub async fn read_relay_list(&self, reads: bool) -> Result<(), EngineError> {
+        self.ask(|answer| Request::ReadRelayList(reads, answer)).await
+    }
+
+    /// Keeps what trying a relay out has shown. Returns all that is known of the relay.
+    pub(crate) async fn teach(
+        &self,
+        relay: &RelayUrl,
+        lessons: &[Lesson],
+    ) -> Result<RelayProfile, EngineError> {
+        let teach = || Teach {
+            relay: relay.clone(),
+            lessons: lessons.to_vec(),
+        };
+        Ok(self.ask(|answer| Request::Teach(teach(), answer)).await??)
     }
 
     /// Every conversation, newest activity first.

@@ -76,7 +76,7 @@ pub use history_keys::{HistoryKey, history_keys, key_card};
 pub use key_home::{EntryName, KeyHome, KeyHomeError, KeyPlace, NoVault, OsVault, Vault, VaultError};
 pub use login::{Login, LoginMethod};
 pub use queue::{GIVEN_UP, each_open, give_up, is_given_up, nowhere_else, retry_now};
-pub use realtime::{ChatUpdate, ConversationView, Excerpt, Found, FoundMessage, MessageView};
+pub use realtime::{ChatUpdate, ConversationView, Excerpt, Found, FoundMessage, MessageView, Place};
 pub use receipts::{MessageReceipt, RelayReceipt};
 pub use refusal_words::{refusal_words, relay_name};
 pub use refusals::{Refusal, keyring_copies, refusals};
@@ -87,7 +87,7 @@ pub use relays::{KnownRelay, RelayListError, Removed};
 pub use remote_signer::{
     BunkerUri, BunkerUriError, ClientKey, ConnectOffer, OfferError, Patience, new_client_key,
 };
-pub use report::{RelayReport, SyncReport};
+pub use report::{RelayReport, SyncOptions, SyncReport};
 pub use signer_login::{ShowPage, SignerLoginError, log_in_with_bunker, log_in_with_offer};
 pub use states::MessageState;
 pub use status::{AccountState, RelayState, RelayStatus, Status};

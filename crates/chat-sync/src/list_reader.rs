@@ -12,7 +12,7 @@ use nostr::key::PublicKey;
 use relay_link::{
     ClientFrame, FrameArrived, LinkChanged, LinkState, Refusal, RelayFrame, RelayLink, RelayUrl, SubId,
 };
-use supervision::{Env, Lifeline, Outlet, Switchboard, Turned};
+use supervision::{Env, Lifeline, Outlet, Switchboard};
 use tokio::sync::watch;
 
 use crate::relay_list::{META, RELAY_LIST, RelayList};
@@ -27,17 +27,42 @@ const SILENCE: Duration = Duration::from_secs(15);
 pub(crate) struct ListReader {
     pub(crate) links: Outlet<LinkChanged>,
     frames: Outlet<FrameArrived>,
+    look: Outlet<LookAgain>,
     /// Changes whenever a newer list was kept.
     pub(crate) kept: watch::Sender<()>,
+    /// Whether lists are read at all; outlives the actor.
+    reads: watch::Sender<bool>,
 }
 
+/// Command: whether lists are read may have changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookAgain;
+
 impl ListReader {
-    pub(crate) fn new() -> Self {
+    /// A reader that is not running yet, and then `reads` or does not.
+    pub(crate) fn new(reads: bool) -> Self {
         Self {
             links: Outlet::empty(),
             frames: Outlet::empty(),
+            look: Outlet::empty(),
             kept: watch::Sender::new(()),
+            reads: watch::Sender::new(reads),
         }
+    }
+
+    /// Whether lists are read, as far as the account goes.
+    pub(crate) fn reads(&self) -> bool {
+        *self.reads.borrow()
+    }
+
+    /// Reads lists from now on, or no longer.
+    pub(crate) async fn read(&self, reads: bool) {
+        self.reads.send_replace(reads);
+        // One that is just being restarted finds out by itself.
+        let _ = self.look.send(LookAgain).await;
+        // What follows from the list that is known is another thing now.
+        self.kept.send_replace(());
     }
 
     /// Starts an incarnation that reads while `switches` let it.
@@ -57,11 +82,13 @@ impl ListReader {
             switches,
             frames: self.frames.clone(),
             kept: self.kept.clone(),
+            reads: self.reads.clone(),
             connected: BTreeMap::new(),
             asked: BTreeMap::new(),
         };
         let address = actor.start();
         self.links.fill(address.clone().recipient());
+        self.look.fill(address.clone().recipient());
         self.frames.fill(address.recipient());
     }
 }
@@ -77,6 +104,7 @@ struct ListReaderActor {
     switches: Switchboard,
     frames: Outlet<FrameArrived>,
     kept: watch::Sender<()>,
+    reads: watch::Sender<bool>,
     /// Each relay that is connected, and the connection.
     connected: BTreeMap<RelayUrl, (RelayLink, u64)>,
     asked: BTreeMap<RelayUrl, Asked>,
@@ -93,9 +121,13 @@ struct Asked {
 }
 
 impl ListReaderActor {
+    fn may_read(&self) -> bool {
+        self.switches.now().nip65_relays && *self.reads.borrow()
+    }
+
     /// Asks the relays that are connected and were not asked on this connection, when lists are to be read.
     fn ask_connected(&mut self, ctx: &mut Context<Self>) {
-        if !self.switches.now().nip65_relays {
+        if !self.may_read() {
             return;
         }
         for (link, connection) in self.connected.values().cloned().collect::<Vec<_>>() {
@@ -106,8 +138,8 @@ impl ListReaderActor {
         }
     }
 
-    fn turned(&mut self, _: Turned, ctx: &mut Context<Self>) {
-        if !self.switches.now().nip65_relays {
+    fn turned(&mut self, ctx: &mut Context<Self>) {
+        if !self.may_read() {
             // What comes meanwhile is not taken: it is asked for again when lists are read again.
             let open: Vec<_> = self
                 .asked
@@ -190,7 +222,18 @@ impl Actor for ListReaderActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_MAX);
-        self.switches.clone().follow(ctx, Self::turned);
+        self.switches
+            .clone()
+            .follow(ctx, |reader: &mut Self, _, ctx| reader.turned(ctx));
+    }
+}
+
+impl Handler<LookAgain> for ListReaderActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAgain, ctx: &mut Self::Context) {
+        self.env.tripwire.step(self.lifeline.role());
+        self.turned(ctx);
     }
 }
 
@@ -219,7 +262,7 @@ impl Handler<FrameArrived> for ListReaderActor {
         self.env.tripwire.step(self.lifeline.role());
         match frame {
             RelayFrame::Event { sub, event }
-                if self.switches.now().nip65_relays
+                if self.may_read()
                     && self.asked.get(&relay).is_some_and(|asked| asked.sub == sub) =>
             {
                 self.take(*event, ctx);

@@ -12,11 +12,11 @@ use crate::{EngineError, Handle};
 const FOUND_MAX: usize = 500;
 
 impl Handle {
-    /// A page of a conversation: the last messages of the shown branch, or those before one of it. `selector` is one of
-    /// [`Handle::conversation`]. Cost: as the conversation is long, once; then as the page.
+    /// A page of a conversation: the last messages of the shown branch, or those before, after or around one of it.
+    /// `selector` is one of [`Handle::conversation`]. Cost: as the conversation is long, once; then as the page.
     ///
     /// # Errors
-    /// [`EngineError::Find`] also when the message to show those before is not in the shown branch.
+    /// [`EngineError::Find`] also when the message that tells the place is not in the shown branch.
     pub async fn conversation_page(
         &self,
         selector: &str,

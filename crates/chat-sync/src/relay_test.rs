@@ -24,7 +24,7 @@ use supervision::Clock;
 use tokio::time::Instant;
 
 use self::talk::{Silence, Talk};
-use crate::{Account, Env};
+use crate::{Account, EngineError, Env, Handle};
 
 /// For the first answer to a NEG-OPEN, as in a comparison (field guide 7).
 const NEG_PATIENCE: Duration = Duration::from_secs(20);
@@ -96,21 +96,25 @@ pub struct PageTest {
 
 impl Account {
     /// Tries a relay out and keeps what it has shown. Takes as long as the relay takes to answer, at most about two
-    /// minutes. No engine may run on the account's store.
+    /// minutes. While an engine runs on the account's store, [`Handle::test_relay`] is asked instead.
     pub async fn test_relay(&self, url: &RelayUrl, env: &Env) -> Result<RelayTest, IndexError> {
+        let tried = self.try_out(url, env).await?;
+        let now = env.runtime.clock.unix();
+        let profile = teach(&self.store, url.as_str(), tried.lessons(), now)?;
+        tried.with(profile)
+    }
+
+    async fn try_out(&self, url: &RelayUrl, env: &Env) -> Result<Tried<'_>, IndexError> {
         let filter = self.probe_filter()?;
         let (info, (connected, neg, page)) =
             futures_util::join!(ask_for_info(url, env), converse(url, filter, env));
-        let lessons = lessons(&info, neg.as_ref(), page.as_ref());
-        let profile = teach(&self.store, url.as_str(), lessons, env.runtime.clock.unix())?;
-        Ok(RelayTest {
-            refused: refused(&self.store, url)?,
+        Ok(Tried {
+            store: &self.store,
             url: url.clone(),
             connected,
             info,
             neg,
             page,
-            profile,
         })
     }
 
@@ -131,6 +135,49 @@ impl Account {
             Filter::new()
                 .kinds([Kind::from(1080), Kind::from(5)])
                 .authors(authors)
+        })
+    }
+}
+
+impl Handle {
+    /// [`Account::test_relay`], while this engine runs on the account's store: what the relay has shown goes to the part
+    /// that keeps what is known of relays, which would write over it otherwise.
+    pub async fn test_relay(
+        &self,
+        account: &Account,
+        url: &RelayUrl,
+        env: &Env,
+    ) -> Result<RelayTest, EngineError> {
+        let tried = account.try_out(url, env).await?;
+        let profile = self.teach(url, &tried.lessons()).await?;
+        Ok(tried.with(profile)?)
+    }
+}
+
+/// What was heard of a relay.
+struct Tried<'a> {
+    store: &'a Store,
+    url: RelayUrl,
+    connected: Result<Duration, String>,
+    info: Step<RelayInfo>,
+    neg: Option<Step<NegTest>>,
+    page: Option<Step<PageTest>>,
+}
+
+impl Tried<'_> {
+    fn lessons(&self) -> Vec<Lesson> {
+        lessons(&self.info, self.neg.as_ref(), self.page.as_ref())
+    }
+
+    fn with(self, profile: RelayProfile) -> Result<RelayTest, IndexError> {
+        Ok(RelayTest {
+            refused: refused(self.store, &self.url)?,
+            url: self.url,
+            connected: self.connected,
+            info: self.info,
+            neg: self.neg,
+            page: self.page,
+            profile,
         })
     }
 }

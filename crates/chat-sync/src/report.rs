@@ -7,6 +7,24 @@ use serde::{Deserialize, Serialize};
 use status::Status;
 use supervision::Switches;
 
+/// What one `sync` does otherwise than the engine does anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncOptions {
+    /// What is off in it is off while the comparison lasts, for the whole engine. What was left out follows afterwards.
+    pub most: Switches,
+    /// Forget first what comparisons have shown and what relays were found to do, so that all of it is proven again.
+    pub afresh: bool,
+}
+
+impl Default for SyncOptions {
+    fn default() -> Self {
+        Self {
+            most: Switches::ON,
+            afresh: false,
+        }
+    }
+}
+
 /// One full comparison with every relay. The program prints it in the `sync` shape of DESIGN 8.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SyncReport {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use event_index::{Damage, IndexError, Rebuilt, Store};
@@ -33,8 +34,12 @@ pub struct StoreRebuilt {
 }
 
 /// Reads everything in a store and names what is damaged, wrong signatures included. `seen` is told how many events
-/// were read so far. Cost: the whole file, and one signature check (about 50 us) an event.
-pub fn examine_store(store: &Store, seen: &mut dyn FnMut(u64)) -> Result<Examination, IndexError> {
+/// were read so far, and may break it off. An engine may run on the store. Cost: the whole file, and one signature check
+/// (about 50 us) an event; meanwhile the file grows by what is written to it.
+pub fn examine_store(
+    store: &Store,
+    seen: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Examination, IndexError> {
     let mut found = Examination::default();
     let (damage, more) = (&mut found.damage, &mut found.more);
     let events = examine(store, seen, &mut |record| {
@@ -49,7 +54,7 @@ pub fn examine_store(store: &Store, seen: &mut dyn FnMut(u64)) -> Result<Examina
 
 /// Makes a store whole: computes everything again that follows from the envelopes. Damaged envelopes are written to
 /// `set_aside`, which must not exist, and only then dropped; the next sync fetches them from relays that have them.
-/// `seen` and cost: as [`examine_store`].
+/// `seen` is told how many events were read so far. No engine may run on the store. Cost: as [`examine_store`].
 ///
 /// # Errors
 /// [`DataDirError::Io`] when they could not be set aside; the store is unchanged then.
@@ -59,7 +64,11 @@ pub fn rebuild_store(
     seen: &mut dyn FnMut(u64),
 ) -> Result<StoreRebuilt, DataDirError> {
     let mut damaged = BTreeSet::new();
-    examine(store, seen, &mut |record| damaged.extend(record.envelope))?;
+    let mut going_on = |count| {
+        seen(count);
+        ControlFlow::Continue(())
+    };
+    examine(store, &mut going_on, &mut |record| damaged.extend(record.envelope))?;
     if !damaged.is_empty() {
         write_envelopes(store, &damaged, set_aside)?;
     }
@@ -71,14 +80,14 @@ pub fn rebuild_store(
 
 fn examine(
     store: &Store,
-    seen: &mut dyn FnMut(u64),
+    seen: &mut dyn FnMut(u64) -> ControlFlow<()>,
     damage: &mut dyn FnMut(Damage),
 ) -> Result<u64, IndexError> {
     let mut count = 0;
     let mut genuine = |event: &nostr::event::Event| {
         count += 1;
-        seen(count);
-        event.verify_signature()
+        seen(count)?;
+        ControlFlow::Continue(event.verify_signature())
     };
     store.examine(&mut genuine, damage)
 }

@@ -30,8 +30,8 @@ pub(crate) struct Wiring {
     pub(crate) uploader: Uploader,
     pub(crate) realtime: Realtime,
     pub(crate) desk: StatusDesk,
-    /// Present when the account's relay list is read.
-    pub(crate) lists: Option<ListReader>,
+    /// Reads the account's relay list, where it is to be read.
+    pub(crate) lists: ListReader,
     /// The relays in use.
     pub(crate) roster: Roster,
     /// Whether they are dialled.
@@ -96,7 +96,7 @@ impl Wiring {
             uploader,
             realtime,
             desk,
-            lists: config.reads_relay_list.then(ListReader::new),
+            lists: ListReader::new(config.reads_relay_list),
             roster,
             dials: config.online,
             key_links,
@@ -310,9 +310,7 @@ impl Wiring {
     }
 
     async fn guard_lists(&self, config: &Config, env: &Env) {
-        let Some(lists) = self.lists.clone() else {
-            return;
-        };
+        let lists = self.lists.clone();
         let (env, index, account) = (
             env.runtime.clone(),
             self.index.clone(),
@@ -333,7 +331,7 @@ impl Wiring {
             self.uploader.link_changed.clone(),
             self.realtime.link_changed.clone(),
         ];
-        watchers.extend(self.lists.iter().map(|lists| lists.links.clone()));
+        watchers.push(self.lists.links.clone());
         watchers.push(self.reconciler.links.clone());
         watchers
     }

@@ -1,5 +1,7 @@
 //! Whether a store is whole: every record that is not what it should be, named.
 
+use std::ops::ControlFlow;
+
 use nostr::event::{Event, EventId};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
@@ -47,19 +49,22 @@ impl Finder<'_> {
 impl Store {
     /// Reads everything and hands over what is damaged: envelopes whose bytes are not their event, lists and sums that
     /// do not follow from them, sealed records that do not open. `genuine` says whether an event is what its author
-    /// made; signatures are the caller's to check. Returns how many events are whole. Cost: the whole file, and one
-    /// call of `genuine` an event.
+    /// made; signatures are the caller's to check. Returns how many events are whole; what was found until then, once
+    /// `genuine` breaks it off. Cost: the whole file, and one call of `genuine` an event. A read transaction is held
+    /// meanwhile: whoever writes makes the file larger by what it writes.
     ///
     /// # Errors
     /// A disk that cannot be read; damage is no error.
     pub fn examine(
         &self,
-        genuine: &mut dyn FnMut(&Event) -> bool,
+        genuine: &mut dyn FnMut(&Event) -> ControlFlow<(), bool>,
         damage: &mut dyn FnMut(Damage),
     ) -> Result<u64, IndexError> {
         let mut found = Finder { events: 0, damage };
         let transaction = self.read()?;
-        check_envelopes(&transaction, &mut found, genuine)?;
+        if check_envelopes(&transaction, &mut found, genuine)?.is_break() {
+            return Ok(found.events);
+        }
         check_lists(&transaction, &mut found)?;
         found.note(index_check::check(&transaction))?;
         for row in transaction.open_table(DRAFTS)?.iter()? {
@@ -79,8 +84,8 @@ impl Store {
 fn check_envelopes(
     transaction: &ReadTransaction,
     found: &mut Finder<'_>,
-    genuine: &mut dyn FnMut(&Event) -> bool,
-) -> Result<(), IndexError> {
+    genuine: &mut dyn FnMut(&Event) -> ControlFlow<(), bool>,
+) -> Result<ControlFlow<()>, IndexError> {
     let (items, ids) = (transaction.open_table(ITEMS)?, transaction.open_table(IDS)?);
     let others = transaction.open_table(OTHERS)?;
     for row in transaction.open_table(ENVELOPES)?.iter()? {
@@ -94,9 +99,13 @@ fn check_envelopes(
             }
             Err(error) => return Err(error),
         };
-        if !genuine(&event) {
-            found.add(format!("the signature of the event {}", event.id), Some(seq));
-            continue;
+        match genuine(&event) {
+            ControlFlow::Continue(true) => {}
+            ControlFlow::Continue(false) => {
+                found.add(format!("the signature of the event {}", event.id), Some(seq));
+                continue;
+            }
+            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
         }
         found.events += 1;
         let id = event.id.as_bytes();
@@ -110,7 +119,7 @@ fn check_envelopes(
             found.add(format!("the lists that name the event {}", event.id), None);
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Nothing is listed that has no envelope.

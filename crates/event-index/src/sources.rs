@@ -3,6 +3,7 @@
 use nostr::event::{Event, EventId};
 use redb::ReadableTable;
 
+use crate::tables::SOURCES;
 use crate::writer::Writer;
 use crate::{IndexError, Item, LocalId, SourceId, Store};
 
@@ -34,6 +35,14 @@ impl MessageRef {
 }
 
 impl Store {
+    /// Whether a message from each of these sources is or was here, in the same order: whether taking it in would add
+    /// nothing. Cost: a lookup each.
+    pub fn known_sources(&self, sources: &[SourceId]) -> Result<Vec<bool>, IndexError> {
+        let table = self.read()?.open_table(SOURCES)?;
+        let known = sources.iter().map(|source| Ok(table.get(&source.0)?.is_some()));
+        known.collect()
+    }
+
     /// Remembers which events carry which sources, once somebody has opened them. One transaction.
     pub fn record_sources(&self, sources: Vec<(SourceId, EventId)>) -> Result<(), IndexError> {
         self.write(|writer| {

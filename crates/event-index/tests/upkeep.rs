@@ -56,7 +56,7 @@ fn behind_its_back(path: &Path, work: impl FnOnce(&redb::WriteTransaction)) {
 fn examine(store: &Store) -> (u64, Vec<Damage>) {
     let mut damage = Vec::new();
     let events = store
-        .examine(&mut |_| true, &mut |found| damage.push(found))
+        .examine(&mut |_| ControlFlow::Continue(true), &mut |found| damage.push(found))
         .unwrap();
     (events, damage)
 }
@@ -99,7 +99,10 @@ fn an_event_that_is_not_genuine_is_named() {
     let forged = message(5).id;
     let mut damage = Vec::new();
     open(&path)
-        .examine(&mut |event| event.id != forged, &mut |found| damage.push(found))
+        .examine(
+            &mut |event| ControlFlow::Continue(event.id != forged),
+            &mut |found| damage.push(found),
+        )
         .unwrap();
     let [found] = &damage[..] else {
         panic!("{damage:?}");

@@ -18,6 +18,7 @@
 //! scrypt is given back without being wiped; passphrase, key and contents are wiped.
 //! Not here: randomness (the caller draws salt and nonce), QR codes, files.
 
+mod card_key;
 mod contents;
 #[cfg(test)]
 mod tests;
@@ -26,14 +27,14 @@ mod text;
 use std::fmt;
 
 use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::XNonce;
 use nostr::event::{Event, EventId};
 use nostr::key::PublicKey;
-use scrypt::Params;
-use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::{Keyring, check_keyring};
+
+pub use card_key::CardKey;
 
 /// What the text of a key card begins with.
 pub const KEY_CARD_PREFIX: &str = "chatkeys1";
@@ -46,8 +47,10 @@ pub const KEY_CARD_BYTES_MAX: usize = 512 * 1024;
 
 /// The only version there is.
 const VERSION: u8 = 1;
-const SALT_BYTES: usize = 16;
-const NONCE_BYTES: usize = 24;
+/// Of the salt of a card.
+pub const SALT_BYTES: usize = 16;
+/// Of its nonce.
+pub const NONCE_BYTES: usize = 24;
 /// Version, `log_n` and length.
 const HEADER_BYTES: usize = 6;
 /// What is there besides the ciphertext.
@@ -159,9 +162,12 @@ impl KeyCard {
         salt: [u8; SALT_BYTES],
         nonce: [u8; NONCE_BYTES],
     ) -> Result<String, KeyCardError> {
-        if passphrase.is_empty() {
-            return Err(KeyCardError::EmptyPassphrase);
-        }
+        self.seal_under(&CardKey::of_passphrase(passphrase, log_n, salt)?, nonce)
+    }
+
+    /// [`KeyCard::seal`] under a key that was made of a passphrase before, maybe by another process: this one then never
+    /// sees the passphrase.
+    pub fn seal_under(&self, key: &CardKey, nonce: [u8; NONCE_BYTES]) -> Result<String, KeyCardError> {
         for CardKeyring { event, inside } in &self.keyrings {
             if check_keyring(&self.account, event).is_err() || inside.id() != event.id {
                 return Err(KeyCardError::ForeignKeyring { id: event.id });
@@ -173,9 +179,10 @@ impl KeyCard {
             return Err(KeyCardError::TooLarge { bytes: length });
         }
         let mut data = Vec::with_capacity(FRONT_BYTES + length);
-        data.extend([VERSION, log_n]);
+        data.extend([VERSION, key.log_n()]);
         data.extend((length as u32).to_be_bytes());
-        let ciphertext = cipher(passphrase, log_n, &salt)?
+        let ciphertext = key
+            .cipher()
             .encrypt(
                 &XNonce::from(nonce),
                 Payload {
@@ -184,7 +191,7 @@ impl KeyCard {
                 },
             )
             .expect("XChaCha20-Poly1305 takes any message below 256 GiB");
-        data.extend(salt);
+        data.extend(key.salt());
         data.extend(nonce);
         data.extend(ciphertext);
         Ok(text::write(&data))
@@ -201,7 +208,9 @@ impl KeyCard {
             return Err(KeyCardError::UnknownVersion { version: header[0] });
         }
         let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| KeyCardError::Mistyped)?;
-        let contents = cipher(passphrase, header[1], salt)?
+        let salt = <[u8; SALT_BYTES]>::try_from(salt).map_err(|_| KeyCardError::Mistyped)?;
+        let contents = CardKey::derived(passphrase, header[1], salt)?
+            .cipher()
             .decrypt(
                 &XNonce::from(nonce),
                 Payload {
@@ -212,23 +221,6 @@ impl KeyCard {
             .map_err(|_| KeyCardError::WrongPassphrase)?;
         contents::read(&Zeroizing::new(contents))
     }
-}
-
-/// The cipher that `passphrase` opens.
-fn cipher(passphrase: &str, log_n: u8, salt: &[u8]) -> Result<XChaCha20Poly1305, KeyCardError> {
-    let cost = KeyCardError::Cost { log_n };
-    if !(1..=KEY_CARD_LOG_N_MAX).contains(&log_n) {
-        return Err(cost);
-    }
-    let params = Params::new(log_n, 8, 1).map_err(|_| cost)?;
-    // Sized at once: growing would leave copies behind.
-    let bytes = passphrase.nfkc().map(char::len_utf8).sum();
-    let mut normal = Zeroizing::new(String::with_capacity(bytes));
-    normal.extend(passphrase.nfkc());
-    let mut key = Zeroizing::new([0; 32]);
-    scrypt::scrypt(normal.as_bytes(), salt, &params, &mut *key)
-        .expect("scrypt gives outputs of any length up to 128 GiB, and 32 bytes are asked for");
-    Ok(XChaCha20Poly1305::new((&*key).into()))
 }
 
 fn associated(header: &[u8]) -> Vec<u8> {

@@ -70,8 +70,8 @@ pub use device_secret::{DeviceSecret, InvalidSecret};
 pub use discovery::*;
 pub use event_json::{read_event, read_event_value};
 pub use key_card::{
-    CardKeyring, KEY_CARD_BYTES_MAX, KEY_CARD_LOG_N, KEY_CARD_LOG_N_MAX, KEY_CARD_PREFIX, KeyCard,
-    KeyCardError,
+    CardKey, CardKeyring, KEY_CARD_BYTES_MAX, KEY_CARD_LOG_N, KEY_CARD_LOG_N_MAX, KEY_CARD_PREFIX, KeyCard,
+    KeyCardError, NONCE_BYTES, SALT_BYTES,
 };
 pub use key_set::{KeySet, KeySetState, WritingKey};
 pub use keyring::{Keyring, KeyringError, check_keyring, open_keyring};

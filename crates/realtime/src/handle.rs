@@ -14,8 +14,9 @@ use tokio::sync::broadcast;
 use uploader::{Deleted, Drafted, Sealed};
 
 use crate::RealtimeActor;
+use crate::excerpt::Excerpt;
 use crate::messages::{
-    ChatUpdate, ConversationView, CountConversations, Dropped, Excerpt, Found, Inquire, KeepList,
+    ChatUpdate, ConversationView, CountConversations, Dropped, Found, Inquire, KeepList,
     ListConversations, NotReady, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages,
     Served, ShowConversation, ShowDoomed, WatchConversation,
 };

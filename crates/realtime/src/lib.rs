@@ -32,6 +32,7 @@
 mod actor;
 mod author;
 mod catching_up;
+mod excerpt;
 mod fetch;
 mod handle;
 mod inquiry;
@@ -53,13 +54,14 @@ mod watching;
 mod weighted_sum;
 
 pub use actor::{Facts, RealtimeActor};
+pub use excerpt::{Excerpt, Place};
 pub use fetch::Fetches;
 pub use handle::Realtime;
 pub use inquiry::Inquiry;
 pub use intake::{Arrived, Intake};
 pub use live::Live;
 pub use messages::{
-    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Excerpt, Found, FoundMessage, MessageView,
+    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Found, FoundMessage, MessageView,
     NotReady, Served,
 };
 pub use verify::{DELETION, ENVELOPE, Rejection, Verifier, verify};

@@ -7,6 +7,8 @@ use chat_model::{ConversationSummary, Doomed, FindError, MessageId, Role, Snippe
 use nostr::prelude::EventId;
 use relay_link::RelayUrl;
 
+use crate::excerpt::Excerpt;
+
 /// Command: the list of conversations, newest activity first. Answered once what is on disk has been read.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Vec<ConversationSummary>, NotReady>")]
@@ -25,33 +27,6 @@ pub struct ShowConversation {
     pub selector: String,
     /// What of it.
     pub page: Excerpt,
-}
-
-/// What of a branch is shown; all of it by default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Excerpt {
-    /// At most this many messages, the last ones.
-    pub limit: Option<usize>,
-    /// Only those before this message of the branch, by any of its ids.
-    pub before: Option<MessageId>,
-}
-
-impl Excerpt {
-    /// The last `limit` messages.
-    pub fn last(limit: usize) -> Self {
-        Self {
-            limit: Some(limit),
-            before: None,
-        }
-    }
-
-    /// The last `limit` messages before this one.
-    pub fn before(message: MessageId, limit: usize) -> Self {
-        Self {
-            limit: Some(limit),
-            before: Some(message),
-        }
-    }
 }
 
 /// Command: look for words in every message. Whoever asked keeps the other end of `asked` alive as long as the answer is
@@ -181,6 +156,8 @@ pub struct ConversationView {
     pub total: usize,
     /// There are messages of the branch before these.
     pub more: bool,
+    /// There are messages of the branch after these.
+    pub later: bool,
     /// A person chose versions here.
     pub picked: bool,
     /// The shown branch from the top, or the page of it that was asked for.

@@ -13,7 +13,8 @@ use event_index::{
 use tokio::sync::broadcast;
 
 use crate::list::List;
-use crate::messages::{ChatUpdate, ConversationView, Excerpt, Found, FoundMessage};
+use crate::excerpt::Excerpt;
+use crate::messages::{ChatUpdate, ConversationView, Found, FoundMessage};
 use crate::news;
 use crate::watching::Watchers;
 
@@ -420,12 +421,13 @@ impl Shelf {
         selector: &str,
         page: &Excerpt,
     ) -> Result<Result<ConversationView, FindError>, IndexError> {
-        let before = page.before.map(|id| self.name(&id)).transpose()?;
+        let named = page.place.message();
+        let at = named.map(|id| self.name(&id)).transpose()?;
         Ok(match self.find(selector)? {
             Err(error) => Err(error),
             Ok(tag) => {
                 let conversation = self.open(tag)?;
-                view_of(conversation, page.limit, before)
+                view_of(conversation, page, at)
             }
         })
     }
@@ -486,11 +488,11 @@ impl Shelf {
     }
 }
 
-/// The last `limit` messages of the shown branch, or of those before one.
+/// A page of the shown branch; `at` is what the message that it is told by is called now.
 fn view_of(
     conversation: &OpenConversation,
-    limit: Option<usize>,
-    before: Option<MessageId>,
+    page: &Excerpt,
+    at: Option<MessageId>,
 ) -> Result<ConversationView, FindError> {
     let library = conversation.library();
     let (Some(id), Some(summary)) = (conversation.id(), conversation.summary()) else {
@@ -502,21 +504,22 @@ fn view_of(
     let picks = conversation.picks();
     let selection: Selection = library.selection(id, picks);
     let branch = tree.branch(&selection);
-    let end = match before {
-        None => branch.len(),
-        Some(before) => {
-            let before = library.shown_id(&before);
-            let at = branch.iter().position(|shown| Some(shown.id) == before);
+    let at = match at {
+        None => 0,
+        Some(at) => {
+            let at = library.shown_id(&at);
+            let at = branch.iter().position(|shown| Some(shown.id) == at);
             at.ok_or(FindError::NotFound)?
         }
     };
-    let begin = limit.map_or(0, |limit| end.saturating_sub(limit));
+    let shown = page.range(branch.len(), at);
     Ok(ConversationView {
         summary,
         total: branch.len(),
-        more: begin > 0,
+        more: shown.start > 0,
+        later: shown.end < branch.len(),
         picked: !picks.is_empty(),
-        branch: branch[begin..end]
+        branch: branch[shown]
             .iter()
             .map(|shown| news::view(id, &tree, shown))
             .collect(),

@@ -3,10 +3,11 @@
 
 mod carry;
 mod handlers;
+mod knowing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 use event_index::{Agreement, EventIndex};
@@ -28,8 +29,6 @@ use crate::wakes::{LOOK_EVERY, Wakes};
 /// A link hands over one frame at a time and waits, so a dozen relays keep a dozen frames here; beside them come two
 /// answers a pass, states of links, and commands of people.
 const MAILBOX_MAX: usize = 256;
-/// A relay without a document is not asked for it again before this, however often it is connected.
-const INFO_PAUSE: Duration = Duration::from_secs(3600);
 /// One prefix for everything the reconciler opens, so that a NOTICE arrives once per connection.
 const SUB_PREFIX: &str = "compare";
 
@@ -232,23 +231,27 @@ impl ReconcilerActor {
             basis,
             authors,
         };
-        let (index, url) = (self.index.clone(), url.clone());
-        let recording = async move {
-            let recorded = index.record_agreement(url.to_string(), agreement, absent).await;
-            (url, recorded)
-        };
-        ctx.spawn(
-            recording
-                .into_actor(self)
-                .map(move |(url, recorded), actor, ctx| {
-                    let agreed = recorded.is_ok();
-                    if let Err(error) = recorded {
-                        report.complete = false;
-                        report.error = Some(format!("the agreement could not be recorded: {error}"));
-                    }
-                    actor.finished(&url, number, report, agreed, ctx);
-                }),
-        );
+        let (name, url) = (url.clone(), url.clone());
+        // Looked at when it is written: what is forgotten meanwhile is not written behind that.
+        let recording = fut::ready(()).into_actor(self).then(move |(), actor: &mut Self, _| {
+            let runs = actor.running(&name) == Some(number);
+            let index = actor.index.clone();
+            let recording = async move {
+                if !runs {
+                    return Ok(());
+                }
+                index.record_agreement(name.to_string(), agreement, absent).await
+            };
+            recording.into_actor(actor)
+        });
+        ctx.spawn(recording.map(move |recorded, actor, ctx| {
+            let agreed = recorded.is_ok();
+            if let Err(error) = recorded {
+                report.complete = false;
+                report.error = Some(format!("the agreement could not be recorded: {error}"));
+            }
+            actor.finished(&url, number, report, agreed, ctx);
+        }));
     }
 
     fn finished(
@@ -343,72 +346,6 @@ impl ReconcilerActor {
             }
             self.start_pass(&url, ctx);
         }
-    }
-
-    /// Takes in what a relay has shown, and keeps it.
-    fn learn(&mut self, url: &RelayUrl, lesson: Lesson, ctx: &mut Context<Self>) {
-        let Some(profile) = self.profiles.learn(url, lesson, self.env.clock.unix()) else {
-            return;
-        };
-        let (index, relay) = (self.index.clone(), url.to_string());
-        let saving = async move {
-            if let Err(error) = index.put_relay_profile(relay, profile).await {
-                // The next pass finds out again what the relay does.
-                tracing::warn!(%error, "what a relay has shown could not be kept");
-            }
-        };
-        ctx.spawn(saving.into_actor(self));
-    }
-
-    /// Fetches what the relay says about itself when that is not known or a day old. Nobody waits for it: this
-    /// connection's pages may ask for too much, and the next ones do not.
-    fn ask_for_info(&mut self, url: &RelayUrl, ctx: &mut Context<Self>) {
-        let (now, unix) = (self.env.clock.now(), self.env.clock.unix());
-        let wanted = self.profiles.of(url).wants_info(unix);
-        let Some(relay) = self.relays.get_mut(url).filter(|_| wanted) else {
-            return;
-        };
-        let lately = |asked: Instant| now.saturating_duration_since(asked) < INFO_PAUSE;
-        if relay.info_asked.is_some_and(lately) {
-            return;
-        }
-        relay.info_asked = Some(now);
-        let (link, url) = (relay.link.clone(), url.clone());
-        let asking = async move { (link.info().await, url) };
-        ctx.spawn(
-            asking
-                .into_actor(self)
-                .map(|(answer, url), actor, ctx| match answer {
-                    Ok(info) if actor.profiles.knows(&url) => actor.learn(&url, Lesson::Info(info), ctx),
-                    Ok(_) => tracing::debug!(relay = %url, "it was let go meanwhile"),
-                    Err(error) => tracing::debug!(relay = %url, %error, "no relay information document"),
-                }),
-        );
-    }
-
-    /// Reads a relay's profile before anything else is handled: a relay that refused an hour ago is not asked again.
-    fn load_profile(
-        &self,
-        url: &RelayUrl,
-        ctx: &mut Context<Self>,
-        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
-    ) {
-        let (store, workers, relay) = (Arc::clone(self.index.store()), self.env.workers, url.clone());
-        let loading = async move {
-            let name = relay.to_string();
-            (
-                relay,
-                workers.run(move || profiles::relay_profile(&store, &name)).await,
-            )
-        };
-        ctx.wait(loading.into_actor(self).map(|(relay, loaded), actor, ctx| {
-            let profile = loaded.unwrap_or_else(|error| {
-                tracing::warn!(%relay, %error, "what is known of a relay could not be read; it is learned again");
-                relay_link::RelayProfile::default()
-            });
-            actor.profiles.put(relay, profile);
-            then(actor, ctx);
-        }));
     }
 }
 

@@ -10,7 +10,9 @@ use relay_link::LinkChanged;
 use supervision::{Env, Lifeline, Outlet, Restarted, Switchboard};
 
 use crate::actor::ReconcilerActor;
-use crate::messages::{Compare, HaveIds, LessonLearned, NeedIds, PageArrived, PassChanged, Settle, Settled};
+use crate::messages::{
+    Compare, HaveIds, LessonLearned, NeedIds, PageArrived, PassChanged, Settle, Settled, StartOver, Teach,
+};
 
 /// Reaches the reconciler from other crates, also after it was restarted. Clones are cheap.
 #[derive(Debug, Clone)]
@@ -25,6 +27,10 @@ pub struct Reconciler {
     pub lessons: Outlet<LessonLearned>,
     /// Starts comparisons.
     pub compare: Outlet<Compare>,
+    /// Starts over with every relay.
+    pub start_over: Outlet<StartOver>,
+    /// Takes what trying a relay out has shown.
+    pub teach: Outlet<Teach>,
     /// Takes what the guardian tells.
     pub restarted: Outlet<Restarted>,
     /// The number of the last pass; outlives the actor.
@@ -67,6 +73,8 @@ impl Reconciler {
             settled: Outlet::empty(),
             lessons: Outlet::empty(),
             compare: Outlet::empty(),
+            start_over: Outlet::empty(),
+            teach: Outlet::empty(),
             restarted: Outlet::empty(),
             passes: Arc::new(AtomicU64::new(0)),
         }
@@ -81,6 +89,8 @@ impl Reconciler {
         self.settled.fill(address.clone().recipient());
         self.lessons.fill(address.clone().recipient());
         self.compare.fill(address.clone().recipient());
+        self.start_over.fill(address.clone().recipient());
+        self.teach.fill(address.clone().recipient());
         self.restarted.fill(address.recipient());
     }
 

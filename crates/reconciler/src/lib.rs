@@ -75,7 +75,7 @@ pub use forget::forget;
 pub use handle::{Reconciler, ReconcilerParts};
 pub use messages::{
     Compare, HaveIds, LessonLearned, Method, NeedIds, PageArrived, PassChanged, PassReport, Phase, Settle,
-    Settled, Side,
+    Settled, Side, StartOver, Teach,
 };
 pub use profiles::{relay_profile, teach};
 pub use subs::SubIds;

@@ -1,9 +1,9 @@
 //! What the reconciler says and what it can be told.
 
 use actix::prelude::*;
-use event_index::Basis;
+use event_index::{Basis, IndexError};
 use nostr::event::{Event, EventId};
-use relay_link::{Lesson, RelayUrl};
+use relay_link::{Lesson, RelayProfile, RelayUrl};
 use serde::{Deserialize, Serialize};
 
 /// Fact: these ids are held here and missing at the relay. Names each id once per comparison; a later comparison
@@ -104,6 +104,23 @@ pub struct LessonLearned {
 pub struct Compare {
     /// One relay, or all.
     pub relay: Option<RelayUrl>,
+}
+
+/// Command: forget what comparisons with every relay have shown, and what the relays were found to do, and compare with
+/// those that are connected from nothing. Answered once that is on disk. [`forget`](crate::forget) while no engine runs.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<(), IndexError>")]
+pub struct StartOver;
+
+/// Command: take in what a relay has shown to somebody who tried it out; it need not be in use. Answered with all that
+/// is known of it, once that is on disk. [`teach`](crate::teach) while no engine runs.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<RelayProfile, IndexError>")]
+pub struct Teach {
+    /// The relay.
+    pub relay: RelayUrl,
+    /// What it has shown.
+    pub lessons: Vec<Lesson>,
 }
 
 /// Fact: how far the comparison with a relay is. Numbers grow over all relays and restarts; a pass that was started

@@ -23,6 +23,16 @@ impl Profiles {
         self.0.insert(relay, profile);
     }
 
+    /// What is kept on disk of the relay's profile.
+    pub(crate) fn kept(&self, relay: &RelayUrl) -> String {
+        self.of(relay).to_json()
+    }
+
+    /// The relay is used and nothing is known of it.
+    pub(crate) fn clear(&mut self, relay: &RelayUrl) {
+        self.put(relay.clone(), RelayProfile::default());
+    }
+
     /// Nothing more is to be known of the relay: it is read again when it is used again.
     pub(crate) fn forget(&mut self, relay: &RelayUrl) {
         self.0.remove(relay);
@@ -33,11 +43,9 @@ impl Profiles {
         self.0.get(relay).cloned().unwrap_or_default()
     }
 
-    /// Takes in what the relay has shown at `now`, Unix seconds. Returns what is to be kept on disk, when that is worth
-    /// a write.
-    pub(crate) fn learn(&mut self, relay: &RelayUrl, lesson: Lesson, now: u64) -> Option<String> {
-        let profile = self.0.entry(relay.clone()).or_default();
-        profile.learn(lesson, now).then(|| profile.to_json())
+    /// Takes in what the relay has shown at `now`, Unix seconds. Returns whether that is worth a write.
+    pub(crate) fn learn(&mut self, relay: &RelayUrl, lesson: Lesson, now: u64) -> bool {
+        self.0.entry(relay.clone()).or_default().learn(lesson, now)
     }
 }
 
@@ -63,7 +71,7 @@ pub(crate) fn adopt(store: &Store, now: u64) -> Result<(), IndexError> {
 }
 
 /// Adds what a relay has shown at `now`, Unix seconds, to what is known of it in the store. To be called while no engine
-/// runs on `store`: its reconciler would not know of it. Returns the profile.
+/// runs on `store`: its reconciler would not know of it, and is told by [`Teach`](crate::Teach). Returns the profile.
 pub fn teach(
     store: &Store,
     relay: &str,
@@ -161,13 +169,12 @@ mod tests {
         let relay: RelayUrl = "wss://one.example".parse().unwrap();
         let mut profiles = Profiles::default();
         assert!(!profiles.knows(&relay));
-        let kept = profiles.learn(&relay, Lesson::PageCap(37), NOW).unwrap();
-        assert_eq!(RelayProfile::from_json(&kept).page_limit(NOW), 37);
-        assert_eq!(profiles.of(&relay).page_limit(NOW), 37);
+        assert!(profiles.learn(&relay, Lesson::PageCap(37), NOW));
         assert_eq!(
-            profiles.learn(&relay, Lesson::PageCap(37), NOW),
-            None,
-            "nothing new"
+            RelayProfile::from_json(&profiles.kept(&relay)).page_limit(NOW),
+            37
         );
+        assert_eq!(profiles.of(&relay).page_limit(NOW), 37);
+        assert!(!profiles.learn(&relay, Lesson::PageCap(37), NOW), "nothing new");
     }
 }

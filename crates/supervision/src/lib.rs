@@ -62,6 +62,6 @@ pub use env::Env;
 pub use guardian::{Constructor, Guard, Guardian, GuardianReport, Inform, Lifeline, Release, Restarted};
 pub use outlet::{Outlet, Undelivered};
 pub use role::Role;
-pub use switches::{Switchboard, Switches, Turned};
+pub use switches::{Limit, Switchboard, Switches, Turned};
 pub use tripwire::Tripwire;
 pub use workers::Workers;

@@ -5,8 +5,9 @@
 //! - A part reads a switch where it decides, and is told when one was turned: a restarted part needs no telling.
 //! - Off takes nothing away: what is not sent or fetched meanwhile is, once the switch is on again.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::prelude::*;
 use futures_util::stream;
@@ -94,7 +95,27 @@ impl Switches {
 
 /// Where an engine's parts read the switches, and where they are turned. Clones share them and are cheap.
 #[derive(Clone)]
-pub struct Switchboard(Arc<watch::Sender<Switches>>);
+pub struct Switchboard(Arc<Board>);
+
+struct Board {
+    turned: Mutex<Standing>,
+    /// What follows from it.
+    now: watch::Sender<Switches>,
+}
+
+/// How the switches were turned, and what is kept off for a while beside that.
+struct Standing {
+    turned_to: Switches,
+    limits: BTreeMap<u64, Switches>,
+    next: u64,
+}
+
+/// While it exists, what is off in it is off. See [`Switchboard::limit`].
+#[must_use = "dropping it takes the limit away"]
+pub struct Limit {
+    board: Switchboard,
+    number: u64,
+}
 
 /// Switches were turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,23 +136,60 @@ impl Turned {
 impl Switchboard {
     /// Switches that stand like this.
     pub fn new(switches: Switches) -> Self {
-        Self(Arc::new(watch::Sender::new(switches)))
+        Self(Arc::new(Board {
+            turned: Mutex::new(Standing {
+                turned_to: switches,
+                limits: BTreeMap::new(),
+                next: 0,
+            }),
+            now: watch::Sender::new(switches),
+        }))
     }
 
     /// How they stand.
     pub fn now(&self) -> Switches {
-        *self.0.borrow()
+        *self.0.now.borrow()
+    }
+
+    /// How they were turned, whatever is kept off for a while.
+    pub fn turned_to(&self) -> Switches {
+        self.0.turned.lock().unwrap_or_else(PoisonError::into_inner).turned_to
     }
 
     /// Turns them. Whoever follows them is told when one of them changed.
     pub fn set(&self, switches: Switches) {
+        self.change(|standing| standing.turned_to = switches);
+    }
+
+    /// Keeps off what is off in `most`, until the limit is dropped. It turns nothing on, and what is turned meanwhile
+    /// counts as well.
+    pub fn limit(&self, most: Switches) -> Limit {
+        let mut number = 0;
+        self.change(|standing| {
+            number = standing.next;
+            standing.next += 1;
+            standing.limits.insert(number, most);
+        });
+        Limit {
+            board: self.clone(),
+            number,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Standing)) {
+        let mut standing = self.0.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut standing);
+        let limits = standing.limits.values();
+        let switches = limits.fold(standing.turned_to, |now, most| now.and(*most));
+        // Under the lock, so that the last change is the one that stands.
         self.0
+            .now
             .send_if_modified(|now| std::mem::replace(now, switches) != switches);
     }
 
     /// Tells when one was turned, outside of an actor.
     pub fn subscribe(&self) -> watch::Receiver<Switches> {
-        self.0.subscribe()
+        self.0.now.subscribe()
     }
 
     /// Calls `turned` in the actor whenever a switch was turned from now on, until the actor ends. Several that are
@@ -141,7 +199,7 @@ impl Switchboard {
         ctx: &mut Context<A>,
         turned: impl Fn(&mut A, Turned, &mut Context<A>) + 'static,
     ) {
-        let changes = self.0.subscribe();
+        let changes = self.0.now.subscribe();
         let before = *changes.borrow();
         let changes = stream::unfold((changes, before), |(mut changes, before)| async move {
             // The board outlives every actor that holds a clone of it.
@@ -170,9 +228,38 @@ impl fmt::Debug for Switchboard {
     }
 }
 
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.board.change(|standing| {
+            standing.limits.remove(&self.number);
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_off_for_a_while_is_off_whatever_is_turned_meanwhile() {
+        let without = |name: &str| {
+            let mut switches = Switches::ON;
+            assert!(switches.turn(name, false));
+            switches
+        };
+        let board = Switchboard::new(without("live"));
+        let (up, down) = (board.limit(without("uploads")), board.limit(without("downloads")));
+        let off = |board: &Switchboard| board.now().off().collect::<Vec<_>>();
+        assert_eq!(off(&board), ["uploads", "downloads", "live"]);
+        assert_eq!(board.turned_to(), without("live"));
+        board.set(without("uploads"));
+        drop(up);
+        assert_eq!(off(&board), ["uploads", "downloads"], "a person turned it off");
+        drop(down);
+        assert_eq!(off(&board), ["uploads"]);
+        board.set(Switches::ON);
+        assert_eq!(off(&board), [""; 0]);
+    }
 
     #[test]
     fn every_switch_has_a_name_and_is_on_by_default() {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cli;
 use crate::context::Context;
-use crate::daemon::{Record, serve};
+use crate::daemon::{KeptSwitches, Record, serve};
 use crate::exit::Failure;
 use crate::output::{Output, utc};
 use crate::service::Daemon;
@@ -40,11 +40,16 @@ async fn here(context: &Context, args: &cli::DaemonRun) -> Result<(), Failure> {
     }
     saved_relays_are_meant(context)?;
     let (data_dir, env) = (context.data_dir.clone(), context.env().clone());
-    let switches = context.settings.switches;
-    serve(data_dir, env, switches, args.port.port, |record| {
+    serve(data_dir, env, kept_switches(context), args.port.port, |record| {
         tell(context.output, record)
     })
     .await
+}
+
+/// How switches stand, and the file that says so for the next start.
+fn kept_switches(context: &Context) -> KeptSwitches {
+    let settings = &context.settings;
+    KeptSwitches::new(settings.file.clone(), settings.switches)
 }
 
 /// Where it listens, without the token: this may go to a log.

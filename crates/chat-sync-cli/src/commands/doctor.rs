@@ -1,10 +1,12 @@
 //! `doctor`: looks at everything that has to be right, and says what to do about what is not.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use chat_sync::{AccountState, RelayState, Status, examine_store};
 use console::style;
+use indicatif::ProgressBar;
 use relay_link::CLOCK_SKEW_MAX;
 use serde::Serialize;
 
@@ -14,6 +16,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{one_line, plural};
 use crate::progress::spinner;
+use crate::shapes::store::Verified;
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -200,12 +203,14 @@ async fn account(context: &Context, args: &DoctorArgs, checks: &mut Checks) -> R
             return Ok(());
         }
     };
-    if daemon.is_some() {
+    if let Some(daemon) = daemon {
         checks.ok("daemon", "runs, and holds the store");
-        checks.skipped(
-            "store",
-            "the daemon holds it; `chat-sync daemon stop` first to have it examined",
-        );
+        let bar = context.output.moves().then(|| spinner(0));
+        let found = daemon.verify(|seen, _| examined(bar.as_ref(), seen)).await;
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        store(&found?, checks);
     } else {
         let account = match context.account() {
             Ok(account) => account,
@@ -221,7 +226,15 @@ async fn account(context: &Context, args: &DoctorArgs, checks: &mut Checks) -> R
             "account",
             format!("{}, its store key in reach", chat_sync::npub(&account.public_key)),
         );
-        store(context, &account.store, checks)?;
+        let bar = context.output.moves().then(|| spinner(0));
+        let found = examine_store(&account.store, &mut |seen| {
+            examined(bar.as_ref(), seen);
+            ControlFlow::Continue(())
+        });
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        store(&found.map_err(chat_sync::DataDirError::from)?.into(), checks);
     }
     if args.offline || !context.settings.switches.sync {
         checks.skipped("relays", "not dialled");
@@ -232,18 +245,14 @@ async fn account(context: &Context, args: &DoctorArgs, checks: &mut Checks) -> R
     Ok(())
 }
 
-fn store(context: &Context, store: &event_index::Store, checks: &mut Checks) -> Result<(), Failure> {
-    let bar = context.output.moves().then(|| spinner(0));
-    let found = examine_store(store, &mut |seen| {
-        if let Some(bar) = &bar {
-            bar.set_message(format!("{} examined", plural(seen, "event")));
-        }
-    });
+fn examined(bar: Option<&ProgressBar>, seen: u64) {
     if let Some(bar) = bar {
-        bar.finish_and_clear();
+        bar.set_message(format!("{} examined", plural(seen, "event")));
     }
-    let found = found.map_err(chat_sync::DataDirError::from)?;
-    let damaged = found.damage.len() as u64 + found.more;
+}
+
+fn store(found: &Verified, checks: &mut Checks) {
+    let damaged = found.damaged();
     if damaged == 0 {
         checks.ok("store", format!("{} whole", plural(found.events, "event")));
     } else {
@@ -253,7 +262,6 @@ fn store(context: &Context, store: &event_index::Store, checks: &mut Checks) -> 
             "`chat-sync store rebuild`, then `chat-sync sync`",
         );
     }
-    Ok(())
 }
 
 fn relays(status: &Status, checks: &mut Checks) {

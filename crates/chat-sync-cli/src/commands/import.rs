@@ -1,20 +1,20 @@
 //! `import`: a history that another program exported.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use chat_model::Message;
 use chat_model::import::{Skipped, read_saved_conversations};
-use chat_sync::{Account, DataDirError, ImportReport, RefusedMessage};
+use chat_sync::DataDirError;
 
 use crate::cli::{Format, Import};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{one_line, plural};
-use crate::shapes::{Imported, RefusedShape};
-use crate::{progress, reader};
+use crate::progress;
+use crate::service::Service;
+use crate::shapes::importing::{Imported, Taken};
 
 /// One byte more than an export may have, so that a larger file is refused with its reason, and never read whole.
 const FILE_BYTES_MAX: u64 = chat_model::import::IMPORT_BYTES_MAX as u64 + 1;
@@ -35,12 +35,24 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
         .map(named)
         .collect();
 
-    let account = context.account()?;
-    let report = if args.dry_run {
-        foresee(&account, &messages)?
-    } else {
-        take(context, &account, messages).await?
-    };
+    let service = context.service(false).await?;
+    let bar = (context.output.moves() && !args.dry_run)
+        .then(|| progress::counter(messages.len(), "importing"));
+    let taken = service
+        .import(messages, args.dry_run, |taken| {
+            if let Some(bar) = &bar {
+                bar.inc(taken as u64);
+            }
+        })
+        .await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let Taken {
+        added,
+        known,
+        refused,
+    } = taken?;
     if export.nameless > 0 {
         let nameless = plural(export.nameless as u64, "message");
         context.output.talk(&format!(
@@ -48,19 +60,11 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
         ));
     }
     let imported = Imported {
-        added: report.added,
-        known: report.known,
+        added,
+        known,
         skipped: export.skipped.total(),
-        too_long: report.refused.len(),
-        refused: report
-            .refused
-            .iter()
-            .map(|refused| RefusedShape {
-                conversation: &refused.conversation,
-                source: &refused.source,
-                why: refused.why.to_string(),
-            })
-            .collect(),
+        too_long: refused.len(),
+        refused,
         conversations: export.conversations,
         dry_run: args.dry_run,
     };
@@ -68,6 +72,12 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
         context.output.json(&imported)?;
     } else {
         print(context, &imported, &export.skipped)?;
+        if imported.added > 0 && !imported.dry_run {
+            context.output.talk(match service {
+                Service::Here(_) => "`chat-sync sync` sends them to your relays",
+                Service::Daemon(_) => "the daemon sends them to your relays",
+            });
+        }
     }
     let left_out = imported.skipped + imported.too_long;
     if left_out > 0 && imported.added + imported.known == 0 {
@@ -107,55 +117,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-async fn take(context: &Context, account: &Account, messages: Vec<Message>) -> Result<ImportReport, Failure> {
-    let engine = context.engine(account, false)?;
-    let bar = context
-        .output
-        .moves()
-        .then(|| progress::counter(messages.len(), "importing"));
-    let report = engine
-        .import(messages, |taken| {
-            if let Some(bar) = &bar {
-                bar.inc(taken as u64);
-            }
-        })
-        .await;
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
-    Ok(report?)
-}
-
-/// What an import would come to. Nothing is written.
-fn foresee(account: &Account, messages: &[Message]) -> Result<ImportReport, Failure> {
-    let keys = reader::stored_keys(account)?;
-    let held = reader::open(&keys, &reader::envelopes(&account.store)?)
-        .into_iter()
-        .map(|(_, message)| message);
-    let source = |message: Message| Some((message.conversation, message.source?));
-    let mut known: BTreeSet<(String, String)> = held
-        .chain(reader::drafts(&account.store)?)
-        .filter_map(source)
-        .collect();
-
-    let mut report = ImportReport::default();
-    for message in messages {
-        if let Err(why) = message.clone().into_pieces() {
-            report.refused.push(RefusedMessage {
-                conversation: message.conversation.clone(),
-                source: message.source.clone().unwrap_or_default(),
-                why,
-            });
-        } else if source(message.clone()).is_some_and(|source| !known.insert(source)) {
-            report.known += 1;
-        } else {
-            report.added += 1;
-        }
-    }
-    Ok(report)
-}
-
-fn print(context: &Context, imported: &Imported<'_>, skipped: &Skipped) -> Result<(), Failure> {
+fn print(context: &Context, imported: &Imported, skipped: &Skipped) -> Result<(), Failure> {
     let output = context.output;
     let would = if imported.dry_run { "would be " } else { "" };
     let added = plural(imported.added as u64, "message");
@@ -176,14 +138,11 @@ fn print(context: &Context, imported: &Imported<'_>, skipped: &Skipped) -> Resul
         }
     }
     for refused in &imported.refused {
-        let conversation = one_line(refused.conversation);
+        let conversation = one_line(&refused.conversation);
         output.line(&format!(
             "1 left out, in conversation {conversation}: {}",
             refused.why
         ))?;
-    }
-    if imported.added > 0 && !imported.dry_run {
-        output.talk("`chat-sync sync` sends them to your relays");
     }
     Ok(())
 }

@@ -3,8 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use chat_sync::{key_card, npub};
-use pns_keys::{KEY_CARD_LOG_N, KEY_CARD_PREFIX, KeyCard, KeyCardError};
+use pns_keys::{CardKey, KEY_CARD_LOG_N, KEY_CARD_PREFIX, KeyCard, KeyCardError, NONCE_BYTES};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -14,7 +13,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, plural, qr, short_id, utc};
 use crate::secret_prompt;
-use crate::shapes::keys::KeyLine;
+use crate::shapes::keys::{KeyLine, SealedCard};
 
 pub(crate) async fn run(context: &Context, command: cli::Key) -> Result<(), Failure> {
     match command {
@@ -57,22 +56,21 @@ fn use_of(key: &KeyLine) -> &'static str {
 }
 
 async fn backup(context: &Context, args: &cli::Backup) -> Result<(), Failure> {
-    let account = context.account()?;
-    let card = key_card(&account)?;
-    let keyrings = card.keyrings.len();
-    if keyrings == 0 {
-        return Err(Failure::Failed(
-            "there is no history key to back up yet; run `chat-sync sync` first".to_owned(),
-        ));
+    let service = context.service(false).await?;
+    if !service.has_history_key().await? {
+        // Nobody is asked for a passphrase for nothing.
+        return Err(no_keys());
     }
     let passphrase = new_passphrase(args.passphrase_file.as_deref()).await?;
     let entropy = context.entropy();
     let (salt, nonce) = (entropy.draw_16(), first_24(entropy.draw_32()));
-    let sealing = tokio::task::spawn_blocking(move || card.seal(&passphrase, KEY_CARD_LOG_N, salt, nonce));
-    let text = sealing
+    let making =
+        tokio::task::spawn_blocking(move || CardKey::of_passphrase(&passphrase, KEY_CARD_LOG_N, salt));
+    let key = making
         .await
-        .map_err(|_| Failure::Failed("the key card could not be made".to_owned()))?
-        .map_err(refused)?;
+        .map_err(|_| Failure::Failed("the key card could not be made".to_owned()))??;
+    let SealedCard { keyrings, card: text } = service.key_card(&key, nonce).await?;
+    let account = service.npub().await?;
     if let Some(path) = &args.output {
         write_new(path, &text)?;
     }
@@ -92,9 +90,14 @@ async fn backup(context: &Context, args: &cli::Backup) -> Result<(), Failure> {
         "{} of {} on one card. With it and its passphrase anybody reads and writes this history, and nobody can act as \
          the account. Keep the passphrase elsewhere; `chat-sync key restore` takes both.",
         plural(keyrings as u64, "history key"),
-        npub(&account.public_key)
+        account
     ));
     Ok(())
+}
+
+/// Why there is no card.
+pub(crate) fn no_keys() -> Failure {
+    Failure::Failed("there is no history key to back up yet; run `chat-sync sync` first".to_owned())
 }
 
 async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> {
@@ -111,7 +114,7 @@ async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> 
     let text = Zeroizing::new(text.trim().to_owned());
     if !text.to_ascii_lowercase().starts_with(KEY_CARD_PREFIX) {
         // Nobody is asked for the passphrase of something else.
-        KeyCard::open(&text, "").map_err(refused)?;
+        KeyCard::open(&text, "")?;
     }
     let file = args.passphrase_file.as_deref();
     let piped = if args.card.is_some() && file.is_none() && !std::io::stdin().is_terminal() {
@@ -123,8 +126,7 @@ async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> 
     let opening = tokio::task::spawn_blocking(move || KeyCard::open(&text, &passphrase));
     let card = opening
         .await
-        .map_err(|_| Failure::Failed("the key card could not be opened".to_owned()))?
-        .map_err(refused)?;
+        .map_err(|_| Failure::Failed("the key card could not be opened".to_owned()))??;
     let account = context
         .data_dir
         .restore(&card, &context.relays, context.entropy())
@@ -136,13 +138,15 @@ async fn restore(context: &Context, args: &cli::Restore) -> Result<(), Failure> 
     whoami::show(context, account).await
 }
 
-fn refused(error: KeyCardError) -> Failure {
-    match error {
-        KeyCardError::WrongPassphrase => Failure::WrongKey(error.to_string()),
-        KeyCardError::Unreadable(_) | KeyCardError::ForeignKeyring { .. } | KeyCardError::TooLarge { .. } => {
-            Failure::Failed(error.to_string())
+impl From<KeyCardError> for Failure {
+    fn from(error: KeyCardError) -> Self {
+        match error {
+            KeyCardError::WrongPassphrase => Self::WrongKey(error.to_string()),
+            KeyCardError::Unreadable(_)
+            | KeyCardError::ForeignKeyring { .. }
+            | KeyCardError::TooLarge { .. } => Self::Failed(error.to_string()),
+            other => Self::Usage(other.to_string()),
         }
-        other => Failure::Usage(other.to_string()),
     }
 }
 
@@ -166,9 +170,9 @@ async fn new_passphrase(file: Option<&Path>) -> Result<Zeroizing<String>, Failur
     }
 }
 
-fn first_24(bytes: [u8; 32]) -> [u8; 24] {
-    let mut first = [0; 24];
-    first.copy_from_slice(&bytes[..24]);
+fn first_24(bytes: [u8; 32]) -> [u8; NONCE_BYTES] {
+    let mut first = [0; NONCE_BYTES];
+    first.copy_from_slice(&bytes[..NONCE_BYTES]);
     first
 }
 

@@ -18,6 +18,7 @@ mod store;
 mod sync;
 mod whoami;
 
+pub(crate) use key::no_keys;
 pub(crate) use login::meeting_points;
 
 use crate::cli::Command;

@@ -11,13 +11,13 @@ use crate::cli::{AddRelays, Relays, RemoveRelays, Switch};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::plural;
-use crate::service::RelayNames;
+use crate::service::{RelayNames, Service};
 
 pub(crate) async fn run(context: &Context, relays: Relays) -> Result<(), Failure> {
     match relays {
         Relays::List => listing::run(context).await,
         Relays::Add(args) => add(context, &args).await,
-        Relays::Follow { switch } => follow(context, switch),
+        Relays::Follow { switch } => follow(context, switch).await,
         Relays::Remove(args) => remove(context, &args).await,
         Relays::Test { urls } => testing::run(context, &urls).await,
     }
@@ -37,19 +37,16 @@ async fn add(context: &Context, args: &AddRelays) -> Result<(), Failure> {
     filling::run(context, &service, &names.relays, &args.urls).await
 }
 
-fn follow(context: &Context, switch: Switch) -> Result<(), Failure> {
+async fn follow(context: &Context, switch: Switch) -> Result<(), Failure> {
     saved_list_is_meant(context)?;
-    let mut account = context.account()?;
-    account.follow_relay_list(switch == Switch::On)?;
+    let service = context.service(false).await?;
+    let names = service.follow_relay_list(switch == Switch::On).await?;
     if switch == Switch::On {
-        context
-            .output
-            .talk("`chat-sync sync` reads your relay list, and uses the relays it names for writing");
+        context.output.talk(match service {
+            Service::Here(_) => "`chat-sync sync` reads your relay list, and uses the relays it names for writing",
+            Service::Daemon(_) => "your relay list is being read, and the relays it names for writing are used",
+        });
     }
-    let names = RelayNames {
-        relays: account.relays,
-        only_here: None,
-    };
     show(context, &names)
 }
 

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Table, one_line, plural, refused_lines, utc};
 use crate::progress::{speed_words, state_words, with_bars};
-use crate::service::{Known, Seen, Service};
+use crate::service::{Comparing, Known, Seen, Service};
 
 /// As often as a person can follow.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -61,7 +61,7 @@ pub(super) async fn probed(context: &Context) -> Result<Known, Failure> {
 
 async fn probe(context: &Context, service: &Service) -> Result<Known, Failure> {
     if let Service::Here(here) = service {
-        with_bars(context.output, service, here.sync()).await?;
+        with_bars(context.output, service, here.sync(Comparing::default())).await?;
     }
     let mut known = service.status().await?;
     if let Service::Here(here) = service {

@@ -1,11 +1,11 @@
 //! `store`: is the file whole, how large is it, and what makes it whole or smaller.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chat_sync::{Account, DataDirError, Examination, examine_store, rebuild_store};
-use event_index::{Sizes, Store};
+use chat_sync::{Account, DataDirError, rebuild_store};
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -14,56 +14,86 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, plural};
 use crate::progress::counter;
+use crate::service::Service;
 
 /// Damaged records that a person is shown; `--json` has more of them.
 const SHOWN_MAX: usize = 20;
 
 pub(crate) async fn run(context: &Context, command: cli::Store) -> Result<(), Failure> {
-    let account = context.account()?;
-    let file = context.data_dir.store_file(&account.public_key);
-    let output = context.output;
     match command {
-        cli::Store::Verify => verify(output, account).await,
-        cli::Store::Stats => stats(output, account, &file).await,
+        cli::Store::Verify => verify(context).await,
+        cli::Store::Stats => stats(context).await,
         cli::Store::Rebuild => {
+            let (account, file) = alone(context)?;
             // Only its owner reads this directory; a name with the time in it is free.
             let name = format!("damaged-{}.txt", context.clock().unix());
-            rebuild(output, account, file.with_file_name(name)).await
+            rebuild(context.output, account, file.with_file_name(name)).await
         }
-        cli::Store::Compact => compact(output, account, &file).await,
+        cli::Store::Compact => {
+            let (account, file) = alone(context)?;
+            compact(context.output, account, &file).await
+        }
     }
 }
 
-async fn verify(output: Output, account: Account) -> Result<(), Failure> {
-    let store = account.store;
-    let found = with_progress(output, store, |store, seen| Ok(examine_store(store, seen)?)).await?;
-    let Examination { events, damage, more } = found;
+/// The account, and the file of its store, for what nobody else may work with meanwhile.
+fn alone(context: &Context) -> Result<(Account, PathBuf), Failure> {
+    let account = context.account()?;
+    let file = context.data_dir.store_file(&account.public_key);
+    Ok((account, file))
+}
+
+async fn verify(context: &Context) -> Result<(), Failure> {
+    let output = context.output;
+    let found = match context.service(false).await? {
+        Service::Daemon(daemon) => {
+            let mut bar = None;
+            let found = daemon.verify(|seen, of| {
+                let total = usize::try_from(of).unwrap_or(usize::MAX);
+                let bar = bar.get_or_insert_with(|| output.moves().then(|| counter(total, "reading")));
+                if let Some(bar) = bar {
+                    bar.set_position(seen);
+                }
+            });
+            let found = found.await;
+            if let Some(bar) = bar.flatten() {
+                bar.finish_and_clear();
+            }
+            found?
+        }
+        Service::Here(here) => {
+            let total = here.events()?;
+            with_progress(output, total, move |seen| {
+                here.verify(&mut |count| {
+                    seen(count);
+                    ControlFlow::Continue(())
+                })
+            })
+            .await?
+        }
+    };
     if output.is_json() {
-        let one =
-            |record: &event_index::Damage| json!({ "what": record.what, "event": record.envelope.is_some() });
-        let damage: Vec<_> = damage.iter().map(one).collect();
-        output
-            .json(&json!({ "whole": damage.is_empty(), "events": events, "damage": damage, "more": more }))?;
+        output.json(&found)?;
     } else {
-        for record in damage.iter().take(SHOWN_MAX) {
+        for record in found.damage.iter().take(SHOWN_MAX) {
             output.line(&format!("damaged: {}", record.what))?;
         }
-        output.line(&format!("{} whole", plural(events, "event")))?;
+        output.line(&format!("{} whole", plural(found.events, "event")))?;
     }
-    let damaged = damage.len() as u64 + more;
-    if damaged == 0 {
+    if found.damaged() == 0 {
         return Ok(());
     }
     Err(Failure::Failed(format!(
         "{} damaged; `chat-sync store rebuild` sets damaged events aside and mends the rest, then `chat-sync sync` \
          fetches what relays have",
-        plural(damaged, "record")
+        plural(found.damaged(), "record")
     )))
 }
 
 async fn rebuild(output: Output, account: Account, set_aside: PathBuf) -> Result<(), Failure> {
-    let done = with_progress(output, account.store, move |store, seen| {
-        rebuild_store(store, &set_aside, seen)
+    let (store, total) = (Arc::clone(&account.store), account.store.counts()?.items);
+    let done = with_progress(output, total, move |seen| {
+        Ok(rebuild_store(&store, &set_aside, seen)?)
     })
     .await?;
     let (rebuilt, path) = (done.rebuilt, done.set_aside);
@@ -91,42 +121,33 @@ async fn rebuild(output: Output, account: Account, set_aside: PathBuf) -> Result
     Ok(())
 }
 
-async fn stats(output: Output, account: Account, file: &Path) -> Result<(), Failure> {
-    let store = account.store;
-    let on_disk = length(file)?;
-    let counts = store.counts()?;
-    let Sizes { tables, used } = blocking(move || Ok(store.sizes()?)).await?;
-    let free = on_disk.saturating_sub(used);
+async fn stats(context: &Context) -> Result<(), Failure> {
+    let output = context.output;
+    let stats = match context.service(false).await? {
+        Service::Daemon(daemon) => daemon.store_stats().await?,
+        Service::Here(here) => {
+            let file = context.data_dir.store_file(&here.account.public_key);
+            blocking(move || here.stats(file)).await?
+        }
+    };
     if output.is_json() {
-        let tables = tables.iter().map(|table| {
-            json!({ "name": table.name, "rows": table.rows, "bytes": table.stored, "around": table.around })
-        });
-        return output.json(&json!({
-            "file": file,
-            "file_bytes": on_disk,
-            "free_bytes": free,
-            "messages": counts.messages,
-            "events": counts.items,
-            "drafts": counts.drafts,
-            "deleted": counts.tombstones,
-            "tables": tables.collect::<Vec<_>>(),
-        }));
+        return output.json(&stats);
     }
     let mut shown = Table::new(&["table", ">rows", ">data", ">around it"]);
-    for table in tables.iter().filter(|table| table.rows > 0) {
+    for table in stats.tables.iter().filter(|table| table.rows > 0) {
         shown.row(vec![
             table.name.clone(),
             table.rows.to_string(),
-            HumanBytes(table.stored).to_string(),
+            HumanBytes(table.bytes).to_string(),
             HumanBytes(table.around).to_string(),
         ]);
     }
     shown.lines().iter().try_for_each(|line| output.line(line))?;
     output.line(&format!(
         "{} in {}, of which {} are free",
-        HumanBytes(on_disk),
-        file.display(),
-        HumanBytes(free)
+        HumanBytes(stats.file_bytes),
+        stats.file.display(),
+        HumanBytes(stats.free_bytes)
     ))
 }
 
@@ -159,13 +180,13 @@ fn length(file: &Path) -> Result<u64, Failure> {
 /// Runs work that reads every event, with a bar for whoever watches.
 async fn with_progress<T: Send + 'static>(
     output: Output,
-    store: Arc<Store>,
-    work: impl FnOnce(&Store, &mut dyn FnMut(u64)) -> Result<T, DataDirError> + Send + 'static,
+    events: u64,
+    work: impl FnOnce(&mut dyn FnMut(u64)) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    let total = usize::try_from(store.counts()?.items).unwrap_or(usize::MAX);
+    let total = usize::try_from(events).unwrap_or(usize::MAX);
     let bar = output.moves().then(|| counter(total, "reading"));
     blocking(move || {
-        let done = work(&store, &mut |seen| {
+        let done = work(&mut |seen| {
             if let Some(bar) = &bar {
                 bar.set_position(seen);
             }
@@ -173,7 +194,7 @@ async fn with_progress<T: Send + 'static>(
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        Ok(done?)
+        done
     })
     .await
 }

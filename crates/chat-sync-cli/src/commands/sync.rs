@@ -1,7 +1,7 @@
 //! `sync`: one full comparison with every relay.
 
 use chat_sync::{
-    Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, Switches, SyncReport, refusals,
+    Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport, refusals,
 };
 use event_index::Basis;
 use futures_util::StreamExt;
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, one_line, plural, refused_lines};
 use crate::progress::RelayBars;
-use crate::service::{Daemon, Seen};
+use crate::service::{Comparing, Daemon, Seen};
 use crate::shapes;
 use crate::signer_notice::SignerNotice;
 
@@ -56,21 +56,23 @@ pub(crate) async fn run(context: &Context, args: &SyncArgs) -> Result<(), Failur
             context.output.line(&line)?;
         }
     }
-    if args.dry_run && !report.offline() && report.locked.is_none() {
-        return dry_verdict(context.output, &report);
-    }
-    verdict(&report, &status)
+    conclusion(context, args, &report, &status)
 }
 
-/// One comparison by the daemon, which is online anyhow.
-async fn through(context: &Context, daemon: Daemon, args: &SyncArgs) -> Result<(), Failure> {
-    if args.dry_run || args.up || args.down || args.full {
-        return Err(Failure::InUse(
-            "the daemon holds the store and sends and fetches by itself; --dry-run, --up, --down and --full need `chat-sync \
-             daemon stop` first"
-                .to_owned(),
-        ));
+fn conclusion(
+    context: &Context,
+    args: &SyncArgs,
+    report: &SyncReport,
+    status: &Status,
+) -> Result<(), Failure> {
+    if args.dry_run && !report.offline() && report.locked.is_none() {
+        return dry_verdict(context.output, report);
     }
+    verdict(report, status)
+}
+
+/// One comparison by the daemon, which is online anyhow. What it is not to move, it does not move meanwhile.
+async fn through(context: &Context, daemon: Daemon, args: &SyncArgs) -> Result<(), Failure> {
     let known = daemon.status().await?;
     let relays: Vec<RelayUrl> = known
         .status
@@ -78,10 +80,15 @@ async fn through(context: &Context, daemon: Daemon, args: &SyncArgs) -> Result<(
         .iter()
         .map(|relay| relay.url.clone())
         .collect();
+    if !known.status.switches.sync {
+        return Err(Failure::Offline(
+            "synchronising is switched off at the daemon; the page (`chat-sync ui`) turns it on".to_owned(),
+        ));
+    }
     let mut bars = context.output.moves().then(|| RelayBars::new(&relays));
     let mut following = daemon.follow(None).await?;
     let report = {
-        let mut sync = std::pin::pin!(daemon.sync());
+        let mut sync = std::pin::pin!(daemon.sync(comparing(args)));
         loop {
             tokio::select! {
                 biased;
@@ -102,7 +109,16 @@ async fn through(context: &Context, daemon: Daemon, args: &SyncArgs) -> Result<(
             context.output.line(&line)?;
         }
     }
-    verdict(&report, &known.status)
+    conclusion(context, args, &report, &known.status)
+}
+
+fn comparing(args: &SyncArgs) -> Comparing {
+    Comparing {
+        dry_run: args.dry_run,
+        up: args.up,
+        down: args.down,
+        full: args.full,
+    }
 }
 
 /// One comparison with every relay of the account.
@@ -112,11 +128,7 @@ async fn once(
     args: &SyncArgs,
 ) -> Result<(SyncReport, Status), Failure> {
     let engine = context.engine_with(Config {
-        switches: account.switches.and(Switches {
-            uploads: !args.dry_run && !args.down,
-            downloads: !args.dry_run && !args.up,
-            ..Switches::ON
-        }),
+        switches: account.switches.and(comparing(args).most()),
         ..account.config(true)
     })?;
     let bars = context.output.moves().then(|| RelayBars::new(&account.relays));

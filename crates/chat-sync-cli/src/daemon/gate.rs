@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use super::page;
 use super::refusal::refusal;
 use super::state::State;
+use super::KEYS_HEADER;
 
 /// Nothing but what the page itself brings, and nobody around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -29,6 +30,8 @@ enum Stop {
     Origin,
     /// It does not know the token.
     Token,
+    /// It may have everything but keys.
+    Keys,
 }
 
 /// Lets a request through, or answers it.
@@ -62,6 +65,19 @@ pub(super) async fn gate(
 /// `/%61pi` for `/api`, and this must not depend on how it reads a path.
 fn is_guarded(path: &str) -> bool {
     !page::is_file(path)
+}
+
+/// The answer to a request for keys that is not to have them, though it was let in.
+pub(super) fn keys_refused(headers: &HeaderMap, key_token: &str) -> Option<HttpResponse> {
+    (!may_have_keys(headers, key_token)).then(|| answer(Stop::Keys))
+}
+
+/// Whether whoever asks can read `daemon.json`, and is no web page: the page has the token, and a script that got into it
+/// is to get no further.
+fn may_have_keys(headers: &HeaderMap, key_token: &str) -> bool {
+    let given = headers.get(KEYS_HEADER).map(HeaderValue::as_bytes);
+    let knows = given.is_some_and(|given| given.ct_eq(key_token.as_bytes()).into());
+    knows && !key_token.is_empty() && !headers.contains_key(ORIGIN)
 }
 
 fn check(
@@ -122,6 +138,13 @@ fn answer(stop: Stop) -> HttpResponse {
             "token",
             1,
             "the token is missing or wrong; `chat-sync ui` opens the page with it",
+        ),
+        Stop::Keys => refusal(
+            StatusCode::FORBIDDEN,
+            "keys",
+            1,
+            "keys are handed out to programs that send `key_token` of daemon.json, and to no page; `chat-sync key backup` \
+             does",
         ),
     }
 }
@@ -200,6 +223,18 @@ mod tests {
             assert!(!knows(&wrong), "{wrong}");
         }
         assert!(!knows_token(&HeaderMap::new(), &token));
+    }
+
+    #[test]
+    fn keys_are_for_programs_that_read_the_record_and_for_no_page() {
+        let (token, keys) = ("ab".repeat(32), HeaderName::from_static(KEYS_HEADER));
+        let may = |lines: &[(HeaderName, &str)], token: &str| may_have_keys(&headers(lines), token);
+        assert!(may(&[(keys.clone(), &token)], &token));
+        assert!(!may(&[], &token));
+        assert!(!may(&[(keys.clone(), &token[1..])], &token));
+        assert!(!may(&[(keys.clone(), "")], ""), "a record of an older version");
+        let page = [(keys, token.as_str()), (ORIGIN, "http://127.0.0.1:7447")];
+        assert!(!may(&page, &token), "whatever a page knows");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod events;
 mod followed;
 mod gate;
 mod hub;
+mod kept_switches;
 mod login;
 mod looking;
 mod openapi;
@@ -15,11 +16,16 @@ mod routes;
 mod server;
 mod state;
 
+pub(crate) use kept_switches::KeptSwitches;
 pub(crate) use record::{Lock, Record};
 pub(crate) use server::serve;
 
 /// Where the API lies.
 pub(crate) const API: &str = "/api/v1";
+/// What hands out history keys, sealed. The token alone is not enough for it.
+pub(crate) const CARD_PATH: &str = "/keyrings/card";
+/// Where a request carries `key_token` of `daemon.json`.
+pub(crate) const KEYS_HEADER: &str = "x-chat-sync-keys";
 /// The port that is tried first, so that a bookmark holds.
 pub(crate) const PORT: u16 = 7447;
 

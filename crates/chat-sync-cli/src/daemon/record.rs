@@ -26,8 +26,11 @@ pub(crate) struct Record {
     pub(crate) pid: u32,
     /// Where it listens on 127.0.0.1.
     pub(crate) port: u16,
-    /// 32 random bytes in hex: whoever knows them may do everything.
+    /// 32 random bytes in hex: whoever knows them may do everything but what needs `key_token` too.
     token: String,
+    /// The same, for what hands keys out. The page never gets it. One that is not there fits nothing.
+    #[serde(default)]
+    key_token: String,
     /// The version of the program.
     pub(crate) version: String,
     /// Unix seconds.
@@ -35,16 +38,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(port: u16, token: [u8; 32], started_at: u64) -> Self {
-        use fmt::Write;
-        let token = token.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+    pub(crate) fn new(port: u16, token: [u8; 32], key_token: [u8; 32], started_at: u64) -> Self {
         Self {
             pid: std::process::id(),
             port,
-            token,
+            token: hex(&token),
+            key_token: hex(&key_token),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at,
         }
@@ -107,11 +106,25 @@ impl Record {
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
+
+    /// What lets a request at keys, beside the token.
+    pub(crate) fn key_token(&self) -> &str {
+        &self.key_token
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         self.token.zeroize();
+        self.key_token.zeroize();
     }
 }
 
@@ -190,12 +203,14 @@ mod tests {
     #[test]
     fn what_is_written_reads_back_and_only_its_owner_may() {
         let root = tempfile::tempdir().unwrap();
-        let record = Record::new(7447, [0xab; 32], 1_789_000_000);
+        let record = Record::new(7447, [0xab; 32], [0xcd; 32], 1_789_000_000);
         record.write(root.path()).unwrap();
         record.write(root.path()).unwrap();
         let read = Record::read(root.path()).unwrap().unwrap();
         assert_eq!(read.authorization(), format!("Bearer {}", "ab".repeat(32)));
-        assert!(!format!("{read:?}").contains("abab"), "no token in a log");
+        assert_eq!(read.key_token(), "cd".repeat(32));
+        let shown = format!("{read:?}");
+        assert!(!shown.contains("abab") && !shown.contains("cdcd"), "no token in a log");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

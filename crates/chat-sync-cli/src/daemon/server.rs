@@ -7,10 +7,10 @@ use actix_web::http::KeepAlive;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, middleware, web};
 use chat_sync::{DataDir, Env};
-use supervision::Switches;
 
 use super::gate::gate;
 use super::record::{Lock, Record};
+use super::kept_switches::KeptSwitches;
 use super::state::State;
 use super::{PORT, page, routes};
 use crate::exit::Failure;
@@ -31,7 +31,7 @@ const WORKERS: usize = 2;
 pub(crate) async fn serve(
     data_dir: DataDir,
     env: Env,
-    switches: Switches,
+    kept: KeptSwitches,
     port: Option<u16>,
     ready: impl FnOnce(&Record) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -49,8 +49,9 @@ pub(crate) async fn serve(
     let refused = |error: std::io::Error| Failure::Failed(format!("the server could not start: {error}"));
     let port = listener.local_addr().map_err(refused)?.port();
     let (runtime, mut interrupt) = (env.runtime.clone(), Interrupt::listen()?);
-    let record = Record::new(port, runtime.entropy.draw_32(), runtime.clock.unix());
-    let state = Data::new(State::new(record, data_dir, env, switches));
+    let (token, key_token) = (runtime.entropy.draw_32(), runtime.entropy.draw_32());
+    let record = Record::new(port, token, key_token, runtime.clock.unix());
+    let state = Data::new(State::new(record, data_dir, env, kept));
     // Before anybody is told where we are: whoever asks finds the account.
     state.open_current()?;
     let shared = state.clone();

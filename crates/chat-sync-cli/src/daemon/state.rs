@@ -4,18 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chat_sync::{Account, AccountState, DataDir, DataDirError, Env, Extension};
-use supervision::Switches;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::followed::{Followed, Following, Scope};
 use super::hub::{Event, Hub};
+use super::kept_switches::KeptSwitches;
 use super::login::Pending;
 use super::looking::Looking;
 use super::pump;
 use super::record::Record;
 use crate::exit::Failure;
-use crate::service::{Here, Slot};
+use crate::service::{Comparing, Here, Slot};
 
 /// How long an engine may take to stop. What it has taken is on disk already.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,17 +35,28 @@ pub(super) struct State {
     record: Record,
     pub(super) data_dir: DataDir,
     pub(super) env: Env,
-    /// What engines may do when they start.
-    switches: Switches,
+    /// What engines may do.
+    pub(super) switches: KeptSwitches,
     pub(super) hub: Arc<Hub>,
     open: Mutex<Option<Open>>,
     /// A login that is under way.
     pub(super) login: Mutex<Pending>,
     stopping: watch::Sender<bool>,
+    /// For what takes memory or the disk for itself: one at a time.
+    pub(super) alone: Alone,
+}
+
+/// What is done by one request at a time.
+#[derive(Debug, Default)]
+pub(super) struct Alone {
+    /// An import holds a request in memory that may be as large as a whole export.
+    pub(super) import: tokio::sync::Mutex<()>,
+    /// Reading everything keeps the disk busy, and makes the file grow while others write.
+    pub(super) verify: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl State {
-    pub(super) fn new(record: Record, data_dir: DataDir, env: Env, switches: Switches) -> Self {
+    pub(super) fn new(record: Record, data_dir: DataDir, env: Env, switches: KeptSwitches) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "the engine's clock counts whole seconds, and two daemons may start within one"
@@ -61,6 +72,7 @@ impl State {
             open: Mutex::new(None),
             login: Mutex::default(),
             stopping: watch::Sender::new(false),
+            alone: Alone::default(),
         }
     }
 
@@ -74,6 +86,10 @@ impl State {
 
     pub(super) fn token(&self) -> &str {
         self.record.token()
+    }
+
+    pub(super) fn key_token(&self) -> &str {
+        self.record.key_token()
     }
 
     /// The account, if one is logged in.
@@ -102,7 +118,7 @@ impl State {
 
     /// Takes up this account, and starts its engine.
     pub(super) fn open(&self, mut account: Account) -> Result<(), Failure> {
-        account.switch(self.switches)?;
+        account.switch(self.switches.now())?;
         let config = account.config(true);
         let key_home = self.data_dir.key_home(&account.public_key);
         let engine = Slot::default();
@@ -173,7 +189,7 @@ impl State {
                 .is_ok_and(|known| matches!(known.status.account.state, AccountState::Locked(_)));
             if locked {
                 // What comes of it shows in the status.
-                let _ = here.sync().await;
+                let _ = here.sync(Comparing::default()).await;
             }
         });
     }

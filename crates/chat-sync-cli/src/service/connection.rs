@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::http::request::Builder;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -35,7 +36,17 @@ pub(crate) async fn request(
     record: &Record,
     method: Method,
     path: &str,
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
+) -> Result<Option<Answer>, Failure> {
+    let builder = Request::builder().method(method).uri(path);
+    request_with(record, builder, body).await
+}
+
+/// The same, with headers of its own.
+pub(crate) async fn request_with(
+    record: &Record,
+    request: Builder,
+    body: Option<Bytes>,
 ) -> Result<Option<Answer>, Failure> {
     let connect = TcpStream::connect((Ipv4Addr::LOCALHOST, record.port));
     let Ok(Ok(socket)) = tokio::time::timeout(CONNECT_PATIENCE, connect).await else {
@@ -46,16 +57,14 @@ pub(crate) async fn request(
     let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await.map_err(cut)?;
     // Ends with the answer, or with whoever drops it.
     tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
+    let mut request = request
         .header(HOST, record.host())
         .header(AUTHORIZATION, record.authorization());
     if body.is_some() {
         request = request.header(CONTENT_TYPE, "application/json");
     }
     let request = request
-        .body(Full::new(Bytes::from(body.unwrap_or_default())))
+        .body(Full::new(body.unwrap_or_default()))
         .map_err(|error| Failure::Failed(format!("the daemon cannot be asked: {error}")))?;
     Ok(Some(Answer(sender.send_request(request).await.map_err(cut)?)))
 }
@@ -88,7 +97,7 @@ pub(crate) async fn whole(body: Incoming) -> Result<Bytes, Failure> {
     Ok(read.to_bytes())
 }
 
-fn cut(error: hyper::Error) -> Failure {
+pub(super) fn cut(error: hyper::Error) -> Failure {
     Failure::Failed(format!(
         "the daemon did not answer: {error}; `chat-sync daemon status` tells whether it runs"
     ))

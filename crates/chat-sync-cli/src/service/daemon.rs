@@ -1,34 +1,49 @@
 //! The answers of the daemon: a typed client of its API (docs/API.md).
 
+use std::iter::Peekable;
 use std::path::Path;
 use std::time::Duration;
+use std::vec::IntoIter;
 
-use chat_sync::{KnownRelay, NewMessage, RelayTest, RelayUrl, SyncReport};
+use chat_model::Message;
+use chat_sync::{
+    Excerpt, KnownRelay, MessageId, NewMessage, Place, RelayTest, RelayUrl, SyncReport,
+};
 use futures_util::{StreamExt, TryStreamExt};
-use hyper::{Method, StatusCode};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
 use nostr::key::PublicKey;
+use pns_keys::CardKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::comparing::Comparing;
 use super::following::{Following, Seen};
 use super::here::Known;
+use super::lines::{Line, Lines};
 use super::relays::RelayNames;
 use super::talk::Part;
 use super::waiting::Chosen;
 use super::{connection, sse};
-use crate::daemon::{API, Record, encoded};
+use crate::daemon::{API, CARD_PATH, KEYS_HEADER, Record, encoded};
 use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
-use crate::shapes::keys::Keys;
+use crate::shapes::importing::{Given, Taken};
+use crate::shapes::keys::{CardWanted, Keys, SealedCard};
 use crate::shapes::queue::{Dropped, QueueShape, Retried};
 use crate::shapes::search::Hits;
+use crate::shapes::store::{Stats, Verified};
 use crate::shapes::{Conversation, Conversations, Identity, MessageShape, Sent};
 
 /// Longer than a daemon takes for anything that moves nothing over the network.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A comparison, and a deletion that waits for relays, end by themselves; this is for a daemon that hangs.
 const LONG_PATIENCE: Duration = Duration::from_secs(3600);
+/// Messages of an import that go together: a moment's work, so that a bar moves.
+const BATCH_MAX: usize = 500;
+/// And their size, give or take one message.
+const BATCH_BYTES: usize = 1024 * 1024;
 /// The program's version: what goes between two of the same is read as it was written.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -111,10 +126,16 @@ impl Daemon {
     }
 
     pub(crate) async fn conversation(&self, selector: &str, part: Part) -> Result<Conversation, Failure> {
-        let limit = part.limit.map_or("all".to_owned(), |limit| limit.to_string());
-        let before = part.before.map_or(String::new(), |id| format!("&before={id}"));
+        let Excerpt { limit, place } = part.page;
+        let limit = limit.map_or("all".to_owned(), |limit| limit.to_string());
+        let place = match place {
+            Place::End => String::new(),
+            Place::Before(id) => format!("&before={id}"),
+            Place::After(id) => format!("&after={id}"),
+            Place::Around(id) => format!("&around={id}"),
+        };
         let path = format!(
-            "/conversations/{}?receipts={}&limit={limit}{before}",
+            "/conversations/{}?receipts={}&limit={limit}{place}",
             encoded(selector),
             part.receipts
         );
@@ -136,6 +157,34 @@ impl Daemon {
             "wait": waits,
         });
         self.post(&path, &body).await
+    }
+
+    pub(crate) async fn pick(&self, message: MessageId) -> Result<Conversation, Failure> {
+        let path = format!("/conversations/{}/pick?limit=all", encoded("latest"));
+        self.post(&path, &json!({ "message": message.to_string() })).await
+    }
+
+    pub(crate) async fn mark_read(&self, conversation: &str) -> Result<(), Failure> {
+        let path = format!("/conversations/{}/read", encoded(conversation));
+        self.call(Method::POST, &path, None, PATIENCE).await.map(drop)
+    }
+
+    /// In requests of a size that the daemon need not mind. Each is on disk when it is answered.
+    pub(crate) async fn import(
+        &self,
+        messages: Vec<Message>,
+        dry_run: bool,
+        progress: &mut impl FnMut(usize),
+    ) -> Result<Taken, Failure> {
+        let path = format!("/import?dry_run={dry_run}");
+        let mut taken = Taken::default();
+        let mut messages = messages.into_iter().peekable();
+        while messages.peek().is_some() {
+            let (body, count) = batch(&mut messages)?;
+            taken.add(read(&self.call(Method::POST, &path, Some(body.into()), PATIENCE).await?)?);
+            progress(count);
+        }
+        Ok(taken)
     }
 
     pub(crate) async fn delete_preview(&self, selector: &str) -> Result<Preview, Failure> {
@@ -188,19 +237,61 @@ impl Daemon {
         read(&self.call(Method::DELETE, &path, None, PATIENCE).await?)
     }
 
+    pub(crate) async fn follow_relay_list(&self, follow: bool) -> Result<RelayNames, Failure> {
+        self.post("/relays/follow", &json!({ "on": follow })).await
+    }
+
     pub(crate) async fn test_relays(&self, urls: &[RelayUrl]) -> Result<Vec<RelayTest>, Failure> {
         let body = bytes(&json!({ "urls": urls, "whole": true }))?;
         let answer = self.call(Method::POST, "/relays/test", Some(body), LONG_PATIENCE);
         read(&answer.await?)
     }
 
-    pub(crate) async fn sync(&self) -> Result<SyncReport, Failure> {
-        let body = bytes(&json!({ "whole": true }))?;
-        read(
-            &self
-                .call(Method::POST, "/sync", Some(body), LONG_PATIENCE)
-                .await?,
-        )
+    pub(crate) async fn sync(&self, comparing: Comparing) -> Result<SyncReport, Failure> {
+        let Comparing {
+            dry_run,
+            up,
+            down,
+            full,
+        } = comparing;
+        let body =
+            bytes(&json!({ "whole": true, "dry_run": dry_run, "up": up, "down": down, "full": full }))?;
+        let answer = self.call(Method::POST, "/sync", Some(body), LONG_PATIENCE);
+        read(&answer.await?)
+    }
+
+    /// A card of the history keys, sealed under a key that whoever asks has made of a passphrase.
+    pub(crate) async fn key_card(&self, key: &CardKey) -> Result<SealedCard, Failure> {
+        let body = CardWanted::of(key).to_json();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{API}{CARD_PATH}"))
+            .header(KEYS_HEADER, self.record.key_token());
+        let exchange = async {
+            let answer = connection::request_with(&self.record, request, Some(body)).await?;
+            connection::whole(answer.ok_or_else(gone)?.good().await?).await
+        };
+        read(&in_time(exchange, PATIENCE).await?)
+    }
+
+    pub(crate) async fn store_stats(&self) -> Result<Stats, Failure> {
+        let answer = self.call(Method::GET, "/store", None, LONG_PATIENCE);
+        read(&answer.await?)
+    }
+
+    /// Has the daemon read all of its store; `seen` is told how many events it read, out of how many.
+    pub(crate) async fn verify(&self, mut seen: impl FnMut(u64, u64)) -> Result<Verified, Failure> {
+        let path = format!("{API}/store/verify");
+        let answer = connection::request(&self.record, Method::GET, &path, None);
+        let answer = in_time(answer, PATIENCE).await?.ok_or_else(gone)?;
+        let mut lines = Lines::of(answer.good().await?);
+        loop {
+            match read(&in_time(lines.next(), PATIENCE).await?.ok_or_else(gone)?)? {
+                Line::Seen { seen: count, of } => seen(count, of),
+                Line::Failed { error, exit } => return Err(Failure::Told { exit, error }),
+                Line::Done(done) => return Ok(done),
+            }
+        }
     }
 
     pub(crate) async fn follow(&self, only: Option<&str>) -> Result<Following, Failure> {
@@ -238,23 +329,46 @@ impl Daemon {
         &self,
         method: Method,
         path: &str,
-        body: Option<Vec<u8>>,
+        body: Option<Bytes>,
         patience: Duration,
-    ) -> Result<hyper::body::Bytes, Failure> {
+    ) -> Result<Bytes, Failure> {
         let path = format!("{API}{path}");
         let exchange = async {
             let answer = connection::request(&self.record, method, &path, body).await?;
             connection::whole(answer.ok_or_else(gone)?.good().await?).await
         };
-        tokio::time::timeout(patience, exchange)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Failure::Failed(format!(
-                    "the daemon did not answer within {} s; `chat-sync daemon stop` ends it",
-                    patience.as_secs()
-                )))
-            })
+        in_time(exchange, patience).await
     }
+}
+
+async fn in_time<T>(
+    exchange: impl Future<Output = Result<T, Failure>>,
+    patience: Duration,
+) -> Result<T, Failure> {
+    tokio::time::timeout(patience, exchange)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Failure::Failed(format!(
+                "the daemon did not answer within {} s; `chat-sync daemon stop` ends it",
+                patience.as_secs()
+            )))
+        })
+}
+
+/// The next messages as a body, and how many they are: as many as fit, and one at least.
+fn batch(messages: &mut Peekable<IntoIter<Message>>) -> Result<(Vec<u8>, usize), Failure> {
+    let (mut body, mut count) = (b"{\"messages\":[".to_vec(), 0);
+    while count < BATCH_MAX && body.len() < BATCH_BYTES
+        && let Some(message) = messages.next()
+    {
+        if count > 0 {
+            body.push(b',');
+        }
+        body.extend(bytes(&Given::from(message))?);
+        count += 1;
+    }
+    body.extend(b"]}");
+    Ok((body, count))
 }
 
 /// `None` for what commands do not look at.
@@ -271,8 +385,9 @@ fn seen(event: &sse::Event) -> Result<Option<Seen>, Failure> {
     })
 }
 
-fn bytes(body: &impl Serialize) -> Result<Vec<u8>, Failure> {
+fn bytes(body: &impl Serialize) -> Result<Bytes, Failure> {
     serde_json::to_vec(body)
+        .map(Bytes::from)
         .map_err(|error| Failure::Failed(format!("the question has no JSON form: {error}")))
 }
 

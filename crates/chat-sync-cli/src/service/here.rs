@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_sync::{
-    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, SyncReport,
-    history_keys, keyring_copies, npub, refusals,
+    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, history_keys, key_card,
+    keyring_copies, npub, refusals,
 };
 use nostr::key::PublicKey;
+use pns_keys::{CardKey, NONCE_BYTES};
 use serde::{Deserialize, Serialize};
 
 use super::settled_status;
+use crate::commands::no_keys;
 use crate::exit::Failure;
-use crate::shapes::keys::Keys;
+use crate::shapes::keys::{Keys, SealedCard};
 use crate::shapes::{Identity, StatusShape};
 
 /// The engine of a process: nobody's until somebody needs it.
@@ -101,7 +103,8 @@ impl Here {
         }
     }
 
-    fn running(&self) -> Option<Handle> {
+    /// The engine, if one was started.
+    pub(super) fn running(&self) -> Option<Handle> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -150,13 +153,25 @@ impl Here {
         })
     }
 
+    /// Whether there is a key that a card can hold. Blocks on the disk.
+    pub(crate) fn has_history_key(&self) -> Result<bool, Failure> {
+        Ok(!key_card(&self.account)?.keyrings.is_empty())
+    }
+
+    /// A card of the history keys, sealed under `key`. Blocks on the disk.
+    pub(crate) fn key_card(&self, key: &CardKey, nonce: [u8; NONCE_BYTES]) -> Result<SealedCard, Failure> {
+        let card = key_card(&self.account_now())?;
+        if card.keyrings.is_empty() {
+            return Err(no_keys());
+        }
+        Ok(SealedCard {
+            keyrings: card.keyrings.len(),
+            card: card.seal_under(key, nonce)?,
+        })
+    }
+
     pub(crate) fn keys(&self) -> Result<Keys, Failure> {
         let place = self.key_home.describe().unwrap_or(KeyPlace::Nowhere);
         Ok(Keys::new(&history_keys(&self.account)?, place.to_string()))
-    }
-
-    /// One full comparison with every relay.
-    pub(crate) async fn sync(&self) -> Result<SyncReport, Failure> {
-        Ok(self.engine()?.sync().await?)
     }
 }

@@ -3,31 +3,40 @@
 //! [`Here`] answers with an engine of this process; [`Daemon`] passes the question on over HTTP. Both give the same shapes,
 //! so that a command prints the same, byte by byte.
 
+mod comparing;
 mod connection;
 mod daemon;
 mod following;
 mod here;
+mod importing;
+mod lines;
 mod relays;
 mod sse;
 mod talk;
+mod upkeep;
 mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_sync::{AccountState, Handle, NewMessage, RelayTest, RelayUrl, Status};
+use chat_model::Message;
+use chat_sync::{AccountState, Handle, MessageId, NewMessage, RelayTest, RelayUrl, Status, npub};
 use futures_util::StreamExt;
+use pns_keys::{CardKey, NONCE_BYTES};
 
 use crate::exit::Failure;
 use crate::shapes::deletion::{Deleted, FromHere, Preview};
-use crate::shapes::keys::Keys;
+use crate::shapes::importing::Taken;
+use crate::shapes::keys::{Keys, SealedCard};
 use crate::shapes::queue::{Dropped, QueueShape, Retried};
 use crate::shapes::search::Hits;
 use crate::shapes::{Conversation, Conversations, Identity, Sent};
 
+pub(crate) use comparing::Comparing;
 pub(crate) use daemon::Daemon;
 pub(crate) use following::{Following, Seen};
 pub(crate) use here::{Here, Known, Slot};
+pub(crate) use lines::Line;
 pub(crate) use relays::RelayNames;
 pub(crate) use talk::{Part, Shown};
 pub(crate) use waiting::Chosen;
@@ -63,6 +72,37 @@ impl Service {
         }
     }
 
+    /// Whose history it is.
+    pub(crate) async fn npub(&self) -> Result<String, Failure> {
+        match self {
+            Self::Here(here) => Ok(npub(&here.account.public_key)),
+            Self::Daemon(daemon) => Ok(daemon.identity().await?.npub),
+        }
+    }
+
+    /// Whether there is a key that a card can hold.
+    pub(crate) async fn has_history_key(&self) -> Result<bool, Failure> {
+        match self {
+            Self::Here(here) => here.has_history_key(),
+            Self::Daemon(daemon) => {
+                let known = daemon.keys().await?;
+                Ok(known.keys.iter().any(|key| key.public_key.is_some()))
+            }
+        }
+    }
+
+    /// A card of the history keys, sealed under `key`; where this process seals it, with `nonce`.
+    pub(crate) async fn key_card(
+        &self,
+        key: &CardKey,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<SealedCard, Failure> {
+        match self {
+            Self::Here(here) => here.key_card(key, nonce),
+            Self::Daemon(daemon) => daemon.key_card(key).await,
+        }
+    }
+
     pub(crate) async fn conversations(&self) -> Result<Conversations, Failure> {
         match self {
             Self::Here(here) => here.conversations().await,
@@ -74,6 +114,36 @@ impl Service {
         match self {
             Self::Here(here) => Ok(here.conversation(selector, part).await?.conversation),
             Self::Daemon(daemon) => daemon.conversation(selector, part).await,
+        }
+    }
+
+    /// Shows this version at its place from now on; returns its conversation.
+    pub(crate) async fn pick(&self, message: MessageId) -> Result<Conversation, Failure> {
+        match self {
+            Self::Here(here) => Ok(here.pick(message, Part::default()).await?.conversation),
+            Self::Daemon(daemon) => daemon.pick(message).await,
+        }
+    }
+
+    /// Counts everything in it as read on this device.
+    pub(crate) async fn mark_read(&self, conversation: &str) -> Result<(), Failure> {
+        match self {
+            Self::Here(here) => here.mark_read(conversation).await,
+            Self::Daemon(daemon) => daemon.mark_read(conversation).await,
+        }
+    }
+
+    /// Takes messages of an export in, or says what that would come to; `progress` is told how many more were looked at.
+    pub(crate) async fn import(
+        &self,
+        messages: Vec<Message>,
+        dry_run: bool,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Taken, Failure> {
+        match self {
+            Self::Here(here) if dry_run => here.import_preview(messages),
+            Self::Here(here) => here.import(messages, progress).await,
+            Self::Daemon(daemon) => daemon.import(messages, dry_run, &mut progress).await,
         }
     }
 
@@ -161,6 +231,14 @@ impl Service {
         match self {
             Self::Here(here) => here.remove_relays(urls, force).await,
             Self::Daemon(daemon) => daemon.remove_relays(urls, force).await,
+        }
+    }
+
+    /// Follows the account's relay list (NIP-65) from now on, or no longer.
+    pub(crate) async fn follow_relay_list(&self, follow: bool) -> Result<RelayNames, Failure> {
+        match self {
+            Self::Here(here) => here.follow_relay_list(follow).await,
+            Self::Daemon(daemon) => daemon.follow_relay_list(follow).await,
         }
     }
 

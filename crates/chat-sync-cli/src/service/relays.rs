@@ -1,6 +1,6 @@
 //! The relays of [`Here`]: what is known of them, and changing the list.
 
-use chat_sync::{KnownRelay, RelayTest, RelayUrl};
+use chat_sync::{Handle, KnownRelay, RelayTest, RelayUrl};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,23 @@ impl Here {
         self.changed_to(account.relays, Some(removed.only_here)).await
     }
 
+    /// Follows the account's relay list (NIP-65) from now on, or no longer.
+    pub(crate) async fn follow_relay_list(&self, follow: bool) -> Result<RelayNames, Failure> {
+        let (mut account, engine) = (self.account_now(), self.running());
+        if let Some(engine) = engine.as_ref().filter(|_| !follow) {
+            // First: a list that comes meanwhile is not to be written over what is written here.
+            engine.read_relay_list(false).await?;
+        }
+        account.follow_relay_list(follow)?;
+        // Those that the list adds are left out while the switch is off.
+        account.switch(engine.as_ref().map_or(account.switches, Handle::switches))?;
+        let names = self.changed_to(account.relays, None).await?;
+        if let Some(engine) = engine.filter(|_| follow) {
+            engine.read_relay_list(true).await?;
+        }
+        Ok(names)
+    }
+
     async fn changed_to(&self, relays: Vec<RelayUrl>, only_here: Option<u64>) -> Result<RelayNames, Failure> {
         self.use_relays(relays.clone()).await?;
         Ok(RelayNames { relays, only_here })
@@ -48,8 +65,13 @@ impl Here {
         } else {
             urls.to_vec()
         };
-        let tests = urls.iter().map(|url| self.account.test_relay(url, &self.env));
-        let tests: Result<Vec<_>, _> = join_all(tests).await.into_iter().collect();
-        Ok(tests?)
+        let engine = self.running();
+        let tests = urls.iter().map(|url| async {
+            Ok::<_, Failure>(match &engine {
+                Some(engine) => engine.test_relay(&self.account, url, &self.env).await?,
+                None => self.account.test_relay(url, &self.env).await?,
+            })
+        });
+        join_all(tests).await.into_iter().collect()
     }
 }

@@ -22,17 +22,15 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(6);
 pub(crate) struct Part {
     /// Deliveries of each message too.
     pub(crate) receipts: bool,
-    /// At most so many, the last ones.
-    pub(crate) limit: Option<usize>,
-    /// Those that stand before this one.
-    pub(crate) before: Option<MessageId>,
+    /// Which of the messages.
+    pub(crate) page: Excerpt,
 }
 
 impl Part {
     /// Only which conversation it is.
     pub(crate) fn nothing() -> Self {
         Self {
-            limit: Some(0),
+            page: Excerpt::last(0),
             ..Self::default()
         }
     }
@@ -45,6 +43,8 @@ pub(crate) struct Shown {
     pub(crate) total: usize,
     /// Some stand before the first one here.
     pub(crate) more: bool,
+    /// Some stand after the last one.
+    pub(crate) later: bool,
 }
 
 impl Here {
@@ -57,17 +57,14 @@ impl Here {
 
     pub(crate) async fn conversation(&self, selector: &str, part: Part) -> Result<Shown, Failure> {
         let engine = self.engine()?;
-        let excerpt = Excerpt {
-            limit: part.limit,
-            before: part.before,
-        };
         let ConversationView {
             summary,
             branch,
             total,
             more,
+            later,
             ..
-        } = engine.conversation_page(selector, excerpt).await?;
+        } = engine.conversation_page(selector, part.page).await?;
         let known = engine
             .receipts(branch.iter().map(|message| message.id).collect())
             .await?;
@@ -87,6 +84,7 @@ impl Here {
             },
             total,
             more,
+            later,
         })
     }
 

@@ -359,3 +359,18 @@ proptest! {
         let _ = contents::read(&near);
     }
 }
+
+#[test]
+fn a_card_that_is_sealed_under_a_key_made_elsewhere_is_the_same_card() {
+    let (salt, nonce) = ([7; SALT_BYTES], [9; NONCE_BYTES]);
+    let made = CardKey::of_passphrase(PASSPHRASE, LOG_N, salt).unwrap();
+    let taken = CardKey::from_parts(made.log_n(), *made.salt(), made.key().clone()).unwrap();
+    assert_eq!(card().seal_under(&taken, nonce).unwrap(), sealed(&card()));
+    assert!(!format!("{taken:?}").contains(&format!("{:?}", &made.key()[..4])));
+    for log_n in [0, KEY_CARD_LOG_N_MAX + 1] {
+        let refused = CardKey::from_parts(log_n, salt, made.key().clone());
+        assert_eq!(refused.unwrap_err(), KeyCardError::Cost { log_n });
+    }
+    let empty = CardKey::of_passphrase("", LOG_N, salt);
+    assert_eq!(empty.unwrap_err(), KeyCardError::EmptyPassphrase);
+}

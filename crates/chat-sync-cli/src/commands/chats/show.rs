@@ -6,7 +6,7 @@ use super::{receipt, transcript};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::one_line;
-use crate::service::{Part, Service};
+use crate::service::Part;
 use crate::shapes::Conversation;
 
 /// Deliveries are shown with `receipts` only: they are three lines, or 400 bytes of JSON, for each message.
@@ -18,11 +18,7 @@ pub(crate) async fn run(context: &Context, selector: &str, receipts: bool) -> Re
     let service = context.service(false).await?;
     let shown = service.conversation(selector, part).await?;
     print(context, &shown, receipts)?;
-    // Beside a daemon, whoever shows a conversation says when it was read.
-    if let Service::Here(here) = &service {
-        here.engine()?.mark_read(&shown.id).await?;
-    }
-    Ok(())
+    service.mark_read(&shown.id).await
 }
 
 /// A conversation, as a person or a program reads it.

@@ -20,18 +20,11 @@ const READ_BYTES_MAX: u64 = 1024 * 1024;
 
 pub(super) async fn logs(context: &Context, args: &Logs) -> Result<(), Failure> {
     let root = context.data_dir.root();
-    let path = newest(&root.join("logs")).unwrap_or_else(|| root.join(LOG));
-    let unreadable = |error: std::io::Error| {
-        Failure::Failed(format!(
-            "{} could not be read: {error}; a daemon that a service manager started logs there (`journalctl --user -u \
-             chat-sync`)",
-            path.display()
-        ))
-    };
-    let mut file = File::open(&path).map_err(unreadable)?;
-    let length = file.metadata().map_err(unreadable)?.len();
-    let start = length.saturating_sub(TAIL_BYTES);
-    let (mut at, text) = read(&mut file, start, TAIL_BYTES).map_err(unreadable)?;
+    let folder = root.join("logs");
+    let path = newest(&folder).unwrap_or_else(|| root.join(LOG));
+    let mut log = Reader::open(path)?;
+    let start = log.length()?.saturating_sub(TAIL_BYTES);
+    let text = log.read_from(start, TAIL_BYTES)?;
     let mut lines: Vec<&str> = text.lines().collect();
     if start > 0 && !lines.is_empty() {
         // Half a line.
@@ -45,24 +38,103 @@ pub(super) async fn logs(context: &Context, args: &Logs) -> Result<(), Failure> 
     }
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
-        let (end, text) = read(&mut file, at, READ_BYTES_MAX).map_err(unreadable)?;
-        // What has no end yet is read again with it.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        for line in text[..whole].lines() {
-            context.output.line(&printable(line))?;
+        // Before the file is read: what was written to it before the next one was begun is read first.
+        let next = next(&folder, &log.path);
+        log.show_more(context)?;
+        if let Some(next) = next {
+            log.show_rest(context)?;
+            log = Reader::open(next)?;
+            log.show_more(context)?;
         }
-        at = end - (text.len() - whole) as u64;
     }
+}
+
+/// A log that is read while it grows.
+struct Reader {
+    path: PathBuf,
+    file: File,
+    /// What lies before was shown.
+    at: u64,
+}
+
+impl Reader {
+    fn open(path: PathBuf) -> Result<Self, Failure> {
+        match File::open(&path) {
+            Ok(file) => Ok(Self { path, file, at: 0 }),
+            Err(error) => Err(unreadable(&path, &error)),
+        }
+    }
+
+    fn length(&self) -> Result<u64, Failure> {
+        let found = self.file.metadata();
+        Ok(found.map_err(|error| unreadable(&self.path, &error))?.len())
+    }
+
+    /// What lies there, at most so much; reading goes on behind it.
+    fn read_from(&mut self, start: u64, most: u64) -> Result<String, Failure> {
+        let (end, text) =
+            read(&mut self.file, start, most).map_err(|error| unreadable(&self.path, &error))?;
+        self.at = end;
+        Ok(text)
+    }
+
+    /// Shows every whole line that there is.
+    fn show_more(&mut self, context: &Context) -> Result<(), Failure> {
+        loop {
+            let begin = self.at;
+            let text = self.read_from(begin, READ_BYTES_MAX)?;
+            // What has no end yet is read again with it; a line that is longer than what is read at once is cut.
+            let whole = match text.rfind('\n') {
+                Some(end) => end + 1,
+                None if self.at - begin == READ_BYTES_MAX => text.len(),
+                None => 0,
+            };
+            for line in text[..whole].lines() {
+                context.output.line(&printable(line))?;
+            }
+            if whole < text.len() {
+                self.at = begin + whole as u64;
+            }
+            if whole == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Shows what has no end, and gets none any more.
+    fn show_rest(&mut self, context: &Context) -> Result<(), Failure> {
+        self.show_more(context)?;
+        let text = self.read_from(self.at, READ_BYTES_MAX)?;
+        text.lines()
+            .try_for_each(|line| context.output.line(&printable(line)))
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!(
+        "{} could not be read: {error}; a daemon that a service manager started logs there (`journalctl --user -u \
+         chat-sync`)",
+        path.display()
+    ))
+}
+
+/// The log of the day after this one, or of the next day there is one of: a file a day. Also the first one, where there was
+/// none but what the daemon said before it logged.
+fn next(folder: &Path, shown: &Path) -> Option<PathBuf> {
+    logs_in(folder)
+        .filter(|path| path.parent() != shown.parent() || path.as_path() > shown)
+        .min()
 }
 
 /// The log of the last day there is one of; their names sort by date.
 fn newest(folder: &Path) -> Option<PathBuf> {
-    let files = std::fs::read_dir(folder)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()));
-    files
-        .filter(|path| path.extension().is_some_and(|end| end == "log"))
-        .max()
+    logs_in(folder).max()
+}
+
+fn logs_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = std::fs::read_dir(folder).into_iter().flatten();
+    let files = files.filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|path| path.extension().is_some_and(|end| end == "log"))
 }
 
 fn read(file: &mut File, start: u64, most: u64) -> std::io::Result<(u64, String)> {

@@ -21,8 +21,7 @@ pub(crate) async fn ui(context: &Context, args: &Ui) -> Result<(), Failure> {
                 .output
                 .talk(&format!("{failure}; serving from here, Ctrl-C ends it"));
             let (data_dir, env) = (context.data_dir.clone(), context.env().clone());
-            let switches = context.settings.switches;
-            serve(data_dir, env, switches, None, |record| {
+            serve(data_dir, env, super::kept_switches(context), None, |record| {
                 show(context, args, record)
             })
             .await

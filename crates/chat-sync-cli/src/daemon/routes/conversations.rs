@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Path, Query};
-use chat_sync::{MessageId, NewMessage, Role};
+use chat_sync::{Excerpt, MessageId, NewMessage, Place, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -64,7 +64,33 @@ pub(super) struct Window {
 pub(super) struct Shown {
     limit: Limit,
     before: Option<String>,
+    after: Option<String>,
+    around: Option<String>,
     receipts: bool,
+}
+
+impl Shown {
+    fn place(&self) -> Result<Place, Failure> {
+        let places = [&self.before, &self.after, &self.around];
+        if places.iter().filter(|place| place.is_some()).count() > 1 {
+            return Err(Failure::Usage(
+                "of `before`, `after` and `around` one is meant".to_owned(),
+            ));
+        }
+        Ok(match (&self.before, &self.after, &self.around) {
+            (Some(id), _, _) => Place::Before(message_id(id)?),
+            (_, Some(id), _) => Place::After(message_id(id)?),
+            (_, _, Some(id)) => Place::Around(message_id(id)?),
+            _ => Place::End,
+        })
+    }
+}
+
+/// Of the conversation that is shown after a version was picked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct End {
+    limit: Limit,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,8 +144,10 @@ pub(super) async fn list(state: Data<State>, query: Query<Window>) -> Answer {
 pub(super) async fn show(state: Data<State>, selector: Path<String>, query: Query<Shown>) -> Answer {
     let part = Part {
         receipts: query.receipts,
-        limit: Some(query.limit.number()),
-        before: query.before.as_deref().map(message_id).transpose()?,
+        page: Excerpt {
+            limit: Some(query.limit.number()),
+            place: query.place()?,
+        },
     };
     Ok(body(&state.here()?.conversation(&selector, part).await?))
 }
@@ -131,18 +159,25 @@ fn body(shown: &PartOfOne) -> HttpResponse {
         conversation: &'a Conversation,
         total: usize,
         more: bool,
+        later: bool,
     }
     HttpResponse::Ok().json(Body {
         conversation: &shown.conversation,
         total: shown.total,
         more: shown.more,
+        later: shown.later,
     })
 }
 
 /// Shows a version at its place; the conversation is that of the message, whatever the path says.
-pub(super) async fn pick(state: Data<State>, _: Path<String>, body_of: Json<Picked>) -> Answer {
+pub(super) async fn pick(
+    state: Data<State>,
+    _: Path<String>,
+    query: Query<End>,
+    body_of: Json<Picked>,
+) -> Answer {
     let part = Part {
-        limit: Some(LIMIT),
+        page: Excerpt::last(query.limit.number()),
         ..Part::default()
     };
     let message = message_id(&body_of.message)?;

@@ -8,6 +8,8 @@ use status::metrics_text;
 
 use super::Answer;
 use crate::daemon::state::State;
+use crate::exit::Failure;
+use crate::service::Comparing;
 use crate::shapes;
 
 /// Whether everything behind the shape is wanted, by a program of the same version.
@@ -15,6 +17,17 @@ use crate::shapes;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Whole {
     pub(super) whole: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "they are what the command line takes")]
+pub(super) struct Compared {
+    whole: bool,
+    dry_run: bool,
+    up: bool,
+    down: bool,
+    full: bool,
 }
 
 pub(super) async fn daemon(state: Data<State>) -> Answer {
@@ -41,8 +54,24 @@ pub(super) async fn status(state: Data<State>, query: Query<Whole>) -> Answer {
     })
 }
 
-pub(super) async fn sync(state: Data<State>, body: Json<Whole>) -> Answer {
-    let report = state.here()?.sync().await?;
+pub(super) async fn sync(state: Data<State>, body: Json<Compared>) -> Answer {
+    let Compared {
+        whole: _,
+        dry_run,
+        up,
+        down,
+        full,
+    } = *body;
+    if up && (down || dry_run) || down && dry_run {
+        return Err(Failure::Usage("of `dry_run`, `up` and `down` one is meant".to_owned()).into());
+    }
+    let comparing = Comparing {
+        dry_run,
+        up,
+        down,
+        full,
+    };
+    let report = state.here()?.sync(comparing).await?;
     Ok(if body.whole {
         HttpResponse::Ok().json(&report)
     } else {

@@ -2,17 +2,19 @@
 
 mod account;
 mod conversations;
+mod import;
 mod login;
 mod machine;
 mod queue;
 mod relays;
+mod store;
 mod switches;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpResponse, Route, web};
 
-use super::API;
+use super::{API, CARD_PATH};
 use super::events::events;
 use super::openapi::describe;
 use super::refusal::{Refused, refusal};
@@ -23,6 +25,17 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What a handler answers.
 type Answer = Result<HttpResponse, Refused>;
+
+/// Does what blocks on the disk away from the threads that answer.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    web::block(work).await.unwrap_or_else(|_| {
+        Err(Failure::Failed(
+            "the daemon could not do it now; try again".to_owned(),
+        ))
+    })
+}
 
 /// Method, path under [`API`], and who answers.
 fn table() -> Vec<(&'static str, &'static str, Route)> {
@@ -37,9 +50,11 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("POST", "/relays", web::post().to(relays::add)),
         ("DELETE", "/relays", web::delete().to(relays::remove)),
         ("POST", "/relays/test", web::post().to(relays::test)),
+        ("POST", "/relays/follow", web::post().to(relays::follow)),
         ("GET", "/switches", web::get().to(switches::list)),
         ("PATCH", "/switches", web::patch().to(switches::turn)),
         ("GET", "/keyrings", web::get().to(account::keyrings)),
+        ("POST", CARD_PATH, web::post().to(account::card)),
         ("GET", "/account", web::get().to(account::account)),
         ("POST", "/account", web::post().to(account::open)),
         ("POST", "/login/qr", web::post().to(login::qr)),
@@ -86,6 +101,9 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
             "/conversations/{selector}/active",
             web::delete().to(conversations::look_away),
         ),
+        ("POST", "/import", web::post().to(import::import)),
+        ("GET", "/store", web::get().to(store::stats)),
+        ("GET", "/store/verify", web::get().to(store::verify)),
         ("GET", "/search", web::get().to(conversations::search)),
         ("GET", "/queue", web::get().to(queue::list)),
         ("POST", "/queue/retry", web::post().to(queue::retry)),

@@ -1,11 +1,13 @@
 //! What is still to reach relays.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Query};
 use chat_sync::RelayUrl;
 use serde::Deserialize;
 
-use super::Answer;
+use super::{Answer, blocking};
 use crate::daemon::state::State;
 use crate::exit::Failure;
 use crate::service::Chosen;
@@ -41,7 +43,8 @@ fn chosen(id: Option<String>, relay: Option<RelayUrl>, mut relays: Vec<RelayUrl>
 }
 
 pub(super) async fn list(state: Data<State>, query: Query<Listed>) -> Answer {
-    Ok(HttpResponse::Ok().json(state.here()?.queue(query.all)?))
+    let (here, all) = (state.here()?, query.all);
+    Ok(HttpResponse::Ok().json(blocking(move || here.queue(all)).await?))
 }
 
 pub(super) async fn retry(state: Data<State>, body: Json<Retry>) -> Answer {
@@ -56,7 +59,8 @@ pub(super) async fn retry(state: Data<State>, body: Json<Retry>) -> Answer {
         return Err(Failure::Usage("say what to retry: `id`, `relay`, or `all`".to_owned()).into());
     }
     let here = state.here()?;
-    let retried = here.retry(&chosen)?;
+    let looked = Arc::clone(&here);
+    let retried = blocking(move || looked.retry(&chosen)).await?;
     here.engine()?.look_at_queue().await;
     Ok(HttpResponse::Ok().json(retried))
 }
@@ -75,9 +79,10 @@ pub(super) async fn give_up(state: Data<State>, body: Json<GiveUp>) -> Answer {
     }
     let here = state.here()?;
     if dry_run {
-        return Ok(HttpResponse::Ok().json(here.give_up_preview(&chosen)?));
+        return Ok(HttpResponse::Ok().json(blocking(move || here.give_up_preview(&chosen)).await?));
     }
-    let dropped = here.give_up(&chosen, force)?;
+    let looked = Arc::clone(&here);
+    let dropped = blocking(move || looked.give_up(&chosen, force)).await?;
     here.engine()?.look_at_queue().await;
     Ok(HttpResponse::Ok().json(dropped))
 }

@@ -5,7 +5,7 @@ use actix_web::web::{Data, Json, Query};
 use chat_sync::RelayUrl;
 use serde::Deserialize;
 
-use super::Answer;
+use super::{Answer, blocking};
 use super::machine::Whole;
 use crate::daemon::state::State;
 use crate::exit::Failure;
@@ -27,6 +27,12 @@ pub(super) struct Removed {
     force: bool,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Followed {
+    on: bool,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Tested {
@@ -36,7 +42,7 @@ pub(super) struct Tested {
 
 pub(super) async fn list(state: Data<State>, query: Query<Whole>) -> Answer {
     let here = state.here()?;
-    let known = here.known_relays()?;
+    let known = blocking(move || here.known_relays()).await?;
     if query.whole {
         return Ok(HttpResponse::Ok().json(&known));
     }
@@ -62,6 +68,11 @@ pub(super) async fn remove(state: Data<State>, query: Query<Removed>) -> Answer 
     }
     let here = state.here()?;
     Ok(HttpResponse::Ok().json(here.remove_relays(&urls, query.force).await?))
+}
+
+/// Follows the account's own relay list, or no longer.
+pub(super) async fn follow(state: Data<State>, body: Json<Followed>) -> Answer {
+    Ok(HttpResponse::Ok().json(state.here()?.follow_relay_list(body.on).await?))
 }
 
 pub(super) async fn test(state: Data<State>, body: Json<Tested>) -> Answer {

@@ -3,26 +3,33 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Json};
+use actix_web::web::{Data, Json, Query};
+use serde::Deserialize;
 
-use super::Answer;
+use super::{Answer, blocking};
 use crate::daemon::state::State;
-use crate::exit::Failure;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Turning {
+    /// Until the daemon ends, and not in the configuration file.
+    for_now: bool,
+}
 
 pub(super) async fn list(state: Data<State>) -> Answer {
     Ok(HttpResponse::Ok().json(state.here()?.engine()?.switches()))
 }
 
-/// Turns those that are named: all of them, or none when one is unknown. They stand until the daemon ends.
-pub(super) async fn turn(state: Data<State>, body: Json<BTreeMap<String, bool>>) -> Answer {
+/// Turns those that are named: all of them, or none when one is unknown or they cannot be kept.
+pub(super) async fn turn(
+    state: Data<State>,
+    body: Json<BTreeMap<String, bool>>,
+    query: Query<Turning>,
+) -> Answer {
     let engine = state.here()?.engine()?;
-    let mut switches = engine.switches();
-    for (name, on) in body.into_inner() {
-        if !switches.turn(&name, on) {
-            let known = supervision::Switches::NAMES.join(", ");
-            return Err(Failure::Usage(format!("there is no switch of that name; there are {known}")).into());
-        }
-    }
+    let (named, keep): (Vec<_>, _) = (body.into_inner().into_iter().collect(), !query.for_now);
+    let kept = state.clone();
+    let switches = blocking(move || kept.switches.turn(&named, keep)).await?;
     engine.set_switches(switches);
     Ok(HttpResponse::Ok().json(switches))
 }
