@@ -33,6 +33,7 @@ mod relay_changes;
 mod relay_list;
 mod relay_views;
 mod relays;
+mod running_sync;
 mod signers;
 mod slow_relays;
 mod switched_off;

@@ -132,6 +132,19 @@ fn a_long_conversation_is_read_in_pages_and_searched() {
         let rest = engine.conversation_page("long", before).await.unwrap();
         assert_eq!((rest.branch.len(), rest.more), (15, false));
         assert_eq!(rest.branch[14].content, "long 14");
+        assert!(!last.later && rest.later);
+        let middle = rest.branch[7].id;
+        let around = Excerpt::around(middle, 5);
+        let around = engine.conversation_page("long", around).await.unwrap();
+        let texts: Vec<_> = around.branch.iter().map(|message| &*message.content).collect();
+        assert_eq!(texts, ["long 5", "long 6", "long 7", "long 8", "long 9"]);
+        assert_eq!((around.more, around.later, around.total), (true, true, 25));
+        let after = Excerpt::after(around.branch[4].id, 100);
+        let after = engine.conversation_page("long", after).await.unwrap();
+        assert_eq!((after.branch.len(), after.more, after.later), (15, true, false));
+        assert_eq!(after.branch[0].content, "long 10");
+        let stranger = Excerpt::around(MessageId::Event([9; 32]), 5);
+        engine.conversation_page("long", stranger).await.unwrap_err();
 
         let found = engine.search("LONG 2", 3).await.unwrap();
         assert_eq!((found.hits.len(), found.more), (3, true));

@@ -248,3 +248,48 @@ fn a_list_that_is_switched_off_is_let_go_and_used_again_once_it_is_on() {
         .unwrap();
     assert_eq!(account.relays, urls(&[ONE]), "nor from the next start on");
 }
+
+#[test]
+fn following_the_list_is_turned_off_and_on_while_the_engine_runs() {
+    let home = Home::new();
+    home.relays[0].put(list(SECRET, NOW - 10, &[TWO]));
+    let mut account = home.account();
+    simulate(async {
+        let engine = home.run(&account, 7).await;
+        until(&engine, "the listed one", |status| status.relays.len() == 2).await;
+
+        engine.read_relay_list(false).await.unwrap();
+        account.follow_relay_list(false).unwrap();
+        engine.set_relays(account.relays.clone()).await.unwrap();
+        assert_eq!(used(&engine), urls(&[ONE]));
+        home.relays[0].put(list(SECRET, NOW - 5, &[TWO, THREE]));
+        seconds(3600).await;
+        assert_eq!(used(&engine), urls(&[ONE]), "nor is a newer one read");
+
+        account.follow_relay_list(true).unwrap();
+        engine.set_relays(account.relays.clone()).await.unwrap();
+        assert_eq!(used(&engine), urls(&[ONE, TWO]));
+        engine.read_relay_list(true).await.unwrap();
+        until(&engine, "the newer list", |status| status.relays.len() == 3).await;
+        // In the order of their names.
+        assert_eq!(used(&engine), urls(&[ONE, THREE, TWO]));
+        engine.shutdown().await;
+    });
+}
+
+#[test]
+fn an_engine_that_began_without_the_list_follows_it_once_it_is_told_to() {
+    let home = Home::new();
+    home.relays[0].put(list(SECRET, NOW - 10, &[TWO]));
+    let mut account = home.account();
+    account.follow_relay_list(false).unwrap();
+    simulate(async {
+        let engine = home.run(&account, 8).await;
+        seconds(3600).await;
+        assert_eq!(used(&engine), urls(&[ONE]));
+        account.follow_relay_list(true).unwrap();
+        engine.read_relay_list(true).await.unwrap();
+        until(&engine, "the listed one", |status| status.relays.len() == 2).await;
+        engine.shutdown().await;
+    });
+}

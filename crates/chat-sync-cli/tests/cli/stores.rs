@@ -20,7 +20,7 @@ fn device(relay: &EmbeddedRelay) -> Home {
 }
 
 /// Flips a bit of the first envelope in the store's file.
-fn damage(home: &Home) {
+pub(crate) fn damage(home: &Home) {
     let stats = home.run(&["store", "stats", "--json"]).succeeded().json();
     let database = Database::open(stats["file"].as_str().unwrap()).unwrap();
     let transaction = database.begin_write().unwrap();

@@ -6,8 +6,9 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reconciler::{Compare, Method, Phase};
-use relay_link::RelayInfo;
+use event_index::Basis;
+use reconciler::{Compare, LessonLearned, Method, Phase, StartOver, Teach};
+use relay_link::{Lesson, RelayInfo};
 use supervision::{Env, Lifeline, Restarted, Role, SimulatedClock};
 
 use self::bench::{Bench, FakeRelay, on_paused_time};
@@ -105,6 +106,90 @@ fn a_refusal_is_remembered_over_a_restart() {
         assert!(
             report.complete && report.method == Method::Negentropy,
             "{report:?}"
+        );
+    });
+}
+
+#[test]
+fn starting_over_proves_everything_again_and_tries_what_a_relay_refused() {
+    on_paused_time(async {
+        let all = events(700, 3);
+        let relay = FakeRelay::holding(&all);
+        relay.shelf(|shelf| shelf.speaks_neg = false);
+        let mut bench = Bench::running(&all, &relay).await;
+        let (_, report) = bench.done().await;
+        assert!(report.complete && report.method == Method::Paging, "{report:?}");
+        relay.shelf(|shelf| shelf.speaks_neg = true);
+        bench.reconciler.compare.send(Compare { relay: None }).await.unwrap();
+        let (before, report) = bench.done().await;
+        assert_eq!(report.method, Method::Paging, "what it refused is remembered");
+
+        bench.reconciler.start_over.send(StartOver).await.unwrap().unwrap();
+        let (pass, report) = bench.done().await;
+        assert!(pass > before && report.complete, "{report:?}");
+        assert_eq!(report.method, Method::Negentropy);
+        let agreements = bench.index.store().agreements().unwrap();
+        let agreement = agreements.get(bench.url.as_str()).expect("recorded anew");
+        assert_eq!(agreement.basis, Basis::Fingerprint);
+    });
+}
+
+#[test]
+fn starting_over_amid_a_comparison_leaves_nothing_of_before_behind() {
+    on_paused_time(async {
+        let all = events(30, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        assert!(bench.done().await.1.complete);
+        let agreed = |bench: &Bench| bench.index.store().agreements().unwrap().len();
+        // Nobody settles: passes compare and do not end.
+        *bench.silent.lock().unwrap() = true;
+        bench.relay.shelf(|shelf| shelf.events.truncate(20));
+        bench.reconciler.compare.send(Compare { relay: None }).await.unwrap();
+        bench.reconciler.start_over.send(StartOver).await.unwrap().unwrap();
+        assert_eq!(agreed(&bench), 0);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(agreed(&bench), 0);
+    });
+}
+
+#[test]
+fn what_trying_a_relay_out_has_shown_is_not_written_over() {
+    on_paused_time(async {
+        let all = events(100, 3);
+        let mut bench = Bench::running(&all, &FakeRelay::holding(&all)).await;
+        assert!(bench.done().await.1.complete);
+        let url = bench.url.clone();
+        let teach = |relay: &relay_link::RelayUrl, lessons: Vec<Lesson>| Teach {
+            relay: relay.clone(),
+            lessons,
+        };
+        let taught = teach(&url, vec![Lesson::PageCap(37), Lesson::NegCap(500)]);
+        let known = bench.reconciler.teach.send(taught).await.unwrap().unwrap();
+        assert_eq!(known.page_limit(1_800_000_000), 37);
+        let kept = |bench: &Bench, url: &relay_link::RelayUrl| {
+            reconciler::relay_profile(bench.index.store(), url.as_str()).unwrap()
+        };
+        assert_eq!(kept(&bench, &url), known, "on disk when it is answered");
+        // What the running engine learns itself comes on top.
+        let learned = LessonLearned {
+            relay: url.clone(),
+            lesson: Lesson::SubsMax(4),
+        };
+        bench.reconciler.lessons.send(learned).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = kept(&bench, &url);
+        assert_eq!(now.page_limit(1_800_000_060), 37);
+        assert!(now.subs_max_known(1_800_000_060).is_some());
+
+        // One that is not used is read from the disk each time.
+        let other: relay_link::RelayUrl = "wss://other.example".parse().unwrap();
+        for lesson in [Lesson::PageCap(41), Lesson::NegCap(600)] {
+            bench.reconciler.teach.send(teach(&other, vec![lesson])).await.unwrap().unwrap();
+        }
+        let known = kept(&bench, &other);
+        assert_eq!(
+            (known.page_limit(1_800_000_060), known.neg_cap(1_800_000_060)),
+            (41, Some(600))
         );
     });
 }

@@ -39,7 +39,6 @@ pub(super) async fn verify(state: Data<State>) -> Answer {
     let (stopping, clock) = (state.stopping(), Arc::clone(&state.env.runtime.clock));
     // In a thread of its own: the pool of the server would be waited for when that stops.
     let examine = move || {
-        let _alone = alone;
         let mut told: Option<Instant> = None;
         let found = here.events().and_then(|of| {
             here.verify(&mut |seen| {
@@ -66,6 +65,8 @@ pub(super) async fn verify(state: Data<State>) -> Answer {
                 exit: failure.code(),
             },
         };
+        // Before it is told: whoever has read it may ask again.
+        drop((alone, here));
         // Whoever has gone needs no answer.
         let _ = lines.blocking_send(line(&last));
     };

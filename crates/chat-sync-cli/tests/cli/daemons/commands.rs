@@ -135,9 +135,8 @@ fn what_needs_the_store_for_itself_says_what_to_do() {
     let (running, _api) = daemon(&home);
     for args in [
         &["store", "compact"][..],
+        &["store", "rebuild"],
         &["logout", "--force"],
-        &["sync", "--dry-run"],
-        &["key", "backup"],
         &["--relay", "ws://127.0.0.1:2", "chats", "list"],
     ] {
         home.run(args).refused(11, "daemon stop");
@@ -159,33 +158,6 @@ fn an_account_that_the_daemon_does_not_hold_is_read_without_it() {
         .succeeded();
     let list = home.run(&["chats", "list", "--json"]).succeeded().json();
     assert_eq!(list["conversations"], serde_json::json!([]), "{list}");
-}
-
-#[test]
-fn switches_are_turned_while_it_runs() {
-    let home = Home::new();
-    home.log_in(SECRET, &[NOBODY]);
-    let (_running, api) = daemon(&home);
-    let on = api.get("/switches");
-    assert!(
-        on.as_object().unwrap().values().all(|value| value == true),
-        "{on}"
-    );
-    let turned = api.ask("PATCH", "/switches", Some(serde_json::json!({ "sync": false })));
-    assert_eq!(turned.json()["sync"], false, "{turned:?}");
-    let unknown = serde_json::json!({ "uploads": false, "no such switch": false });
-    assert_eq!(api.ask("PATCH", "/switches", Some(unknown)).status, 400);
-    let now = api.get("/switches");
-    assert_eq!((&now["sync"], &now["uploads"]), (&false.into(), &true.into()));
-    let sent = api.post(
-        "/conversations/talk/messages",
-        serde_json::json!({ "text": "hello" }),
-    );
-    assert_eq!(
-        (sent.status, &sent.json()["state"]),
-        (201, &"draft".into()),
-        "{sent:?}"
-    );
 }
 
 #[test]

@@ -3,11 +3,16 @@
 mod api;
 mod schema;
 
+mod beside;
 mod browser_login;
 mod commands;
 mod demo;
 mod ending;
+mod following_logs;
 mod events;
+mod key_cards;
+mod pages;
 mod relays;
 mod services;
 mod strangers;
+mod turning_switches;
