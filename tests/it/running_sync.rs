@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_sync::{Config, Engine, Handle, SyncOptions, Switches};
 use reconciler::Method;
-use relay_lab::{MemoryRelay, Quirk};
+use relay_lab::{Fault, MemoryRelay, Quirk};
 
 use crate::bench::{Device, simulate, simulated, write};
 use crate::fault_lab::{BAD, Lab, report, sealed, seconds, shown, spread};
@@ -83,6 +83,30 @@ fn a_running_engine_only_looks_or_moves_one_way_for_one_comparison() {
             assert_eq!((sealed(&lab.bad).len(), shown(&engine).await), (25, 25));
             engine.shutdown().await;
         }
+    });
+}
+
+#[test]
+fn nothing_is_left_out_for_somebody_who_has_gone() {
+    simulate(async {
+        let lab = Lab::holding(36, spread(20)).await;
+        let device = Device::new(&[BAD]);
+        let engine = start(&device, &lab.bad, 36).await;
+        until(&engine, "compared", |status| status.complete).await;
+        // A relay that does not answer is waited for.
+        lab.bad.set_fault(Fault::IgnoresNeg);
+        let options = SyncOptions {
+            most: NO_UPLOADS,
+            afresh: false,
+        };
+        tokio::select! {
+            biased;
+            () = until(&engine, "left out", |status| !status.switches.uploads) => {}
+            report = engine.sync_with(options) => panic!("it was over: {report:?}"),
+        }
+        seconds(1).await;
+        assert_eq!(engine.status().switches, Switches::ON);
+        engine.shutdown().await;
     });
 }
 

@@ -1,6 +1,6 @@
 //! What every command works with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -215,6 +215,13 @@ pub(crate) fn settings(global: &Global) -> Result<Settings, SettingsError> {
         .filter(|named| Some(*named) != usual.as_deref());
     let file = settings::file(named, &variables);
     Settings::read(file, &variables, &global.flags())
+}
+
+/// The configuration file of a daemon that a service manager starts with this data directory: it has no variables.
+pub(crate) fn configuration_of(root: &Path) -> Option<PathBuf> {
+    let named = (Some(root) != default_data_dir().as_deref()).then_some(root);
+    let variables = |name: &str| (name != "CHAT_SYNC_CONFIG").then(|| std::env::var_os(name)).flatten();
+    settings::file(named, &variables)
 }
 
 /// `$XDG_DATA_HOME/chat-sync`, or `~/.local/share/chat-sync` (XDG Base Directory Specification: a path that is not

@@ -117,8 +117,14 @@ impl Desk {
     // Whoever asked may have gone; then nobody misses the answer.
     async fn answer(&self, request: Request) {
         match request {
-            Request::Sync(options, answer) => {
-                let _ = answer.send(self.sync(options).await);
+            Request::Sync(options, mut answer) => {
+                let report = tokio::select! {
+                    biased;
+                    report = self.sync(options) => report,
+                    // Nobody waits any more for whom something is to be left out.
+                    () = answer.closed() => return,
+                };
+                let _ = answer.send(report);
             }
             Request::Sent(patience, answer) => {
                 let _ = actix::clock::timeout(patience, self.sent()).await;

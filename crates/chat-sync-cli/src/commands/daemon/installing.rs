@@ -8,7 +8,7 @@ use serde_json::json;
 use super::background::LOG;
 use super::service_file::{LABEL, Started, property_list, unit};
 use crate::cli::Install;
-use crate::context::Context;
+use crate::context::{Context, configuration_of};
 use crate::exit::Failure;
 
 /// Whose service manager it is.
@@ -23,9 +23,13 @@ pub(super) fn install(context: &Context, args: &Install) -> Result<(), Failure> 
     let unknown = |error: std::io::Error| Failure::Failed(format!("a path is not known: {error}"));
     let program = std::env::current_exe().map_err(unknown)?;
     let data_dir = std::path::absolute(context.data_dir.root()).map_err(unknown)?;
+    let config = configuration_of(&data_dir);
+    let config = config.as_deref().and_then(Path::parent);
+    let config = config.filter(|config| !config.starts_with(&data_dir));
     let started = Started {
         program: &program,
         data_dir: &data_dir,
+        config_dir: config,
         account: context.data_dir.chosen().map(|account| chat_sync::npub(&account)),
     };
     let service = if args.launchd || cfg!(target_os = "macos") {
@@ -37,6 +41,9 @@ pub(super) fn install(context: &Context, args: &Install) -> Result<(), Failure> 
     if !args.print {
         // A unit may write there, and nothing makes it then.
         context.data_dir.create()?;
+        if let Some(config) = config {
+            create_private(config)?;
+        }
         write(&service.path, &service.text)?;
     }
     if output.is_json() {
@@ -78,6 +85,20 @@ fn agent(started: &Started<'_>) -> Result<Service, Failure> {
 
 fn home() -> Result<PathBuf, Failure> {
     std::env::home_dir().ok_or_else(|| Failure::Usage("there is no home directory; use --print".to_owned()))
+}
+
+/// Makes a folder that only its owner reads, where there is none.
+fn create_private(folder: &Path) -> Result<(), Failure> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
+        Failure::Failed(format!(
+            "{} could not be made: {error}; check the path and its permissions",
+            folder.display()
+        ))
+    })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

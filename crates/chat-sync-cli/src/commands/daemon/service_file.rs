@@ -6,6 +6,8 @@ use std::path::Path;
 pub(super) struct Started<'a> {
     pub(super) program: &'a Path,
     pub(super) data_dir: &'a Path,
+    /// Where its configuration file is, when that is elsewhere: switches that are turned are kept there.
+    pub(super) config_dir: Option<&'a Path>,
     /// The account, when it was named.
     pub(super) account: Option<String>,
 }
@@ -25,11 +27,16 @@ impl Started<'_> {
     }
 }
 
-/// A unit for `systemd --user`. It may write to the data directory and nowhere else, has no way to more rights, and is
+/// A unit for `systemd --user`. It may write to the data directory and to that of its configuration, has no way to more rights, and is
 /// started again when it fails, unless it would fail again for the same reason (exit codes 2, 11 and 12).
 pub(super) fn unit(started: &Started<'_>) -> String {
     let command: Vec<String> = started.words().iter().map(|word| command_word(word)).collect();
-    let data_dir = unit_word(&started.data_dir.display().to_string());
+    let mut writes = unit_word(&started.data_dir.display().to_string());
+    if let Some(config) = started.config_dir {
+        // One that is gone is no reason not to start.
+        writes.push(' ');
+        writes.push_str(&unit_word(&format!("-{}", config.display())));
+    }
     format!(
         "[Unit]
 Description=Chat Sync keeps a private AI-chat history level with its relays
@@ -47,7 +54,7 @@ PrivateUsers=yes
 PrivateTmp=yes
 ProtectSystem=strict
 ProtectHome=read-only
-ReadWritePaths={data_dir}
+ReadWritePaths={writes}
 ProtectControlGroups=yes
 ProtectKernelTunables=yes
 LockPersonality=yes
@@ -134,6 +141,7 @@ mod tests {
         Started {
             program: Path::new("/opt/chat sync/bin/chat-sync"),
             data_dir,
+            config_dir: None,
             account: Some("npub1x".to_owned()),
         }
     }
@@ -151,6 +159,16 @@ mod tests {
             line("ReadWritePaths="),
             "ReadWritePaths=\"/home/a b/50%%/$HOME/\\\"x\\\"\""
         );
+    }
+
+    #[test]
+    fn a_configuration_that_lies_elsewhere_can_be_written() {
+        let started = Started {
+            config_dir: Some(Path::new("/home/a b/.config/chat-sync")),
+            ..started(Path::new("/home/a b/data"))
+        };
+        let line = "\nReadWritePaths=\"/home/a b/data\" \"-/home/a b/.config/chat-sync\"\n";
+        assert!(unit(&started).contains(line), "{}", unit(&started));
     }
 
     #[test]
