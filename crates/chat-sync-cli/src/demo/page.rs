@@ -8,7 +8,7 @@ use supervision::{Clock, Switches};
 
 use super::device::Device;
 use super::stage::Stage;
-use crate::daemon::{Record, serve};
+use crate::daemon::{KeptSwitches, Record, serve};
 use crate::exit::Failure;
 
 /// Whose page is served.
@@ -38,7 +38,9 @@ pub(super) async fn serve_page(
     let env = Env::production();
     let clock = Arc::clone(&env.runtime.clock);
     let shown = DataDir::new(stage.root().join(SHOWN));
-    let serving = serve(shown, env, Switches::default(), Some(PORT), ready);
+    // What is turned on the page goes with the demo.
+    let kept = KeptSwitches::new(Some(shown.root().join("config.toml")), Switches::default());
+    let serving = serve(shown, env, kept, Some(PORT), ready);
     let answers = async {
         if let Some(device) = &answering {
             answer(device, &*clock).await;
