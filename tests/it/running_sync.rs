@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_sync::{Config, Engine, Handle, SyncOptions, Switches};
+use chat_sync::{Config, Engine, Handle, Switches, SyncOptions};
 use reconciler::Method;
 use relay_lab::{Fault, MemoryRelay, Quirk};
 
@@ -62,10 +62,7 @@ fn a_running_engine_only_looks_or_moves_one_way_for_one_comparison() {
             let lab = Lab::holding(seed, spread(20)).await;
             let device = Device::new(&[BAD]);
             let engine = apart(&lab, &device, seed).await;
-            let options = SyncOptions {
-                most,
-                afresh: false,
-            };
+            let options = SyncOptions { most, afresh: false };
             // The relay can be reached once the comparison was asked for.
             let (looked, ()) = tokio::join!(engine.sync_with(options), async { lab.bad.up() });
             let looked = looked.unwrap();

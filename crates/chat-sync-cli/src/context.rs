@@ -220,7 +220,11 @@ pub(crate) fn settings(global: &Global) -> Result<Settings, SettingsError> {
 /// The configuration file of a daemon that a service manager starts with this data directory: it has no variables.
 pub(crate) fn configuration_of(root: &Path) -> Option<PathBuf> {
     let named = (Some(root) != default_data_dir().as_deref()).then_some(root);
-    let variables = |name: &str| (name != "CHAT_SYNC_CONFIG").then(|| std::env::var_os(name)).flatten();
+    let variables = |name: &str| {
+        (name != "CHAT_SYNC_CONFIG")
+            .then(|| std::env::var_os(name))
+            .flatten()
+    };
     settings::file(named, &variables)
 }
 

@@ -262,8 +262,7 @@ impl Handler<FrameArrived> for ListReaderActor {
         self.env.tripwire.step(self.lifeline.role());
         match frame {
             RelayFrame::Event { sub, event }
-                if self.may_read()
-                    && self.asked.get(&relay).is_some_and(|asked| asked.sub == sub) =>
+                if self.may_read() && self.asked.get(&relay).is_some_and(|asked| asked.sub == sub) =>
             {
                 self.take(*event, ctx);
             }

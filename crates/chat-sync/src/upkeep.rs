@@ -68,7 +68,9 @@ pub fn rebuild_store(
         seen(count);
         ControlFlow::Continue(())
     };
-    examine(store, &mut going_on, &mut |record| damaged.extend(record.envelope))?;
+    examine(store, &mut going_on, &mut |record| {
+        damaged.extend(record.envelope)
+    })?;
     if !damaged.is_empty() {
         write_envelopes(store, &damaged, set_aside)?;
     }

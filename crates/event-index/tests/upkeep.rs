@@ -57,7 +57,9 @@ fn behind_its_back(path: &Path, work: impl FnOnce(&redb::WriteTransaction)) {
 fn examine(store: &Store) -> (u64, Vec<Damage>) {
     let mut damage = Vec::new();
     let events = store
-        .examine(&mut |_| ControlFlow::Continue(true), &mut |found| damage.push(found))
+        .examine(&mut |_| ControlFlow::Continue(true), &mut |found| {
+            damage.push(found)
+        })
         .unwrap();
     (events, damage)
 }

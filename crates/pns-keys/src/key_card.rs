@@ -26,8 +26,8 @@ mod text;
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead, Payload};
 use nostr::event::{Event, EventId};
 use nostr::key::PublicKey;
 use zeroize::Zeroizing;

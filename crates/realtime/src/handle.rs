@@ -16,9 +16,9 @@ use uploader::{Deleted, Drafted, Sealed};
 use crate::RealtimeActor;
 use crate::excerpt::Excerpt;
 use crate::messages::{
-    ChatUpdate, ConversationView, CountConversations, Dropped, Found, Inquire, KeepList,
-    ListConversations, NotReady, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages,
-    Served, ShowConversation, ShowDoomed, WatchConversation,
+    ChatUpdate, ConversationView, CountConversations, Dropped, Found, Inquire, KeepList, ListConversations,
+    NotReady, PickVersion, PiecesOf, ReadConversation, ResolveMessage, SearchMessages, Served,
+    ShowConversation, ShowDoomed, WatchConversation,
 };
 use crate::watching::Watchers;
 

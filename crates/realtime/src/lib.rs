@@ -61,7 +61,7 @@ pub use inquiry::Inquiry;
 pub use intake::{Arrived, Intake};
 pub use live::Live;
 pub use messages::{
-    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Found, FoundMessage, MessageView,
-    NotReady, Served,
+    ChatUpdate, ConversationView, DownloadsChanged, Dropped, Found, FoundMessage, MessageView, NotReady,
+    Served,
 };
 pub use verify::{DELETION, ENVELOPE, Rejection, Verifier, verify};

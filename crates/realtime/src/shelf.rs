@@ -12,8 +12,8 @@ use event_index::{
 };
 use tokio::sync::broadcast;
 
-use crate::list::List;
 use crate::excerpt::Excerpt;
+use crate::list::List;
 use crate::messages::{ChatUpdate, ConversationView, Found, FoundMessage};
 use crate::news;
 use crate::watching::Watchers;

@@ -233,17 +233,19 @@ impl ReconcilerActor {
         };
         let (name, url) = (url.clone(), url.clone());
         // Looked at when it is written: what is forgotten meanwhile is not written behind that.
-        let recording = fut::ready(()).into_actor(self).then(move |(), actor: &mut Self, _| {
-            let runs = actor.running(&name) == Some(number);
-            let index = actor.index.clone();
-            let recording = async move {
-                if !runs {
-                    return Ok(());
-                }
-                index.record_agreement(name.to_string(), agreement, absent).await
-            };
-            recording.into_actor(actor)
-        });
+        let recording = fut::ready(())
+            .into_actor(self)
+            .then(move |(), actor: &mut Self, _| {
+                let runs = actor.running(&name) == Some(number);
+                let index = actor.index.clone();
+                let recording = async move {
+                    if !runs {
+                        return Ok(());
+                    }
+                    index.record_agreement(name.to_string(), agreement, absent).await
+                };
+                recording.into_actor(actor)
+            });
         ctx.spawn(recording.map(move |recorded, actor, ctx| {
             let agreed = recorded.is_ok();
             if let Err(error) = recorded {

@@ -153,7 +153,11 @@ impl Switchboard {
 
     /// How they were turned, whatever is kept off for a while.
     pub fn turned_to(&self) -> Switches {
-        self.0.turned.lock().unwrap_or_else(PoisonError::into_inner).turned_to
+        self.0
+            .turned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .turned_to
     }
 
     /// Turns them. Whoever follows them is told when one of them changed.

@@ -36,8 +36,8 @@ pub(crate) async fn run(context: &Context, args: &Import) -> Result<(), Failure>
         .collect();
 
     let service = context.service(false).await?;
-    let bar = (context.output.moves() && !args.dry_run)
-        .then(|| progress::counter(messages.len(), "importing"));
+    let bar =
+        (context.output.moves() && !args.dry_run).then(|| progress::counter(messages.len(), "importing"));
     let taken = service
         .import(messages, args.dry_run, |taken| {
             if let Some(bar) = &bar {

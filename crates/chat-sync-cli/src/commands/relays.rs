@@ -43,8 +43,12 @@ async fn follow(context: &Context, switch: Switch) -> Result<(), Failure> {
     let names = service.follow_relay_list(switch == Switch::On).await?;
     if switch == Switch::On {
         context.output.talk(match service {
-            Service::Here(_) => "`chat-sync sync` reads your relay list, and uses the relays it names for writing",
-            Service::Daemon(_) => "your relay list is being read, and the relays it names for writing are used",
+            Service::Here(_) => {
+                "`chat-sync sync` reads your relay list, and uses the relays it names for writing"
+            }
+            Service::Daemon(_) => {
+                "your relay list is being read, and the relays it names for writing are used"
+            }
         });
     }
     show(context, &names)

@@ -1,8 +1,6 @@
 //! `sync`: one full comparison with every relay.
 
-use chat_sync::{
-    Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport, refusals,
-};
+use chat_sync::{Account, AccountState, Config, Handle, RelayReport, RelayUrl, Status, SyncReport, refusals};
 use event_index::Basis;
 use futures_util::StreamExt;
 use indicatif::HumanBytes;

@@ -12,10 +12,10 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 use subtle::ConstantTimeEq;
 
+use super::KEYS_HEADER;
 use super::page;
 use super::refusal::refusal;
 use super::state::State;
-use super::KEYS_HEADER;
 
 /// Nothing but what the page itself brings, and nobody around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \

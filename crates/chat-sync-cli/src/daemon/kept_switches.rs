@@ -57,7 +57,8 @@ impl KeptSwitches {
             ))
         };
         let file = self.file.as_deref();
-        let file = file.ok_or_else(|| unturned("there is no home directory for a configuration file".to_owned()))?;
+        let file =
+            file.ok_or_else(|| unturned("there is no home directory for a configuration file".to_owned()))?;
         let named: Vec<(&str, bool)> = named.iter().map(|(name, on)| (name.as_str(), *on)).collect();
         save_switches(file, &named).map_err(|error| unturned(error.to_string()))
     }

@@ -210,7 +210,10 @@ mod tests {
         assert_eq!(read.authorization(), format!("Bearer {}", "ab".repeat(32)));
         assert_eq!(read.key_token(), "cd".repeat(32));
         let shown = format!("{read:?}");
-        assert!(!shown.contains("abab") && !shown.contains("cdcd"), "no token in a log");
+        assert!(
+            !shown.contains("abab") && !shown.contains("cdcd"),
+            "no token in a log"
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

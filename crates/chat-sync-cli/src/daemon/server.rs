@@ -9,8 +9,8 @@ use actix_web::{App, HttpServer, middleware, web};
 use chat_sync::{DataDir, Env};
 
 use super::gate::gate;
-use super::record::{Lock, Record};
 use super::kept_switches::KeptSwitches;
+use super::record::{Lock, Record};
 use super::state::State;
 use super::{PORT, page, routes};
 use crate::exit::Failure;

@@ -7,7 +7,10 @@ use crate::exit::Failure;
 
 /// What a comparison is to do.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are what the command line takes")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are what the command line takes"
+)]
 pub(crate) struct Comparing {
     /// Nothing is moved.
     pub(crate) dry_run: bool,

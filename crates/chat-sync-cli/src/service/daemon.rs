@@ -6,9 +6,7 @@ use std::time::Duration;
 use std::vec::IntoIter;
 
 use chat_model::Message;
-use chat_sync::{
-    Excerpt, KnownRelay, MessageId, NewMessage, Place, RelayTest, RelayUrl, SyncReport,
-};
+use chat_sync::{Excerpt, KnownRelay, MessageId, NewMessage, Place, RelayTest, RelayUrl, SyncReport};
 use futures_util::{StreamExt, TryStreamExt};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -181,7 +179,11 @@ impl Daemon {
         let mut messages = messages.into_iter().peekable();
         while messages.peek().is_some() {
             let (body, count) = batch(&mut messages)?;
-            taken.add(read(&self.call(Method::POST, &path, Some(body.into()), PATIENCE).await?)?);
+            taken.add(read(
+                &self
+                    .call(Method::POST, &path, Some(body.into()), PATIENCE)
+                    .await?,
+            )?);
             progress(count);
         }
         Ok(taken)
@@ -358,7 +360,8 @@ async fn in_time<T>(
 /// The next messages as a body, and how many they are: as many as fit, and one at least.
 fn batch(messages: &mut Peekable<IntoIter<Message>>) -> Result<(Vec<u8>, usize), Failure> {
     let (mut body, mut count) = (b"{\"messages\":[".to_vec(), 0);
-    while count < BATCH_MAX && body.len() < BATCH_BYTES
+    while count < BATCH_MAX
+        && body.len() < BATCH_BYTES
         && let Some(message) = messages.next()
     {
         if count > 0 {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_sync::{
-    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, history_keys, key_card,
-    keyring_copies, npub, refusals,
+    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, history_keys,
+    key_card, keyring_copies, npub, refusals,
 };
 use nostr::key::PublicKey;
 use pns_keys::{CardKey, NONCE_BYTES};

@@ -115,7 +115,12 @@ impl TryFrom<Given> for Message {
             model: given.model,
             client: given.client,
             source: Some(given.source),
-            ..Self::new(given.conversation, role, Content::new(given.content), given.created_at)
+            ..Self::new(
+                given.conversation,
+                role,
+                Content::new(given.content),
+                given.created_at,
+            )
         })
     }
 }

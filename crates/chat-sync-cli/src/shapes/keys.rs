@@ -122,7 +122,10 @@ mod tests {
         let body = CardWanted::of(&key).to_json();
         let wanted: CardWanted = serde_json::from_slice(&body).unwrap();
         let taken = wanted.key().unwrap();
-        assert_eq!((taken.key(), taken.salt(), taken.log_n()), (key.key(), key.salt(), 1));
+        assert_eq!(
+            (taken.key(), taken.salt(), taken.log_n()),
+            (key.key(), key.salt(), 1)
+        );
         for wrong in ["", "a0", "xyxyxyxyxyxyxyxyxyxyxyxyxyxyxyxy", &"é".repeat(16)] {
             assert_eq!(unhex::<16>(wrong), None, "{wrong}");
         }

@@ -20,11 +20,7 @@ pub struct CardKey {
 impl CardKey {
     /// Makes the key; cost as of [`KeyCard::seal`](super::KeyCard::seal). `salt` is fresh randomness, used for one card
     /// alone.
-    pub fn of_passphrase(
-        passphrase: &str,
-        log_n: u8,
-        salt: [u8; SALT_BYTES],
-    ) -> Result<Self, KeyCardError> {
+    pub fn of_passphrase(passphrase: &str, log_n: u8, salt: [u8; SALT_BYTES]) -> Result<Self, KeyCardError> {
         if passphrase.is_empty() {
             return Err(KeyCardError::EmptyPassphrase);
         }
@@ -42,11 +38,7 @@ impl CardKey {
     }
 
     /// The key that opens a card with these parameters.
-    pub(super) fn derived(
-        passphrase: &str,
-        log_n: u8,
-        salt: [u8; SALT_BYTES],
-    ) -> Result<Self, KeyCardError> {
+    pub(super) fn derived(passphrase: &str, log_n: u8, salt: [u8; SALT_BYTES]) -> Result<Self, KeyCardError> {
         let params = checked(log_n)?;
         // Sized at once: growing would leave copies behind.
         let bytes = passphrase.nfkc().map(char::len_utf8).sum();

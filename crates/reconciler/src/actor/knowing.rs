@@ -171,17 +171,19 @@ impl Handler<StartOver> for ReconcilerActor {
             }
             Ok(())
         };
-        AtomicResponse::new(Box::pin(forgetting.into_actor(self).map(|forgotten, actor, ctx| {
-            // Also where it failed: no relay is to stay without a comparison.
-            for url in actor.connected_relays() {
-                if let Some(relay) = actor.relays.get_mut(&url) {
-                    relay.cadence.reset();
+        AtomicResponse::new(Box::pin(forgetting.into_actor(self).map(
+            |forgotten, actor, ctx| {
+                // Also where it failed: no relay is to stay without a comparison.
+                for url in actor.connected_relays() {
+                    if let Some(relay) = actor.relays.get_mut(&url) {
+                        relay.cadence.reset();
+                    }
+                    if !actor.keys.is_empty() {
+                        actor.start_pass(&url, ctx);
+                    }
                 }
-                if !actor.keys.is_empty() {
-                    actor.start_pass(&url, ctx);
-                }
-            }
-            forgotten
-        })))
+                forgotten
+            },
+        )))
     }
 }

@@ -120,11 +120,22 @@ fn starting_over_proves_everything_again_and_tries_what_a_relay_refused() {
         let (_, report) = bench.done().await;
         assert!(report.complete && report.method == Method::Paging, "{report:?}");
         relay.shelf(|shelf| shelf.speaks_neg = true);
-        bench.reconciler.compare.send(Compare { relay: None }).await.unwrap();
+        bench
+            .reconciler
+            .compare
+            .send(Compare { relay: None })
+            .await
+            .unwrap();
         let (before, report) = bench.done().await;
         assert_eq!(report.method, Method::Paging, "what it refused is remembered");
 
-        bench.reconciler.start_over.send(StartOver).await.unwrap().unwrap();
+        bench
+            .reconciler
+            .start_over
+            .send(StartOver)
+            .await
+            .unwrap()
+            .unwrap();
         let (pass, report) = bench.done().await;
         assert!(pass > before && report.complete, "{report:?}");
         assert_eq!(report.method, Method::Negentropy);
@@ -144,8 +155,19 @@ fn starting_over_amid_a_comparison_leaves_nothing_of_before_behind() {
         // Nobody settles: passes compare and do not end.
         *bench.silent.lock().unwrap() = true;
         bench.relay.shelf(|shelf| shelf.events.truncate(20));
-        bench.reconciler.compare.send(Compare { relay: None }).await.unwrap();
-        bench.reconciler.start_over.send(StartOver).await.unwrap().unwrap();
+        bench
+            .reconciler
+            .compare
+            .send(Compare { relay: None })
+            .await
+            .unwrap();
+        bench
+            .reconciler
+            .start_over
+            .send(StartOver)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(agreed(&bench), 0);
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(agreed(&bench), 0);
@@ -184,7 +206,13 @@ fn what_trying_a_relay_out_has_shown_is_not_written_over() {
         // One that is not used is read from the disk each time.
         let other: relay_link::RelayUrl = "wss://other.example".parse().unwrap();
         for lesson in [Lesson::PageCap(41), Lesson::NegCap(600)] {
-            bench.reconciler.teach.send(teach(&other, vec![lesson])).await.unwrap().unwrap();
+            bench
+                .reconciler
+                .teach
+                .send(teach(&other, vec![lesson]))
+                .await
+                .unwrap()
+                .unwrap();
         }
         let known = kept(&bench, &other);
         assert_eq!(

@@ -51,12 +51,14 @@ pub(super) async fn import(state: Data<State>, query: Query<How>, body: Payload)
 async fn whole(mut body: Payload) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     loop {
-        let part = tokio::time::timeout(PART_PATIENCE, body.next()).await.map_err(|_| {
-            Failure::Usage(format!(
-                "nothing came for {} s; send the import again",
-                PART_PATIENCE.as_secs()
-            ))
-        })?;
+        let part = tokio::time::timeout(PART_PATIENCE, body.next())
+            .await
+            .map_err(|_| {
+                Failure::Usage(format!(
+                    "nothing came for {} s; send the import again",
+                    PART_PATIENCE.as_secs()
+                ))
+            })?;
         let Some(part) = part else { return Ok(bytes) };
         let part = part.map_err(|error| Failure::Usage(format!("the import broke off: {error}")))?;
         if bytes.len() + part.len() > BODY_BYTES_MAX {

@@ -21,7 +21,10 @@ pub(super) struct Whole {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "they are what the command line takes")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are what the command line takes"
+)]
 pub(super) struct Compared {
     whole: bool,
     dry_run: bool,

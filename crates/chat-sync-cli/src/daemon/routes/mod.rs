@@ -14,10 +14,10 @@ use actix_web::http::StatusCode;
 use actix_web::web::{JsonConfig, PathConfig, PayloadConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpResponse, Route, web};
 
-use super::{API, CARD_PATH};
 use super::events::events;
 use super::openapi::describe;
 use super::refusal::{Refused, refusal};
+use super::{API, CARD_PATH};
 use crate::exit::Failure;
 
 /// Of a request: far more than the longest message.

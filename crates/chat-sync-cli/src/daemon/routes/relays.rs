@@ -5,8 +5,8 @@ use actix_web::web::{Data, Json, Query};
 use chat_sync::RelayUrl;
 use serde::Deserialize;
 
-use super::{Answer, blocking};
 use super::machine::Whole;
+use super::{Answer, blocking};
 use crate::daemon::state::State;
 use crate::exit::Failure;
 use crate::shapes::relays::{KnownShape, KnownShapes, TestShape, TestShapes};

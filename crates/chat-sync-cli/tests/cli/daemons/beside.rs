@@ -72,15 +72,26 @@ fn a_long_export_goes_in_bit_by_bit_and_goes_on_where_it_was_cut_off() {
     // As much as one request has, as if the rest had been cut off.
     let half = json!([{ "id": "1764001000000", "messages": messages[..600] }]).to_string();
     let part = home.file("part.json", &half);
-    let begun = home.run(&["import", part.to_str().unwrap(), "--json"]).succeeded().json();
+    let begun = home
+        .run(&["import", part.to_str().unwrap(), "--json"])
+        .succeeded()
+        .json();
     assert_eq!(begun["added"], 600);
     let whole = ["import", file.to_str().unwrap(), "--json"];
     let taken = home.run(&whole).succeeded().json();
-    assert_eq!((&taken["added"], &taken["known"]), (&1_100.into(), &600.into()), "{taken}");
+    assert_eq!(
+        (&taken["added"], &taken["known"]),
+        (&1_100.into(), &600.into()),
+        "{taken}"
+    );
     assert_eq!(api.get("/conversations/1764001000000?limit=1")["total"], 1_700);
     running.kill();
     let again = home.run(&whole).succeeded().json();
-    assert_eq!((&again["added"], &again["known"]), (&0.into(), &1_700.into()), "{again}");
+    assert_eq!(
+        (&again["added"], &again["known"]),
+        (&0.into(), &1_700.into()),
+        "{again}"
+    );
 }
 
 #[test]
@@ -100,7 +111,16 @@ fn a_version_is_picked_and_what_is_shown_counts_as_read() {
     let parent = question.as_str().unwrap();
     for answer in ["White.", "Rye."] {
         other
-            .run(&["chats", "send", "talk", answer, "--role", "assistant", "--parent", parent])
+            .run(&[
+                "chats",
+                "send",
+                "talk",
+                answer,
+                "--role",
+                "assistant",
+                "--parent",
+                parent,
+            ])
             .succeeded();
     }
     let (running, api) = daemon(&home);
@@ -112,7 +132,12 @@ fn a_version_is_picked_and_what_is_shown_counts_as_read() {
     assert_eq!(unread(), 0);
     let versions = shown["messages"][1]["version_ids"].as_array().unwrap().clone();
     let picked = shown["messages"][1]["id"].clone();
-    let pick = versions.iter().find(|id| **id != picked).unwrap().as_str().unwrap();
+    let pick = versions
+        .iter()
+        .find(|id| **id != picked)
+        .unwrap()
+        .as_str()
+        .unwrap();
     let with = home.run(&["chats", "pick", pick, "--json"]).succeeded();
     assert_eq!(with.json()["messages"][1]["id"], pick);
     let stranger = "00".repeat(32);
@@ -140,11 +165,17 @@ fn a_store_is_examined_and_measured_while_a_daemon_works_with_it() {
     assert_eq!((&stats["messages"], &stats["events"]), (&3.into(), &3.into()));
     assert_eq!(api.get("/store")["events"], 3);
     let table = home.run(&["store", "stats"]).succeeded().stdout;
-    assert!(table.contains("envelopes-1") && table.contains("store.redb"), "{table}");
+    assert!(
+        table.contains("envelopes-1") && table.contains("store.redb"),
+        "{table}"
+    );
     let report = home.run(&["doctor", "--offline"]).succeeded().stdout;
     assert!(report.contains("3 events whole"), "{report}");
     let headers = [("Host", api.host()), ("Authorization", api.bearer())];
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let lines = api.raw("GET", "/api/v1/store/verify", &headers, "");
     assert!(lines.head.contains("application/x-ndjson"), "{lines:?}");
     let last: Value = serde_json::from_str(lines.body.trim_end().lines().last().unwrap()).unwrap();
@@ -171,8 +202,17 @@ fn a_comparison_only_looks_or_moves_one_way_beside_a_daemon() {
     }
     home.run(&["sync"]).succeeded();
     // What a daemon that moves nothing by itself sees is what a command alone sees.
-    let still = ["daemon", "run", "--json", "--switch", "uploads=off", "--switch", "downloads=off"];
-    home.run(&["chats", "send", "talk", "from here", "--relay", NOBODY]).succeeded();
+    let still = [
+        "daemon",
+        "run",
+        "--json",
+        "--switch",
+        "uploads=off",
+        "--switch",
+        "downloads=off",
+    ];
+    home.run(&["chats", "send", "talk", "from here", "--relay", NOBODY])
+        .succeeded();
     other.run(&["chats", "send", "talk", "from there"]).succeeded();
     other.run(&["sync"]).succeeded();
     let without = home.run(&["sync", "--dry-run"]).succeeded();
@@ -191,16 +231,35 @@ fn a_comparison_only_looks_or_moves_one_way_beside_a_daemon() {
     drop(running);
 
     let (_running, api) = daemon(&home);
-    until(&api, |status| status["complete"] == true && status["messages"] == 4);
-    for args in [&["sync", "--up"][..], &["sync", "--down"], &["sync", "--full"], &["sync", "--dry-run"]] {
+    until(&api, |status| {
+        status["complete"] == true && status["messages"] == 4
+    });
+    for args in [
+        &["sync", "--up"][..],
+        &["sync", "--down"],
+        &["sync", "--full"],
+        &["sync", "--dry-run"],
+    ] {
         let args = [args, &["--json"]].concat();
         let report = home.run(&args).succeeded().json();
-        assert_eq!((&report["complete"], &report["messages"]), (&true.into(), &4.into()), "{args:?}: {report}");
+        assert_eq!(
+            (&report["complete"], &report["messages"]),
+            (&true.into(), &4.into()),
+            "{args:?}: {report}"
+        );
     }
     let switches = api.get("/switches");
-    assert!(switches.as_object().unwrap().values().all(|on| on == true), "{switches}");
-    until(&api, |status| status["switches"]["uploads"] == true && status["complete"] == true);
-    for both in [json!({ "up": true, "down": true }), json!({ "dry_run": true, "up": true })] {
+    assert!(
+        switches.as_object().unwrap().values().all(|on| on == true),
+        "{switches}"
+    );
+    until(&api, |status| {
+        status["switches"]["uploads"] == true && status["complete"] == true
+    });
+    for both in [
+        json!({ "up": true, "down": true }),
+        json!({ "dry_run": true, "up": true }),
+    ] {
         assert_eq!(api.post("/sync", both).status, 400);
     }
 }
@@ -219,7 +278,11 @@ fn the_relay_list_is_followed_or_not_beside_a_daemon() {
     let home = Home::new();
     home.log_in(SECRET, &[&one.url(), &two.url()]);
     let (running, api) = daemon(&home);
-    let used = |count: usize| until(&api, move |status| status["relays"].as_array().unwrap().len() == count);
+    let used = |count: usize| {
+        until(&api, move |status| {
+            status["relays"].as_array().unwrap().len() == count
+        })
+    };
     used(3);
     let off = home.run(&["relays", "follow", "off", "--json"]).succeeded();
     assert_eq!(off.json(), json!({ "relays": [one.url(), two.url()] }));

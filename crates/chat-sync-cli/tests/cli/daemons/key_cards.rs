@@ -29,11 +29,15 @@ fn a_card_that_is_made_beside_a_daemon_reads_the_history_elsewhere() {
         .run_with(&["key", "backup", "-q"], &format!("{PASSPHRASE}\n"))
         .succeeded()
         .stdout;
-    assert!(card.starts_with("chatkeys1") && card.lines().count() == 1, "{card}");
+    assert!(
+        card.starts_with("chatkeys1") && card.lines().count() == 1,
+        "{card}"
+    );
     let backup = ["key", "backup", "--json", "--passphrase-file", file];
     let told = home.run(&backup).succeeded();
     assert_eq!(told.json()["keyrings"], 1);
-    home.run_with(&["key", "backup", "-q"], "\n").refused(2, "passphrase");
+    home.run_with(&["key", "backup", "-q"], "\n")
+        .refused(2, "passphrase");
     home.run(&["daemon", "stop"]).succeeded();
     let alone = home.run(&backup).succeeded();
     // The same words but for the card, whose salt is another each time.
@@ -97,12 +101,19 @@ fn the_token_of_the_page_is_not_enough_for_a_card() {
         vec![("X-Chat-Sync-Keys", keys), ("Origin", origin.as_str())],
     ] {
         let refused = ask(&api, &headers);
-        assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("keys")), "{headers:?}");
+        assert_eq!(
+            (refused.status, &refused.json()["code"]),
+            (403, &json!("keys")),
+            "{headers:?}"
+        );
         assert!(!refused.body.contains("chatkeys1"), "{refused:?}");
     }
     let card = ask(&api, &[("X-Chat-Sync-Keys", keys)]);
     assert_eq!(card.status, 200, "{card:?}");
-    assert!(card.json()["card"].as_str().unwrap().starts_with("chatkeys1"), "{card:?}");
+    assert!(
+        card.json()["card"].as_str().unwrap().starts_with("chatkeys1"),
+        "{card:?}"
+    );
 }
 
 #[test]

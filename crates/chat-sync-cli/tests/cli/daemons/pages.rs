@@ -44,7 +44,10 @@ fn a_long_conversation_is_read_before_after_and_around_any_message() {
 
     let last = page("limit=3");
     assert_eq!(texts(&last), ["27", "28", "29"]);
-    assert_eq!((more(&last), &last["total"]), ((true.into(), false.into()), &30.into()));
+    assert_eq!(
+        (more(&last), &last["total"]),
+        ((true.into(), false.into()), &30.into())
+    );
     let around = page(&format!("around={}&limit=5", ids[12]));
     assert_eq!(texts(&around), ["10", "11", "12", "13", "14"]);
     assert_eq!(more(&around), (true.into(), true.into()));
@@ -55,7 +58,10 @@ fn a_long_conversation_is_read_before_after_and_around_any_message() {
     let end = page(&format!("after={}", ids[29]));
     assert_eq!((texts(&end).len(), more(&end)), (0, (true.into(), false.into())));
     let first = page(&format!("around={}&limit=4", ids[0]));
-    assert_eq!((texts(&first), more(&first)), (vec!["0", "1", "2", "3"], (false.into(), true.into())));
+    assert_eq!(
+        (texts(&first), more(&first)),
+        (vec!["0", "1", "2", "3"], (false.into(), true.into()))
+    );
 
     // Walked from the middle both ways, it is the whole, and nothing twice.
     let (mut walked, mut at) = (Vec::new(), around.clone());
@@ -91,16 +97,28 @@ fn an_import_that_makes_no_sense_takes_nothing() {
         json!({ "unknown": 1 }),
     ] {
         let mut bad = good.clone();
-        bad.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        bad.as_object_mut()
+            .unwrap()
+            .extend(wrong.as_object().unwrap().clone());
         let answer = api.post("/import", json!({ "messages": [good, bad] }));
-        assert_eq!((answer.status, answer.json()["exit"].clone()), (400, json!(2)), "{answer:?}");
+        assert_eq!(
+            (answer.status, answer.json()["exit"].clone()),
+            (400, json!(2)),
+            "{answer:?}"
+        );
         assert!(!answer.body.contains("secret"), "{answer:?}");
     }
     assert_eq!(api.get("/conversations")["total"], 0);
     let foreseen = api.post("/import?dry_run=true", json!({ "messages": [good, good] }));
-    assert_eq!((&foreseen.json()["added"], &foreseen.json()["known"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&foreseen.json()["added"], &foreseen.json()["known"]),
+        (&json!(1), &json!(1))
+    );
     assert_eq!(api.get("/conversations")["total"], 0);
     let taken = api.post("/import", json!({ "messages": [good, good] }));
-    assert_eq!((&taken.json()["added"], &taken.json()["known"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&taken.json()["added"], &taken.json()["known"]),
+        (&json!(1), &json!(1))
+    );
     assert_eq!(api.get("/conversations")["total"], 1);
 }

@@ -47,8 +47,14 @@ fn switches_are_turned_while_it_runs_and_stand_after_a_restart() {
     home.run(&["sync"]).refused(4, "switched off");
 
     let (status, turned) = turn(&api, "?for_now=true", json!({ "live": false }));
-    assert_eq!((status, &turned["live"], &turned["sync"]), (200, &json!(false), &json!(false)));
-    assert_eq!(configured(&home, "live"), ("true".to_owned(), "default".to_owned()));
+    assert_eq!(
+        (status, &turned["live"], &turned["sync"]),
+        (200, &json!(false), &json!(false))
+    );
+    assert_eq!(
+        configured(&home, "live"),
+        ("true".to_owned(), "default".to_owned())
+    );
     drop(running);
     let (_running, api) = daemon(&home);
     let now = api.get("/switches");
@@ -70,10 +76,16 @@ fn switches_that_cannot_be_kept_are_not_turned_and_the_file_keeps_its_comments()
     std::fs::create_dir(&unfinished).unwrap();
     let (status, refused) = turn(&api, "", json!({ "auth": true }));
     assert_eq!(status, 500, "{refused}");
-    assert!(refused["error"].as_str().unwrap().contains("for_now"), "{refused}");
+    assert!(
+        refused["error"].as_str().unwrap().contains("for_now"),
+        "{refused}"
+    );
     assert_eq!(api.get("/switches")["auth"], false);
     std::fs::remove_dir(&unfinished).unwrap();
     assert_eq!(turn(&api, "", json!({ "auth": true, "parts": false })).0, 200);
     let text = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(text, "# mine\n[switches]\nauth = true  # for now\nparts = false\n");
+    assert_eq!(
+        text,
+        "# mine\n[switches]\nauth = true  # for now\nparts = false\n"
+    );
 }
