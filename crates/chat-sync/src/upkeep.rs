@@ -69,7 +69,7 @@ pub fn rebuild_store(
         ControlFlow::Continue(())
     };
     examine(store, &mut going_on, &mut |record| {
-        damaged.extend(record.envelope)
+        damaged.extend(record.envelope);
     })?;
     if !damaged.is_empty() {
         write_envelopes(store, &damaged, set_aside)?;

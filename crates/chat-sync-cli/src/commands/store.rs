@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, plural};
 use crate::progress::counter;
-use crate::service::Service;
+use crate::service::{Service, blocking};
 
 /// Damaged records that a person is shown; `--json` has more of them.
 const SHOWN_MAX: usize = 20;
@@ -197,15 +197,4 @@ async fn with_progress<T: Send + 'static>(
         done
     })
     .await
-}
-
-/// Off the thread that hears Ctrl-C.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        Err(Failure::Failed(
-            "the store could not be read; run it again".to_owned(),
-        ))
-    })
 }

@@ -10,7 +10,7 @@ use nostr::key::PublicKey;
 use pns_keys::{CardKey, NONCE_BYTES};
 use serde::{Deserialize, Serialize};
 
-use super::settled_status;
+use super::{blocking, settled_status};
 use crate::commands::no_keys;
 use crate::exit::Failure;
 use crate::shapes::keys::{Keys, SealedCard};
@@ -117,12 +117,13 @@ impl Here {
     }
 
     /// The status, once what is on disk was read.
-    pub(crate) async fn status(&self) -> Result<Known, Failure> {
+    pub(crate) async fn status(self: &Arc<Self>) -> Result<Known, Failure> {
         let engine = self.engine()?;
         let mut status = settled_status(&engine).await;
         // The count in the status comes a moment later.
         status.conversations = engine.conversation_count().await?;
-        self.known(status)
+        let here = Arc::clone(self);
+        blocking(move || here.known(status)).await
     }
 
     /// The status at this moment.
@@ -130,7 +131,7 @@ impl Here {
         self.known(self.engine()?.status())
     }
 
-    /// What is known beside this status.
+    /// What is known beside this status. Blocks on the disk.
     pub(crate) fn known(&self, status: Status) -> Result<Known, Failure> {
         let (store, relays) = (&self.account.store, self.relays());
         Ok(Known {

@@ -267,6 +267,17 @@ impl Service {
     }
 }
 
+/// Does what blocks on the disk away from the threads that answer, and that hear Ctrl-C.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(Failure::Failed(
+            "the store could not be read or written; run it again".to_owned(),
+        ))
+    })
+}
+
 /// The status once the keys on disk have been read.
 pub(crate) async fn settled_status(handle: &Handle) -> Status {
     let wait = async {

@@ -4,6 +4,7 @@ use chat_sync::{Handle, KnownRelay, RelayTest, RelayUrl};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
+use super::blocking;
 use super::here::Here;
 use crate::exit::Failure;
 
@@ -23,16 +24,23 @@ impl Here {
 
     /// Uses more relays from now on.
     pub(crate) async fn add_relays(&self, urls: &[RelayUrl]) -> Result<RelayNames, Failure> {
-        let mut account = self.account_now();
-        account.add_relays(urls)?;
-        self.changed_to(account.relays, None).await
+        let (mut account, urls) = (self.account_now(), urls.to_vec());
+        let add = move || {
+            account.add_relays(&urls)?;
+            Ok(account.relays)
+        };
+        self.changed_to(blocking(add).await?, None).await
     }
 
     /// Uses relays no longer; the last one goes only with `force`.
     pub(crate) async fn remove_relays(&self, urls: &[RelayUrl], force: bool) -> Result<RelayNames, Failure> {
-        let mut account = self.account_now();
-        let removed = account.remove_relays(urls, force)?;
-        self.changed_to(account.relays, Some(removed.only_here)).await
+        let (mut account, urls) = (self.account_now(), urls.to_vec());
+        let remove = move || {
+            let removed = account.remove_relays(&urls, force)?;
+            Ok((account.relays, removed.only_here))
+        };
+        let (relays, only_here) = blocking(remove).await?;
+        self.changed_to(relays, Some(only_here)).await
     }
 
     /// Follows the account's relay list (NIP-65) from now on, or no longer.
@@ -42,10 +50,14 @@ impl Here {
             // First: a list that comes meanwhile is not to be written over what is written here.
             engine.read_relay_list(false).await?;
         }
-        account.follow_relay_list(follow)?;
-        // Those that the list adds are left out while the switch is off.
-        account.switch(engine.as_ref().map_or(account.switches, Handle::switches))?;
-        let names = self.changed_to(account.relays, None).await?;
+        let switches = engine.as_ref().map_or(account.switches, Handle::switches);
+        let turn = move || {
+            account.follow_relay_list(follow)?;
+            // Those that the list adds are left out while the switch is off.
+            account.switch(switches)?;
+            Ok(account.relays)
+        };
+        let names = self.changed_to(blocking(turn).await?, None).await?;
         if let Some(engine) = engine.filter(|_| follow) {
             engine.read_relay_list(true).await?;
         }

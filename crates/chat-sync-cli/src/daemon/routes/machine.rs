@@ -84,8 +84,8 @@ pub(super) async fn sync(state: Data<State>, body: Json<Compared>) -> Answer {
 
 /// The status as Prometheus reads it.
 pub(super) async fn metrics(state: Data<State>) -> Answer {
-    let known = state.here()?.known_now()?;
+    let status = state.here()?.engine()?.status();
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
-        .body(metrics_text(&known.status)))
+        .body(metrics_text(&status)))
 }

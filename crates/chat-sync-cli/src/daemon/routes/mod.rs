@@ -19,23 +19,13 @@ use super::openapi::describe;
 use super::refusal::{Refused, refusal};
 use super::{API, CARD_PATH};
 use crate::exit::Failure;
+use crate::service::blocking;
 
 /// Of a request: far more than the longest message.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What a handler answers.
 type Answer = Result<HttpResponse, Refused>;
-
-/// Does what blocks on the disk away from the threads that answer.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    web::block(work).await.unwrap_or_else(|_| {
-        Err(Failure::Failed(
-            "the daemon could not do it now; try again".to_owned(),
-        ))
-    })
-}
 
 /// Method, path under [`API`], and who answers.
 fn table() -> Vec<(&'static str, &'static str, Route)> {

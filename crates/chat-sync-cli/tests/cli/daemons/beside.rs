@@ -281,7 +281,7 @@ fn the_relay_list_is_followed_or_not_beside_a_daemon() {
     let used = |count: usize| {
         until(&api, move |status| {
             status["relays"].as_array().unwrap().len() == count
-        })
+        });
     };
     used(3);
     let off = home.run(&["relays", "follow", "off", "--json"]).succeeded();
