@@ -315,19 +315,19 @@ impl Library {
                 if self.homes.contains_key(&id) || !found.insert(id) {
                     break;
                 }
-                match self.removed.get(&id) {
-                    Some(Some(next)) => parent = next,
-                    Some(None) | None => break,
+                match (self.removed.get(&id), self.passed_over.get(&id)) {
+                    (Some(Some(next)), _) | (None, Some((next, _))) => parent = next,
+                    (Some(None), _) | (None, None) => break,
                 }
             }
         }
         found
     }
 
-    /// Looks through aliases and removed messages to the nearest live ancestor.
+    /// Looks through aliases, removed messages and those that are kept elsewhere to the nearest ancestor that is here.
     fn link<'a>(&'a self, mut parent: &'a Parent) -> Link {
-        // A chain longer than there are removals is a loop, and says nothing.
-        for _ in 0..=self.removed.len() {
+        // A chain longer than there are messages to look through is a loop, and says nothing.
+        for _ in 0..=self.removed.len() + self.passed_over.len() {
             match parent {
                 Parent::Absent | Parent::Foreign(_) => return Link::ByOrder,
                 Parent::Top => return Link::Top,
@@ -336,7 +336,16 @@ impl Library {
                     match self.removed.get(&id) {
                         Some(Some(next)) => parent = next,
                         Some(None) => return Link::ByOrder,
-                        None => return Link::To(id),
+                        None => match self.passed_over.get(&id) {
+                            Some((next, identity)) => {
+                                let copy = identity.as_ref().and_then(|same| self.identities.get(same));
+                                if let Some(copy) = copy {
+                                    return Link::To(*copy);
+                                }
+                                parent = next;
+                            }
+                            None => return Link::To(id),
+                        },
                     }
                 }
             }

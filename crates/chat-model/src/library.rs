@@ -44,11 +44,13 @@ pub struct Library {
     pub(crate) homes: BTreeMap<MessageId, Home>,
     /// Towards the canonical id, in one step or, for a local id whose event is not here yet, in two.
     pub(crate) aliases: BTreeMap<MessageId, MessageId>,
-    identities: BTreeMap<Identity, MessageId>,
+    pub(crate) identities: BTreeMap<Identity, MessageId>,
     pub(crate) by_activity: BTreeSet<(Reverse<u64>, Arc<str>)>,
     /// Removed ids, with what their message replied to where that is known.
     pub(crate) removed: BTreeMap<MessageId, Option<Parent>>,
     removed_identities: BTreeSet<Identity>,
+    /// Messages that are kept elsewhere: what they replied to, and what tells their copies.
+    pub(crate) passed_over: BTreeMap<MessageId, (Parent, Option<Identity>)>,
     late: Vec<Removed>,
 }
 
@@ -172,6 +174,21 @@ impl Library {
         self.removed.insert(id, Some(tombstone.parent));
     }
 
+    /// Tells of a message that is not here and not removed either, but kept elsewhere: what replies to it hangs off another
+    /// copy of it, or off what it replied to. A message that is here, or comes later, counts as it is.
+    pub fn pass_over(&mut self, id: MessageId, tombstone: Tombstone) {
+        if self.resolve(&id).is_none() {
+            self.touch(&tombstone.conversation);
+            let identity = tombstone.identity();
+            self.passed_over.insert(id, (tombstone.parent, identity));
+        }
+    }
+
+    /// Whether [`Library::pass_over`] told of this message.
+    pub fn passes_over(&self, id: &MessageId) -> bool {
+        self.passed_over.contains_key(id)
+    }
+
     /// Adds another id, with its copy of the message, to the message whose canonical id is `before`.
     fn add_copy(
         &mut self,
@@ -251,6 +268,7 @@ impl Library {
             ..
         } = &entry.message;
         let (conversation, created_at) = (conversation.as_str(), *created_at);
+        self.passed_over.remove(&id);
         if let Some(identity) = Identity::of(&entry.message) {
             self.identities.insert(identity, id);
         }

@@ -256,19 +256,14 @@ impl Desk {
     }
 }
 
-/// Who wrote each of these, as far as they are held.
+/// Who wrote each of these, as far as they are held or forgotten.
 fn authors(store: &Store, ids: &[EventId]) -> Result<Vec<Unsigned>, IndexError> {
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
-        let event = match store.event(id) {
-            Err(IndexError::Corrupt { .. }) => None,
-            event => event?,
-        };
-        found.extend(event.map(|event| Unsigned {
-            id: *id,
-            author: event.pubkey,
-            created_at: event.created_at.as_secs(),
-        }));
+        match store.author_of(id) {
+            Err(IndexError::Corrupt { .. }) => {}
+            author => found.extend(author?),
+        }
     }
     Ok(found)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_model::{Doomed, MessageId};
-use event_index::{Buried, Counts, EventIndex, IndexError, LocalId, Store};
+use event_index::{Buried, Counts, EventIndex, ForgottenMessage, IndexError, LocalId, Store};
 use nostr::event::EventId;
 use pns_keys::keeper::{Keeper, SIGNER_WAIT, Unlock};
 use realtime::Realtime;
@@ -60,6 +60,11 @@ pub(crate) enum Request {
         oneshot::Sender<Result<Vec<RelayDeletion>, IndexError>>,
     ),
     DropHere(Box<Doomed>, oneshot::Sender<Result<DroppedHere, IndexError>>),
+    /// The messages of a conversation that are forgotten here.
+    Forgotten(
+        String,
+        oneshot::Sender<Result<Vec<ForgottenMessage>, IndexError>>,
+    ),
     /// Answers when these relays are used and no others.
     UseRelays(Vec<RelayUrl>, oneshot::Sender<()>),
     /// Answers when the account's relay list is read, or is not.
@@ -100,6 +105,7 @@ impl Desk {
             desk.roster.clone(),
         ));
         let following = actix::spawn(Arc::clone(&desk).follow_list(list));
+        let forgetting = actix::spawn(Arc::clone(&desk).keep_window());
         let mut shutdown = None;
         while let Some(request) = requests.recv().await {
             if let Request::Shutdown(done) = request {
@@ -111,6 +117,7 @@ impl Desk {
         }
         doubts.abort();
         following.abort();
+        forgetting.abort();
         shutdown
     }
 
@@ -147,6 +154,11 @@ impl Desk {
             }
             Request::DropHere(doomed, answer) => {
                 let _ = answer.send(self.drop_here(*doomed).await);
+            }
+            Request::Forgotten(conversation, answer) => {
+                let store = Arc::clone(&self.store);
+                let read = move || store.forgotten_of(&conversation);
+                let _ = answer.send(self.env.workers.run(read).await);
             }
             Request::UseRelays(relays, answer) => {
                 self.use_relays(&relays).await;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_model::{
-    Content, ConversationSummary, Doomed, FindError, Message, MessageId, Parent, Role, SplitError,
+    Content, ConversationSummary, Doomed, FindError, Message, MessageId, Parent, Removed, Role, SplitError,
 };
-use event_index::LocalId;
+use event_index::{ForgottenMessage, LocalId};
 use futures_util::stream::{self, Stream};
 use realtime::{ChatUpdate, ConversationView, Excerpt, NotReady, Realtime};
 use reconciler::Teach;
@@ -198,7 +198,10 @@ impl Handle {
                 let current = self.current_name(id).await?;
                 Parent::Message(current.ok_or_else(|| EngineError::NoSuchParent(id.to_string()))?)
             }
-            None => last.map_or(Parent::Top, |last| Parent::Message(last.id)),
+            None => match last {
+                Some(last) => Parent::Message(last.id),
+                None => self.forgotten_end(&conversation).await?,
+            },
         };
         let mut message = Message::new(
             conversation.clone(),
@@ -334,15 +337,17 @@ impl Handle {
     /// What [`Handle::delete`] would take. Nothing changes. `selector` is one of [`Handle::conversation`], or the whole id
     /// of one message.
     pub async fn delete_preview(&self, selector: &str) -> Result<DeletionPreview, EngineError> {
-        let doomed = Box::new(self.doomed(selector).await?);
+        let doomed = Box::new(self.doomed_everywhere(selector).await?);
         Ok(self.ask(|answer| Request::Preview(doomed, answer)).await??)
     }
 
     /// Deletes a conversation, or one message, for good: on this device at once, and on disk before anything else. Then
     /// waits until the relays that can be reached took the deletions, and asks each what it still serves. The others are
-    /// told whenever they can be reached, by this engine or the next; nothing of it is shown again, whoever serves it.
+    /// told whenever they can be reached, by this engine or the next; nothing of it is shown again, whoever serves it. What
+    /// is forgotten here of a conversation (`forget_after_days`) is deleted with it; of one message, only copies that are
+    /// here.
     pub async fn delete(&self, selector: &str) -> Result<DeletionReport, EngineError> {
-        let doomed = self.doomed(selector).await?;
+        let doomed = self.doomed_everywhere(selector).await?;
         let (ids, removed, weighed) = (events_of(&doomed), doomed.removed.clone(), Box::new(doomed));
         let took = self.ask(|answer| Request::Preview(weighed, answer)).await??;
         let buried = self.patiently(|| self.uploader.delete(removed.clone())).await?;
@@ -429,6 +434,54 @@ impl Handle {
 
     async fn doomed(&self, selector: &str) -> Result<Doomed, EngineError> {
         Ok(self.patiently(|| self.realtime.doomed(selector)).await??)
+    }
+
+    /// The same with what is forgotten here: it goes everywhere else.
+    async fn doomed_everywhere(&self, selector: &str) -> Result<Doomed, EngineError> {
+        let mut doomed = match self.doomed(selector).await {
+            Err(EngineError::Find(FindError::NotFound)) => Doomed {
+                conversation: ConversationSummary {
+                    id: selector.to_owned(),
+                    title: selector.to_owned(),
+                    messages: 0,
+                    updated_at: 0,
+                    unread: 0,
+                },
+                message: None,
+                removed: Vec::new(),
+                messages: 0,
+                versions: 0,
+            },
+            known => known?,
+        };
+        if doomed.message.is_none() {
+            let forgotten = self.forgotten(&doomed.conversation.id).await?;
+            doomed.messages += forgotten.len();
+            doomed.removed.extend(forgotten.into_iter().map(|message| Removed {
+                ids: vec![message.name()],
+                parents: vec![message.tombstone.parent.clone()],
+                tombstone: message.tombstone,
+            }));
+        }
+        if doomed.removed.is_empty() {
+            return Err(FindError::NotFound.into());
+        }
+        Ok(doomed)
+    }
+
+    async fn forgotten(&self, conversation: &str) -> Result<Vec<ForgottenMessage>, EngineError> {
+        let conversation = conversation.to_owned();
+        Ok(self
+            .ask(|answer| Request::Forgotten(conversation, answer))
+            .await??)
+    }
+
+    /// What a message replies to in a conversation of which nothing is here: the newest that was forgotten, so that it is
+    /// no second beginning on other devices.
+    async fn forgotten_end(&self, conversation: &str) -> Result<Parent, EngineError> {
+        let forgotten = self.forgotten(conversation).await?;
+        let newest = forgotten.iter().max_by_key(|message| (message.created_at, message.id));
+        Ok(newest.map_or(Parent::Top, |newest| Parent::Message(newest.name())))
     }
 
     /// Composes; a second try after a restart is about the same messages, because sources say so.

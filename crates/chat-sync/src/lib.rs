@@ -41,6 +41,7 @@ mod engine;
 mod error;
 mod extension;
 mod following;
+mod forgetting;
 mod handle;
 mod history_keys;
 mod key_home;
@@ -92,5 +93,5 @@ pub use signer_login::{ShowPage, SignerLoginError, log_in_with_bunker, log_in_wi
 pub use states::MessageState;
 pub use status::{AccountState, RelayState, RelayStatus, Status};
 pub use summary::{grouped, summary};
-pub use supervision::Switches;
+pub use supervision::{Days, Switches};
 pub use upkeep::{DAMAGE_NAMED_MAX, Examination, StoreRebuilt, examine_store, rebuild_store};

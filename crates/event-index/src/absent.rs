@@ -21,14 +21,14 @@ fn damaged(tag: &[u8; 16], seq: u64) -> IndexError {
     IndexError::corrupt(format!("absent-1 {} {seq}", hex(tag)))
 }
 
-fn to_bytes(item: &Item) -> [u8; 40] {
+pub(crate) fn to_bytes(item: &Item) -> [u8; 40] {
     let mut bytes = [0; 40];
     bytes[..8].copy_from_slice(&item.created_at.to_le_bytes());
     bytes[8..].copy_from_slice(item.id.as_bytes());
     bytes
 }
 
-fn from_bytes(bytes: &[u8; 40]) -> Item {
+pub(crate) fn from_bytes(bytes: &[u8; 40]) -> Item {
     let mut id = [0; 32];
     id.copy_from_slice(&bytes[8..]);
     Item::at((u64::from_le_bytes(std::array::from_fn(|n| bytes[n])), &id))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery_rows::{Totals, state_of};
 use crate::sealing::Keys;
-use crate::tables::{AGREEMENTS, DELIVERIES, DELIVERY_TOTALS, ENVELOPES, ITEMS, OTHERS};
+use crate::tables::{AGREEMENTS, DELIVERIES, DELIVERY_TOTALS, ENVELOPES, FORGOTTEN, ITEMS, OTHERS};
 use crate::{DeliveryState, IndexError, Standing, Store};
 
 /// A message is safe on this many relays, or on all when there are fewer (DESIGN 6).
@@ -226,7 +226,7 @@ impl Store {
             verified = transaction
                 .open_table(ITEMS)?
                 .len()?
-                .saturating_sub(others.len()?);
+                .saturating_sub(others.len()? + transaction.open_table(FORGOTTEN)?.len()?);
             for row in envelopes.range(last_seq.saturating_add(1)..)? {
                 verified -= u64::from(is_message(self.scan(row)?.0.value())?);
             }

@@ -128,7 +128,7 @@ impl Store {
                 found: 0,
             };
             for id in found {
-                let Some(seq) = writer.seq_of(id)? else { continue };
+                let Some(seq) = writer.held_seq(id)? else { continue };
                 if let Some(row) = writer
                     .delivery(&tag, seq)?
                     .filter(|row| row.state == DeliveryState::Parked)

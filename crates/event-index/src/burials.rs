@@ -32,7 +32,7 @@ impl std::fmt::Debug for Burial {
 /// What [`Store::bury`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Buried {
-    /// Events that were held until now. Each is unsigned.
+    /// Events that were held, or forgotten, until now. Each is unsigned.
     pub events: Vec<EventId>,
     /// Drafts that were there until now.
     pub drafts: Vec<LocalId>,
@@ -162,7 +162,7 @@ impl Store {
         self.write(|writer| {
             let mut dropped = 0;
             for id in ids {
-                let Some(seq) = writer.seq_of(id)? else { continue };
+                let Some(seq) = writer.held_seq(id)? else { continue };
                 let event = writer.held(id, seq)?;
                 if event.kind == Kind::EventDeletion {
                     continue;
@@ -188,8 +188,13 @@ fn decode(value: &[u8; 40]) -> (PublicKey, u64) {
 }
 
 impl Writer<'_> {
-    /// Whether the event was held, and is buried now.
+    /// Whether the event was held or forgotten, and is buried now.
     fn bury_event(&mut self, id: &EventId) -> Result<bool, IndexError> {
+        if let Some((seq, forgotten)) = self.forgotten_by(id)? {
+            self.remove_forgotten(seq, &forgotten)?;
+            self.buried(id, &forgotten.author, forgotten.item.created_at)?;
+            return Ok(true);
+        }
         let Some(seq) = self.seq_of(id)? else {
             return Ok(false);
         };
@@ -204,15 +209,19 @@ impl Writer<'_> {
         if event.kind == Kind::EventDeletion {
             return Ok(false);
         }
-        let created_at = event.created_at.as_secs();
         self.remove_event(&event, seq)?;
+        self.buried(id, &event.pubkey, event.created_at.as_secs())?;
+        Ok(true)
+    }
+
+    fn buried(&mut self, id: &EventId, author: &PublicKey, created_at: u64) -> Result<(), IndexError> {
         self.tombstone_times.insert(id.as_bytes(), created_at)?;
-        self.add_tombstone(id, &event.pubkey)?;
+        self.add_tombstone(id, author)?;
         let mut value = [0; 40];
-        value[..32].copy_from_slice(&event.pubkey.to_bytes());
+        value[..32].copy_from_slice(&author.to_bytes());
         value[32..].copy_from_slice(&created_at.to_le_bytes());
         self.unsigned.insert(id.as_bytes(), &value)?;
-        Ok(true)
+        Ok(())
     }
 
     /// A kind 5 of `author` names the id: nobody else's would be heeded.

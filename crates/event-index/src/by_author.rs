@@ -7,7 +7,8 @@ use nostr::key::PublicKey;
 use redb::ReadableTable;
 use serde::Deserialize;
 
-use crate::tables::ENVELOPES;
+use crate::forgotten::Forgotten;
+use crate::tables::{ENVELOPES, FORGOTTEN};
 use crate::{IndexError, Item, Store};
 
 /// The part of an event that says whose it is.
@@ -43,6 +44,13 @@ impl Store {
                     created_at: head.created_at,
                     id: head.id,
                 });
+            }
+        }
+        for row in transaction.open_table(FORGOTTEN)?.iter()? {
+            let (seq, bytes) = row?;
+            let Forgotten { item, author, .. } = Forgotten::decode(seq.value(), bytes.value())?;
+            if let Some(items) = found.get_mut(&author) {
+                items.push(item);
             }
         }
         for items in found.values_mut() {

@@ -3,17 +3,20 @@
 use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
-use crate::tables::{COUNTERS, DRAFTS, ITEMS, KEYRING_PLACES, OTHERS, TOMBSTONES, UNSIGNED};
+use crate::tables::{COUNTERS, DRAFTS, FORGOTTEN, ITEMS, KEYRING_PLACES, OTHERS, TOMBSTONES, UNSIGNED};
 use crate::writer::{Counted, Writer};
 use crate::{IndexError, Store};
 
 /// How much there is of everything, all of one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Live events, deletions included.
+    /// Live events, deletions and forgotten messages included.
     pub items: u64,
-    /// Live messages (kind 1080) and drafts.
+    /// Live messages (kind 1080) whose envelopes are here, and drafts.
     pub messages: u64,
+    /// Live messages whose envelopes were dropped here because they are old: relays hold them.
+    #[serde(default)]
+    pub forgotten: u64,
     /// Messages without event ids.
     pub drafts: u64,
     /// Drafts, deleted ids that no kind 5 names yet, and events that some relay is still to get or to confirm.
@@ -26,7 +29,7 @@ pub struct Counts {
     pub keyring_copies: u64,
     /// Ids that were deleted here and that no kind 5 names yet.
     pub unsigned: u64,
-    /// Bytes of the JSON of all live events: what a download of everything would carry.
+    /// Bytes of the JSON of all live events that are not forgotten: what a download of everything would carry.
     pub event_bytes: u64,
 }
 
@@ -37,16 +40,17 @@ const FRAME_BYTES: u64 = 34;
 impl Counts {
     /// Bytes that one relay would send if all of this was fetched from it again, without compression.
     pub fn full_download_bytes(&self) -> u64 {
-        self.event_bytes + self.items * FRAME_BYTES
+        self.event_bytes + self.items.saturating_sub(self.forgotten) * FRAME_BYTES
     }
 }
 
 impl Store {
-    /// The counts. Cost: six lookups, whatever the size of the store.
+    /// The counts. Cost: seven lookups, whatever the size of the store.
     pub fn counts(&self) -> Result<Counts, IndexError> {
         let transaction = self.read()?;
         let items = transaction.open_table(ITEMS)?.len()?;
         let others = transaction.open_table(OTHERS)?.len()?;
+        let forgotten = transaction.open_table(FORGOTTEN)?.len()?;
         let drafts = transaction.open_table(DRAFTS)?.len()?;
         let tombstones = transaction.open_table(TOMBSTONES)?.len()?;
         let keyring_copies = transaction.open_table(KEYRING_PLACES)?.len()?;
@@ -54,7 +58,8 @@ impl Store {
         let counted = Counted::load(&transaction.open_table(COUNTERS)?)?;
         Ok(Counts {
             items,
-            messages: items.saturating_sub(others) + drafts,
+            messages: items.saturating_sub(others + forgotten) + drafts,
+            forgotten,
             drafts,
             waiting: drafts + unsigned + counted.waiting,
             parked: counted.parked,

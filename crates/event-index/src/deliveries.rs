@@ -74,7 +74,7 @@ impl Store {
             let mut queued = 0;
             let ids: &[EventId] = if self.retired.has(relay) { &[] } else { ids };
             for id in ids {
-                let Some(seq) = writer.seq_of(id)? else { continue };
+                let Some(seq) = writer.held_seq(id)? else { continue };
                 let row = match writer.delivery(&tag, seq)? {
                     None => Row::new(*id, DeliveryState::Waiting),
                     Some(row) if row.state.is_settled() => Row {
@@ -153,7 +153,7 @@ impl Store {
                     reason,
                     absent,
                 } = delivery;
-                if writer.seq_of(&id)? != Some(seq) || self.retired.has(&relay) {
+                if writer.held_seq(&id)? != Some(seq) || self.retired.has(&relay) {
                     continue;
                 }
                 let tag = writer.keys.relay_tag(&relay);

@@ -196,7 +196,9 @@ impl Store {
                 writer.take_draft(*local, goes_on)?;
                 writer.aliases.insert(local.as_bytes(), event.id.as_bytes())?;
                 writer.locals.insert(event.id.as_bytes(), local.as_bytes())?;
-                for tag in &tags {
+                // One that came back from a relay and was forgotten since is where it is to be.
+                let known_elsewhere = writer.forgotten_as(seq)?.is_some();
+                for tag in tags.iter().filter(|_| !known_elsewhere) {
                     if writer.delivery(tag, seq)?.is_none() {
                         let mut row = Row::new(event.id, DeliveryState::Waiting);
                         // An envelope's outer time is that of its sealing, which is now.

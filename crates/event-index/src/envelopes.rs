@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use nostr::event::{Event, EventId};
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use crate::tables::{ENVELOPES, IDS, ITEMS, TOMBSTONES};
+use crate::tables::{ENVELOPES, FORGOTTEN, IDS, ITEMS, TOMBSTONES};
 use crate::{IndexError, Store};
-use crate::{absent, extra, index_check};
+use crate::{absent, extra, forgotten, index_check};
 
 /// What `envelopes` keeps of an event.
 pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
@@ -39,7 +39,7 @@ pub(crate) fn decode_event(
 }
 
 impl Store {
-    /// A held event.
+    /// A held event; `None` as well for one that was forgotten.
     ///
     /// # Errors
     /// [`IndexError::Corrupt`] names the id when the stored bytes are not that event any more.
@@ -54,6 +54,9 @@ impl Store {
         };
         let envelopes = transaction.open_table(ENVELOPES)?;
         let bytes = envelopes.get(seq)?;
+        if bytes.is_none() && transaction.open_table(FORGOTTEN)?.get(seq)?.is_some() {
+            return Ok(None);
+        }
         decode_event(seq, Some(id), bytes.as_ref().map(redb::AccessGuard::value)).map(Some)
     }
 
@@ -73,12 +76,12 @@ impl Store {
         Ok(events)
     }
 
-    /// Whether the event is held.
+    /// Whether the event is held, or was and is forgotten: it is not to be fetched.
     pub fn contains(&self, id: &EventId) -> Result<bool, IndexError> {
         Ok(self.read()?.open_table(IDS)?.get(id.as_bytes())?.is_some())
     }
 
-    /// Those of `ids` that are held, out of one read. Cost: a lookup each, least when `ids` are in order.
+    /// Those of `ids` that are held or forgotten, out of one read. Cost: a lookup each, least when `ids` are in order.
     pub fn held_among(
         &self,
         ids: impl IntoIterator<Item = EventId>,
@@ -100,15 +103,20 @@ impl Store {
 
     /// Reads everything and checks that items, ids and envelopes name the same events, that each envelope is intact,
     /// that the fingerprint index is that of the items, that what relays refused is held, and that
-    /// nothing held is also among what they serve beyond. Returns how many there are. Cost: the whole file.
+    /// nothing held is also among what they serve beyond. A forgotten event has no envelope. Returns how many envelopes
+    /// there are. Cost: the whole file.
     pub fn verify(&self) -> Result<u64, IndexError> {
         let transaction = self.read()?;
         let items = transaction.open_table(ITEMS)?;
         let ids = transaction.open_table(IDS)?;
         let envelopes = transaction.open_table(ENVELOPES)?;
+        let gone = transaction.open_table(FORGOTTEN)?;
         for row in items.iter()? {
             let (key, seq) = row?;
             let ((created_at, id), seq) = (key.value(), seq.value());
+            if gone.get(seq)?.is_some() {
+                continue;
+            }
             let id = EventId::from_byte_array(*id);
             let bytes = envelopes.get(seq)?;
             let event = decode_event(seq, Some(&id), bytes.as_ref().map(redb::AccessGuard::value))?;
@@ -120,11 +128,18 @@ impl Store {
                 });
             }
         }
-        let count = items.len()?;
-        if ids.len()? != count || envelopes.len()? != count {
+        let count = envelopes.len()?;
+        if ids.len()? != items.len()? || items.len()? != count + gone.len()? {
             return Err(IndexError::corrupt(
                 "the list of events (items, ids and envelopes differ in number)",
             ));
+        }
+        let mut damage = None;
+        forgotten::check(&transaction, &self.keys, &mut |found| {
+            damage.get_or_insert(found);
+        })?;
+        if let Some(damage) = damage {
+            return Err(damage);
         }
         index_check::check(&transaction)?;
         extra::check(&transaction)?;

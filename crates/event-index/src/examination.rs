@@ -6,8 +6,8 @@ use nostr::event::{Event, EventId};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use crate::envelopes::decode_event;
-use crate::tables::{DRAFTS, ENVELOPES, IDS, ITEMS, OTHERS};
-use crate::{IndexError, MESSAGE_KIND, Store, index_check};
+use crate::tables::{DRAFTS, ENVELOPES, FORGOTTEN, IDS, ITEMS, OTHERS};
+use crate::{IndexError, MESSAGE_KIND, Store, forgotten, index_check};
 
 /// One record that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,11 @@ impl Store {
             return Ok(found.events);
         }
         check_lists(&transaction, &mut found)?;
+        let mut rows = Vec::new();
+        forgotten::check(&transaction, &self.keys, &mut |error| rows.push(error))?;
+        for row in rows {
+            found.note(Err::<(), _>(row))?;
+        }
         found.note(index_check::check(&transaction))?;
         for row in transaction.open_table(DRAFTS)?.iter()? {
             let (number, sealed) = row?;
@@ -126,20 +131,22 @@ fn check_envelopes(
 fn check_lists(transaction: &ReadTransaction, found: &mut Finder<'_>) -> Result<(), IndexError> {
     let envelopes = transaction.open_table(ENVELOPES)?;
     let (items, ids) = (transaction.open_table(ITEMS)?, transaction.open_table(IDS)?);
-    if items.len()? == envelopes.len()? && ids.len()? == envelopes.len()? {
-        // One row for each envelope, by the check before: nothing else is there.
+    let forgotten = transaction.open_table(FORGOTTEN)?;
+    let expected = envelopes.len()? + forgotten.len()?;
+    if items.len()? == expected && ids.len()? == expected {
+        // One row for each envelope and each forgotten event, as far as those are whole: nothing else is there.
         return Ok(());
     }
     for row in items.iter()? {
         let (key, seq) = row?;
-        if envelopes.get(seq.value())?.is_none() {
+        if envelopes.get(seq.value())?.is_none() && forgotten.get(seq.value())?.is_none() {
             let id = EventId::from_byte_array(*key.value().1);
             found.add(format!("the event {id}, whose envelope is gone"), None);
         }
     }
     for row in ids.iter()? {
         let (id, seq) = row?;
-        if envelopes.get(seq.value())?.is_none() {
+        if envelopes.get(seq.value())?.is_none() && forgotten.get(seq.value())?.is_none() {
             let id = EventId::from_byte_array(*id.value());
             found.add(format!("the id {id}, whose envelope is gone"), None);
         }

@@ -11,9 +11,9 @@ use supervision::Outlet;
 
 use crate::actor::EventIndexActor;
 use crate::messages::{
-    AddDrafts, Build, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, ForgetAgreement,
-    ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings, PutKeyring, PutMeta,
-    PutPicks, PutRelayProfile, PutSummaries, QueueMissing, RecordAgreement, RecordSources, RemoveDrafts,
+    AddDrafts, Build, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, Forget,
+    ForgetAgreement, ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings, PutKeyring, PutMeta,
+    PutPicks, PutRelayProfile, PutSummaries, QueueMissing, Recall, RecordAgreement, RecordSources, RemoveDrafts,
     RemoveExtra, RetireRelay, SetDeliveries, SetRelays,
 };
 use crate::{
@@ -66,6 +66,8 @@ outlets! {
     commit_deletions: CommitDeletions,
     keep_records: KeepRecords,
     drop_bodies: DropBodies,
+    forget: Forget,
+    recall: Recall,
     put_keyring: PutKeyring,
     place_keyrings: PlaceKeyrings,
     set_relays: SetRelays,
@@ -264,6 +266,21 @@ impl EventIndex {
     /// See [`Store::drop_bodies`].
     pub async fn drop_bodies(&self, ids: Vec<EventId>) -> Result<usize, IndexError> {
         ask(&self.outlets.drop_bodies, DropBodies { ids }).await
+    }
+
+    /// See [`Store::forget`].
+    pub async fn forget(
+        &self,
+        ids: Vec<EventId>,
+        before: u64,
+        relays: Vec<String>,
+    ) -> Result<Vec<EventId>, IndexError> {
+        ask(&self.outlets.forget, Forget { ids, before, relays }).await
+    }
+
+    /// See [`Store::recall`].
+    pub async fn recall(&self, ids: Vec<EventId>) -> Result<usize, IndexError> {
+        ask(&self.outlets.recall, Recall { ids }).await
     }
 
     /// See [`Store::put_keyring`].

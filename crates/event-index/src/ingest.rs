@@ -21,7 +21,7 @@ pub struct Arrival {
 pub struct Ingested {
     /// Now held, and not before.
     pub stored: Vec<EventId>,
-    /// Held already.
+    /// Held already, or forgotten.
     pub known: Vec<EventId>,
     /// Deleted by their author before they came; not stored.
     pub tombstoned: Vec<EventId>,
@@ -89,7 +89,19 @@ impl Writer<'_> {
 
     fn delete_targets(&mut self, deletion: &Event, deleted: &mut Vec<EventId>) -> Result<(), IndexError> {
         for id in deletion.tags.event_ids() {
-            if let Some(seq) = self.seq_of(&id)? {
+            if let Some((seq, forgotten)) = self.forgotten_by(&id)? {
+                if forgotten.author != deletion.pubkey {
+                    continue;
+                }
+                self.remove_forgotten(seq, &forgotten)?;
+                self.tombstone_times
+                    .insert(id.as_bytes(), forgotten.item.created_at)?;
+                // Nobody can read it any more, but what its replies need to know is here.
+                if let Ok(Some(tombstone)) = forgotten.tombstone(self.keys, seq) {
+                    self.keep_record(&id, &tombstone.to_record())?;
+                }
+                deleted.push(id);
+            } else if let Some(seq) = self.seq_of(&id)? {
                 let target = self.held(&id, seq)?;
                 if target.pubkey != deletion.pubkey || target.kind == Kind::EventDeletion {
                     continue;

@@ -14,7 +14,8 @@
 //!
 //! What a reader can rely on:
 //! - A write is one transaction: when it returns, all of it is on disk, and when it fails, nothing of it is.
-//! - An id among the items has its envelope: one transaction writes both, and removes both. An id is never an item
+//! - An id among the items has its envelope, or is *forgotten* ([`Store::forget`]): one transaction writes item and
+//!   envelope, and removes them or leaves what says that the envelope went. An id is never an item
 //!   and tombstoned at once, and a draft is never a draft and an item at once.
 //! - A failed read is an error, never an empty set: that would fetch all history again. An envelope is returned only
 //!   when its bytes still hash to its id.
@@ -69,6 +70,8 @@ mod examination;
 mod extra;
 mod fingerprint;
 mod fingerprint_index;
+mod forgetting;
+mod forgotten;
 mod handle;
 mod header;
 mod index_check;
@@ -118,6 +121,7 @@ pub use error::IndexError;
 pub use examination::Damage;
 pub use extra::{EXTRA_MAX, Extra, ExtraReason};
 pub use fingerprint::Sum;
+pub use forgetting::{ForgottenMessage, Stretch};
 pub use handle::EventIndex;
 pub use index_view::IndexView;
 pub use ingest::{Arrival, Ingested};

@@ -217,6 +217,22 @@ commands! {
         ids: Vec<EventId>,
     } -> usize = store.drop_bodies(&ids);
 
+    /// Command: forget old messages here. See [`Store::forget`].
+    Forget {
+        /// Their events.
+        ids: Vec<EventId>,
+        /// When they were sealed at the latest, Unix seconds.
+        before: u64,
+        /// The relays in use.
+        relays: Vec<String>,
+    } -> Vec<EventId> = store.forget(&ids, before, &relays);
+
+    /// Command: have forgotten messages come again. See [`Store::recall`].
+    Recall {
+        /// Their events.
+        ids: Vec<EventId>,
+    } -> usize = store.recall(&ids);
+
     /// Command: keep a keyring. See [`Store::put_keyring`].
     PutKeyring {
         /// The keyring.

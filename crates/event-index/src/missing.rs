@@ -23,6 +23,10 @@ pub struct QueuedMissing {
     pub queued: usize,
     /// Events that the relay said yes to twice and does not hold: parked.
     pub forgotten: usize,
+    /// Forgotten events that are to come again, because another relay holds them: they are sent once they are here.
+    pub recalled: usize,
+    /// Forgotten events that no other relay is known to hold, so that this device cannot send them.
+    pub out_of_reach: usize,
     /// Unix second from which on the next lost event may be sent.
     pub next_lost: u64,
 }
@@ -54,6 +58,10 @@ impl Store {
     /// Events that an agreement covered, or that the relay showed, were there and are lost: they become due one after the other, `lost_pause`
     /// milliseconds apart and not before `next_lost`, so that a relay that was wiped is filled at a trickle (U-15) and
     /// new messages need not wait for it. One transaction.
+    ///
+    /// A forgotten event cannot be sent. When the agreement of another relay covers it, it is recalled
+    /// ([`Store::recall`]): once it came from there, the comparison with this relay names it again. Agreements go with it,
+    /// so that a relay that lacks many is filled in steps.
     pub fn queue_missing(
         &self,
         relay: &str,
@@ -62,7 +70,10 @@ impl Store {
         lost_pause: u64,
         next_lost: u64,
     ) -> Result<QueuedMissing, IndexError> {
-        let agreed = self.agreements()?.get(relay).map(|agreement| agreement.last_seq);
+        let agreements = self.agreements()?;
+        let agreed = agreements.get(relay).map(|agreement| agreement.last_seq);
+        let others = agreements.iter().filter(|(other, _)| *other != relay);
+        let elsewhere = others.map(|(_, agreement)| agreement.last_seq).max();
         self.write(|writer| {
             let tag = writer.keys.relay_tag(relay);
             let from = next_lost.max(unix);
@@ -71,6 +82,15 @@ impl Store {
             let ids: &[EventId] = if self.retired.has(relay) { &[] } else { ids };
             for id in ids {
                 let Some(seq) = writer.seq_of(id)? else { continue };
+                if let Some(forgotten) = writer.forgotten_as(seq)? {
+                    if elsewhere.is_some_and(|last_seq| seq <= last_seq) {
+                        writer.recall(seq, &forgotten)?;
+                        done.recalled += 1;
+                    } else {
+                        done.out_of_reach += 1;
+                    }
+                    continue;
+                }
                 let row = match writer.delivery(&tag, seq)? {
                     known
                         if known
@@ -105,7 +125,10 @@ impl Store {
                 }
                 writer.put_delivery(&tag, seq, &row)?;
             }
-            if done.queued + done.forgotten == 0 {
+            if done.recalled > 0 {
+                writer.agreements.retain(|_, _| false)?;
+            }
+            if done.queued + done.forgotten + done.recalled == 0 {
                 writer.nothing_changed();
             }
             done.next_lost = from + lost * lost_pause / 1000;

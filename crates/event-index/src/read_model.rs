@@ -15,6 +15,8 @@ mod writer;
 pub use building::{Built, OpenedEnvelope, Unopened};
 pub use conversation::{Advance, OpenConversation};
 pub use place::Marks;
+pub(crate) use row::kept_message;
 pub use searching::{Hit, SEARCH_MAX};
+pub(crate) use summaries::title_of;
 pub use summaries::{ConversationTag, Stale, SummaryRow};
 pub(crate) use writer::{Arrived, ModelWriter};

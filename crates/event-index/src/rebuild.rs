@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Drops the envelopes in `damaged` with their deliveries, and computes the lists of events and the fingerprint
-    /// index again from the others, all in one transaction. A dropped event is fetched again by the next comparison with
+    /// index again from the others and from what stays of forgotten ones, all in one transaction. A dropped event is fetched again by the next comparison with
     /// a relay that has it. Agreements with relays are taken back when an event was dropped: they covered it.
     /// Cost: the whole file is read, and what was wrong is written.
     ///
@@ -68,6 +68,7 @@ fn rebuild(writer: &mut Writer<'_>, damaged: &BTreeSet<u64>) -> Result<Rebuilt, 
             done.mended += mend(writer, *seq)?;
         }
     }
+    done.mended += writer.mend_forgotten()?;
     let stray = drop_listed_without_envelope(writer)?;
     done.mended += stray.difference(damaged).count() as u64;
     if !stray.is_empty() {
@@ -112,7 +113,7 @@ fn drop_listed_without_envelope(writer: &mut Writer<'_>) -> Result<BTreeSet<u64>
     let mut items = Vec::new();
     for row in writer.items().iter()? {
         let (key, seq) = row?;
-        if writer.envelopes.get(seq.value())?.is_none() {
+        if writer.envelopes.get(seq.value())?.is_none() && writer.forgotten.get(seq.value())?.is_none() {
             items.push(Item::at(key.value()));
             stray.insert(seq.value());
         }
@@ -120,7 +121,7 @@ fn drop_listed_without_envelope(writer: &mut Writer<'_>) -> Result<BTreeSet<u64>
     let mut ids = Vec::new();
     for row in writer.ids.iter()? {
         let (id, seq) = row?;
-        if writer.envelopes.get(seq.value())?.is_none() {
+        if writer.envelopes.get(seq.value())?.is_none() && writer.forgotten.get(seq.value())?.is_none() {
             ids.push(*id.value());
             stray.insert(seq.value());
         }

@@ -48,7 +48,7 @@ impl Store {
         self.write(|writer| {
             let mut changed = false;
             for (source, id) in sources {
-                if let Some(seq) = writer.seq_of(&id)? {
+                if let Some(seq) = writer.held_seq(&id)? {
                     let event = writer.held(&id, seq)?;
                     changed |= writer.record_source(source, &event)?;
                 }
@@ -101,7 +101,11 @@ impl Writer<'_> {
                 let (Some(seq), Some(_)) = (self.seq_of(&known)?, self.seq_of(&event.id)?) else {
                     return Ok(false);
                 };
-                if Item::of(&self.held(&known, seq)?) <= Item::of(event) {
+                let known = match self.forgotten_as(seq)? {
+                    Some(forgotten) => forgotten.item,
+                    None => Item::of(&self.held(&known, seq)?),
+                };
+                if known <= Item::of(event) {
                     return Ok(false);
                 }
             }

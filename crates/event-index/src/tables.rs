@@ -59,6 +59,23 @@ pub(crate) const IDS: TableDefinition<Bytes32, u64> = TableDefinition::new("ids-
 /// Value: `[u8]`   # the event's JSON; its id is the checksum on read
 pub(crate) const ENVELOPES: TableDefinition<u64, Blob> = TableDefinition::new("envelopes-1");
 
+/// Items whose envelopes were dropped because they are old: compared like any other, and not fetched again.
+///
+/// Key:   `u64`    # the item's sequence number, never one in [`ENVELOPES`]
+/// Value: `[u8]`   # the item: `created_at` (8, LE) ‖ event id (32); its author (32); what is remembered of the message,
+///                 # sealed, or nothing for one that was never opened
+pub(crate) const FORGOTTEN: TableDefinition<u64, Blob> = TableDefinition::new("forgotten-1");
+
+/// The forgotten messages of each conversation, for those of which something is remembered. Follows from [`FORGOTTEN`].
+///
+/// Key:   `([u8; 16], u64)`  # (the conversation's tag, sequence number in [`FORGOTTEN`])
+pub(crate) const FORGOTTEN_OF: TableDefinition<(Bytes16, u64), ()> = TableDefinition::new("forgotten-of-1");
+
+/// Events that were forgotten and are to come again: they are no news then.
+///
+/// Key:   `[u8; 32]`  # event id, never one in [`IDS`]
+pub(crate) const RECALLED: TableDefinition<Bytes32, ()> = TableDefinition::new("recalled-1");
+
 /// The items that are not messages: few, so messages are counted by what is not here.
 ///
 /// Key:   `u64`   # sequence number in [`ENVELOPES`]
@@ -181,8 +198,8 @@ pub(crate) const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("co
 /// Value: sealed   # the caller's bytes
 pub(crate) const VALUES: TableDefinition<&str, Blob> = TableDefinition::new("values-1");
 
-// The read model: conversations as they are shown, so that nothing has to be opened twice. All of it but `unread-1` and
-// `picks-1` follows from the tables above and is computed again by `Store::rebuild`. A conversation's *tag* is a 16-byte
+// The read model: conversations as they are shown, so that nothing has to be opened twice. All of it but `unread-1`,
+// `picks-1` and `titles-1` follows from the tables above and is computed again by `Store::rebuild`. A conversation's *tag* is a 16-byte
 // keyed hash of its id. A message's *place* is its sequence number in `envelopes-1`, or its number in `drafts-1` with the
 // highest bit set.
 
@@ -230,6 +247,12 @@ pub(crate) const UNREAD: TableDefinition<(Bytes16, u64), ()> = TableDefinition::
 /// Key:   `[u8; 16]`  # tag
 /// Value: sealed      # JSON: message ids
 pub(crate) const PICKS: TableDefinition<Bytes16, Blob> = TableDefinition::new("picks-1");
+
+/// What conversations were called before their first messages were forgotten.
+///
+/// Key:   `[u8; 16]`  # tag, one in [`FORGOTTEN_OF`]
+/// Value: sealed      # the title
+pub(crate) const TITLES: TableDefinition<Bytes16, Blob> = TableDefinition::new("titles-1");
 
 /// Key:   `str`   # `built`: every envelope up to this number has its row in [`MESSAGES`] or [`CLOSED`]; `building`: 1 while
 ///                # it lags behind on purpose; `turn`: transactions that changed a conversation

@@ -11,8 +11,8 @@ use crate::read_model::ModelWriter;
 use crate::sealing::Keys;
 use crate::tables::{
     ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
-    DRAFT_TOMBSTONES, DRAFTS, ENVELOPES, EXTRA, IDS, ITEMS, KEYRING_PLACES, KEYRINGS, LOCALS, META, OTHERS,
-    RELAYS, SOURCES, TOMBSTONE_RECORDS, TOMBSTONE_TIMES, TOMBSTONES, UNSIGNED, VALUES,
+    DRAFT_TOMBSTONES, DRAFTS, ENVELOPES, EXTRA, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, KEYRING_PLACES, KEYRINGS,
+    LOCALS, META, OTHERS, RECALLED, RELAYS, SOURCES, TOMBSTONE_RECORDS, TOMBSTONE_TIMES, TOMBSTONES, UNSIGNED, VALUES,
 };
 use crate::{IndexError, Item, MESSAGE_KIND};
 
@@ -24,6 +24,9 @@ pub(crate) struct Writer<'t> {
     pub(crate) ids: Table<'t, Bytes32, u64>,
     pub(crate) envelopes: Table<'t, u64, Blob>,
     pub(crate) others: Table<'t, u64, u16>,
+    pub(crate) forgotten: Table<'t, u64, Blob>,
+    pub(crate) forgotten_of: Table<'t, (Bytes16, u64), ()>,
+    pub(crate) recalled: Table<'t, Bytes32, ()>,
     pub(crate) drafts: Table<'t, u64, Blob>,
     pub(crate) draft_ids: Table<'t, Bytes16, u64>,
     pub(crate) aliases: Table<'t, Bytes16, Bytes32>,
@@ -96,6 +99,9 @@ impl<'t> Writer<'t> {
             ids: transaction.open_table(IDS)?,
             envelopes: transaction.open_table(ENVELOPES)?,
             others: transaction.open_table(OTHERS)?,
+            forgotten: transaction.open_table(FORGOTTEN)?,
+            forgotten_of: transaction.open_table(FORGOTTEN_OF)?,
+            recalled: transaction.open_table(RECALLED)?,
             drafts: transaction.open_table(DRAFTS)?,
             draft_ids: transaction.open_table(DRAFT_IDS)?,
             aliases: transaction.open_table(ALIASES)?,
@@ -183,7 +189,7 @@ impl<'t> Writer<'t> {
         &mut self.counted
     }
 
-    /// The sequence number of a held event.
+    /// The sequence number of an item, its envelope here or forgotten.
     pub(crate) fn seq_of(&self, id: &EventId) -> Result<Option<u64>, IndexError> {
         Ok(self.ids.get(id.as_bytes())?.map(|seq| seq.value()))
     }
@@ -223,9 +229,14 @@ impl<'t> Writer<'t> {
 
     /// Removes a held event with its deliveries. Aliases and sources stay: replies and imports still name it.
     pub(crate) fn remove_event(&mut self, event: &Event, seq: u64) -> Result<(), IndexError> {
-        self.prove_again();
         self.set_item(Item::of(event), None)?;
         self.ids.remove(event.id.as_bytes())?;
+        self.drop_body(seq)
+    }
+
+    /// Removes an envelope, what was read from it, and its deliveries.
+    pub(crate) fn drop_body(&mut self, seq: u64) -> Result<(), IndexError> {
+        self.prove_again();
         let removed = self.envelopes.remove(seq)?.map_or(0, |bytes| bytes.value().len());
         self.counted.event_bytes = self.counted.event_bytes.saturating_sub(removed as u64);
         self.others.remove(seq)?;
@@ -291,6 +302,7 @@ impl<'t> Writer<'t> {
             .keys
             .seal(self.entropy, "tombstones-1", id.as_bytes(), &plain);
         self.tombstones.insert(id.as_bytes(), sealed.as_slice())?;
+        self.is_back(id)?;
         self.model_deleted(id)
     }
 

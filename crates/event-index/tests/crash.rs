@@ -14,7 +14,7 @@ const RELAYS: [&str; 2] = ["wss://a.example", "wss://b.example"];
 type Step = fn(&Store) -> Result<(), IndexError>;
 
 /// One of everything that writes, so that every table changes and the file grows.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     |store| store.ingest(arrivals((0..40).map(message))).map(drop),
     |store| {
         store
@@ -88,6 +88,19 @@ const STEPS: [Step; 11] = [
         )
     },
     |store| {
+        let relays = [RELAYS[0].to_owned()];
+        let old = store.forgettable(1_700_000_037, &relays, None, 99)?;
+        let gone = store.forget(&old.ids, 1_700_000_037, &relays)?;
+        assert!(gone.len() > 5, "{gone:?}");
+        Ok(())
+    },
+    |store| {
+        let gone = store.forgotten_from(1_700_000_034, None, 99)?;
+        let recalled = store.recall(&gone.ids)?;
+        assert!(recalled > 0);
+        Ok(())
+    },
+    |store| {
         store
             .enqueue(
                 RELAYS[1],
@@ -99,7 +112,8 @@ const STEPS: [Step; 11] = [
 
 /// Everything a store can tell, as text.
 fn state(store: &Store) -> String {
-    assert_eq!(store.verify().unwrap(), store.counts().unwrap().items);
+    let counts = store.counts().unwrap();
+    assert_eq!(store.verify().unwrap(), counts.items - counts.forgotten);
     let (view, snapshot) = (store.view().unwrap(), store.snapshot().unwrap());
     for range in [0..view.len(), 0..view.len() / 3, view.len() / 2..view.len()] {
         assert_eq!(view.sum(range.clone()).unwrap(), snapshot.sum(range).unwrap());

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use event_index::{
     Agreement, Basis, Burial, Counts, Delivery, DeliveryState, DraftOutcome, Item, LocalId, MemoryDisk,
-    MessageRef, NewDraft, SealedDraft, SourceId, Standing, Store, View,
+    MessageRef, NewDraft, OpenedEnvelope, SealedDraft, SourceId, Standing, Store, View,
 };
 use nostr::event::{Event, EventId, Kind};
 use nostr::key::PublicKey;
@@ -31,6 +31,10 @@ enum Step {
     Bury(Vec<usize>, Vec<u8>),
     Sign(Vec<usize>),
     DropBodies(Vec<usize>),
+    /// Of these, what was sealed before this second and is safe on so many relays.
+    Forget(Vec<usize>, u64, usize),
+    Recall(Vec<usize>),
+    Rebuild,
     Reopen,
 }
 
@@ -89,6 +93,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (events(), prop::collection::vec(0..DRAFTS, 0..3)).prop_map(|(ids, drafts)| Step::Bury(ids, drafts)),
         2 => prop::collection::vec(0..3_usize, 0..3).prop_map(Step::Sign),
         1 => events().prop_map(Step::DropBodies),
+        4 => (prop::collection::vec(0..17_usize, 0..12), 99..303_u64, 1..3_usize)
+            .prop_map(|(ids, before, relays)| Step::Forget(ids, before, relays)),
+        1 => events().prop_map(Step::Recall),
+        1 => Just(Step::Rebuild),
         1 => Just(Step::Reopen),
     ]
 }
@@ -97,6 +105,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     last_seq: u64,
     live: BTreeMap<EventId, (u64, Event)>,
+    /// Those of the live ones that have no envelope any more.
+    forgotten: BTreeSet<EventId>,
     deleters: BTreeMap<EventId, BTreeSet<PublicKey>>,
     unsigned: BTreeMap<EventId, (PublicKey, u64)>,
     drafts_deleted: BTreeSet<LocalId>,
@@ -136,6 +146,7 @@ impl Model {
                     continue;
                 }
                 self.live.remove(&target);
+                self.forgotten.remove(&target);
                 self.rows.retain(|(_, row), _| *row != seq);
             }
             self.deleters.entry(target).or_default().insert(event.pubkey);
@@ -171,6 +182,7 @@ impl Model {
                 continue;
             };
             self.live.remove(&id);
+            self.forgotten.remove(&id);
             self.rows.retain(|(_, row), _| *row != seq);
             self.deleters.entry(id).or_default().insert(event.pubkey);
             self.unsigned
@@ -209,6 +221,9 @@ impl Model {
         self.drafts.retain(|kept| *kept != local);
         self.aliases.insert(local, event.id);
         for relay in relays {
+            if self.forgotten.contains(&event.id) {
+                continue;
+            }
             let seq = self.live[&event.id].0;
             self.rows
                 .entry((*relay, seq))
@@ -217,7 +232,7 @@ impl Model {
     }
 
     fn enqueue(&mut self, relay: usize, id: &EventId) -> usize {
-        let Some((seq, _)) = self.live.get(id) else {
+        let Some((seq, _)) = self.live.get(id).filter(|_| !self.forgotten.contains(id)) else {
             return 0;
         };
         let row = self.rows.get(&(relay, *seq)).map(|(_, state)| *state);
@@ -237,6 +252,7 @@ impl Model {
         Counts {
             items: self.live.len() as u64,
             messages: self.messages().count() as u64 + drafts,
+            forgotten: self.forgotten.len() as u64,
             drafts,
             waiting: drafts
                 + self.unsigned.len() as u64
@@ -246,8 +262,7 @@ impl Model {
             keyring_copies: 0,
             unsigned: self.unsigned.len() as u64,
             event_bytes: self
-                .live
-                .values()
+                .here()
                 .map(|(_, event)| serde_json::to_vec(event).unwrap().len() as u64)
                 .sum(),
         }
@@ -259,9 +274,34 @@ impl Model {
         (0..2).find(|number| author(*number) == wrote).unwrap()
     }
 
-    fn messages(&self) -> impl Iterator<Item = u64> {
+    /// The live events whose envelopes are here.
+    fn here(&self) -> impl Iterator<Item = &(u64, Event)> {
         self.live
             .values()
+            .filter(|(_, event)| !self.forgotten.contains(&event.id))
+    }
+
+    /// Whether this may be forgotten.
+    fn may_go(&self, id: &EventId, before: u64, relays: usize) -> bool {
+        let Some((seq, event)) = self.live.get(id) else {
+            return false;
+        };
+        let settled = |(_, row): &&(usize, u64)| row == seq;
+        let verified = |relay: &usize| self.standing(*relay, id) == Some(Standing::Verified);
+        let left = self
+            .rows
+            .iter()
+            .filter(|(key, _)| settled(key))
+            .any(|(_, (_, state))| *state != DeliveryState::Verified);
+        event.kind == Kind::from(1080)
+            && !self.forgotten.contains(id)
+            && event.created_at.as_secs() < before
+            && !left
+            && (0..relays).filter(verified).count() >= relays.min(2)
+    }
+
+    fn messages(&self) -> impl Iterator<Item = u64> {
+        self.here()
             .filter(|(_, event)| event.kind == Kind::from(1080))
             .map(|(seq, _)| *seq)
     }
@@ -349,7 +389,7 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
         Step::Set(relay, which, state) => {
             let id = events[which].id;
             let seq = model.live.get(&id).map_or(3, |(seq, _)| *seq);
-            if model.live.contains_key(&id) {
+            if model.live.contains_key(&id) && !model.forgotten.contains(&id) {
                 model.rows.insert((relay, seq), (id, state));
             }
             let relay = RELAYS[relay].to_owned();
@@ -443,6 +483,7 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
             for id in &ids {
                 if let Some((seq, event)) = model.live.get(id).cloned()
                     && event.kind == Kind::from(1080)
+                    && !model.forgotten.contains(id)
                 {
                     model.live.remove(id);
                     model.rows.retain(|(_, row), _| *row != seq);
@@ -454,6 +495,62 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
             }
             let ids: Vec<EventId> = ids.into_iter().collect();
             prop_assert_eq!(store.drop_bodies(&ids).unwrap(), dropped);
+        }
+        Step::Forget(which, before, relays) => {
+            let ids: Vec<EventId> = which.iter().map(|n| events[*n].id).collect();
+            let names: Vec<String> = RELAYS[..relays].iter().map(|relay| (*relay).to_owned()).collect();
+            let may_go: BTreeSet<EventId> = (model.live.keys().copied())
+                .filter(|id| model.may_go(id, before, relays))
+                .collect();
+            let mut found = Vec::new();
+            let mut after = None;
+            loop {
+                let stretch = store.forgettable(before, &names, after, 2).unwrap();
+                found.extend(stretch.ids);
+                match stretch.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+            prop_assert_eq!(found.iter().copied().collect::<BTreeSet<_>>(), may_go.clone());
+            prop_assert_eq!(found.len(), may_go.len());
+            let gone = store.forget(&ids, before, &names).unwrap();
+            let meant: BTreeSet<EventId> = ids.into_iter().filter(|id| may_go.contains(id)).collect();
+            prop_assert_eq!(gone.iter().copied().collect::<BTreeSet<_>>(), meant.clone());
+            prop_assert_eq!(gone.len(), meant.len());
+            for id in meant {
+                let seq = model.live[&id].0;
+                model.rows.retain(|(_, row), _| *row != seq);
+                model.forgotten.insert(id);
+            }
+        }
+        Step::Recall(which) => {
+            let ids: BTreeSet<EventId> = which.iter().map(|n| events[*n].id).collect();
+            let meant: Vec<EventId> = ids.intersection(&model.forgotten).copied().collect();
+            for id in &meant {
+                model.live.remove(id);
+                model.forgotten.remove(id);
+            }
+            if !meant.is_empty() {
+                model.agreed.clear();
+            }
+            let ids: Vec<EventId> = ids.into_iter().collect();
+            prop_assert_eq!(store.recall(&ids).unwrap(), meant.len());
+        }
+        Step::Rebuild => {
+            let rebuilt = store.rebuild(&BTreeSet::new()).unwrap();
+            prop_assert_eq!(rebuilt.mended, 0);
+            prop_assert_eq!(rebuilt.events, model.here().count() as u64);
+            // What realtime does when there are no keys.
+            while let Some(last) = store.unbuilt(7).unwrap().last {
+                let page = store.unbuilt(7).unwrap();
+                let closed = page.events.into_iter().map(|(seq, event)| OpenedEnvelope {
+                    seq,
+                    event,
+                    message: None,
+                });
+                store.build(&closed.collect::<Vec<_>>(), Some(last), None).unwrap();
+            }
         }
         Step::Reopen => unreachable!("done by the caller, who owns the disk"),
     }
@@ -478,7 +575,12 @@ fn same_views(view: &dyn View, items: &dyn View) -> Result<(), TestCaseError> {
 
 fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCaseError> {
     prop_assert_eq!(store.counts().unwrap(), model.counts());
-    prop_assert_eq!(store.verify().unwrap(), model.live.len() as u64);
+    prop_assert_eq!(store.verify().unwrap(), model.here().count() as u64);
+    let mut damage = Vec::new();
+    store
+        .examine(&mut |_| true, &mut |found| damage.push(found))
+        .unwrap();
+    prop_assert_eq!(damage, []);
     let snapshot = store.snapshot().unwrap();
     let items: BTreeSet<Item> = model.live.values().map(|(_, event)| Item::of(event)).collect();
     prop_assert!(snapshot.items().iter().eq(items.iter()));
@@ -486,7 +588,19 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
     let view = store.view().unwrap();
     prop_assert_eq!(view.last_seq(), model.last_seq);
     same_views(&view, &snapshot)?;
-    let by_seq: BTreeMap<u64, Event> = model.live.values().cloned().collect();
+    let by_seq: BTreeMap<u64, Event> = model.here().cloned().collect();
+    let by_author = store.items_by_author([author(0), author(1)]).unwrap();
+    prop_assert_eq!(by_author.values().map(Vec::len).sum::<usize>(), items.len());
+    for before in [100, 150, 201] {
+        let older = items.iter().filter(|item| item.created_at < before).count();
+        prop_assert_eq!(store.items_before(before).unwrap(), older as u64);
+    }
+    let recallable = store.forgotten_from(101, None, 99).unwrap();
+    let later = |id: &&EventId| model.live[*id].1.created_at.as_secs() >= 101;
+    prop_assert_eq!(
+        recallable.ids.into_iter().collect::<BTreeSet<_>>(),
+        model.forgotten.iter().filter(later).copied().collect::<BTreeSet<_>>()
+    );
     prop_assert_eq!(
         store.events_after(0, 99).unwrap(),
         by_seq.into_iter().collect::<Vec<_>>()
@@ -496,6 +610,10 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
             store.contains(&event.id).unwrap(),
             model.live.contains_key(&event.id)
         );
+        let here = model.live.contains_key(&event.id) && !model.forgotten.contains(&event.id);
+        prop_assert_eq!(store.event(&event.id).unwrap(), here.then(|| event.clone()));
+        let author = model.live.get(&event.id).map(|(_, event)| event.pubkey);
+        prop_assert_eq!(store.author_of(&event.id).unwrap().map(|one| one.author), author);
         prop_assert_eq!(
             store.is_tombstoned(&event.id).unwrap(),
             model.deleters.contains_key(&event.id)

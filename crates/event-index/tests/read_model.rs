@@ -70,6 +70,15 @@ fn named(n: u8) -> MessageId {
     }
 }
 
+fn events_of(numbers: &[u8]) -> Vec<EventId> {
+    let names = numbers.iter().map(|n| named(*n));
+    let event = |name| match name {
+        MessageId::Event(id) => Some(EventId::from_byte_array(id)),
+        MessageId::Local(_) => None,
+    };
+    names.filter_map(event).collect()
+}
+
 prop_compose! {
     fn message(n: u8)(
         chat in 0..CHATS.len(),
@@ -135,6 +144,9 @@ enum Step {
     /// A deletion comes from elsewhere, by this author.
     Deletion(u8, Vec<u8>),
     Drop(Vec<u8>),
+    /// A relay holds everything, and these are forgotten here.
+    Forget(Vec<u8>),
+    Recall(Vec<u8>),
     /// Somebody looks at the list.
     Look,
     Reopen,
@@ -154,6 +166,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..DRAFTS).prop_map(Step::BuryDraft),
         2 => (0u8..2, vec(any(), 1..3)).prop_map(|(author, ids)| Step::Deletion(author, ids)),
         1 => vec(one(), 1..2).prop_map(Step::Drop),
+        3 => vec(any(), 1..5).prop_map(Step::Forget),
+        1 => vec(any(), 1..3).prop_map(Step::Recall),
         3 => Just(Step::Look),
         1 => Just(Step::Reopen),
         1 => Just(Step::Rebuild),
@@ -306,6 +320,20 @@ impl Bench {
                 let ids: Vec<EventId> = ids.iter().map(|n| envelope(*n).id).collect();
                 self.store.drop_bodies(&ids).unwrap();
             }
+            Step::Forget(ids) => {
+                let agreement = event_index::Agreement {
+                    at: 1,
+                    count: 1,
+                    fingerprint: [1; 16],
+                    last_seq: self.store.marks().unwrap().seq,
+                    basis: event_index::Basis::Fingerprint,
+                    authors: 1,
+                };
+                self.store.record_agreement("wss://a.example", agreement).unwrap();
+                let relays = ["wss://a.example".to_owned()];
+                self.store.forget(&events_of(ids), u64::MAX, &relays).unwrap();
+            }
+            Step::Recall(ids) => drop(self.store.recall(&events_of(ids)).unwrap()),
             Step::Look => self.look(),
             Step::Reopen => {
                 self.kept.clear();
@@ -388,6 +416,11 @@ impl Bench {
             }
             library.insert(MessageId::Local(*draft.local.as_bytes()), 0, message);
         }
+        for chat in CHATS {
+            for gone in self.store.forgotten_of(chat).unwrap() {
+                library.pass_over(gone.name(), gone.tombstone);
+            }
+        }
         library
     }
 
@@ -429,6 +462,12 @@ impl Bench {
         listed.sort_by(|a, b| a.id.cmp(&b.id));
         let mut expected = self.everything().conversations();
         expected.sort_by(|a, b| a.id.cmp(&b.id));
+        for line in listed.iter_mut().chain(&mut expected) {
+            // Where the beginning is forgotten, the title stays what it was.
+            if !self.store.forgotten_of(&line.id).unwrap().is_empty() {
+                line.title.clear();
+            }
+        }
         assert_eq!(listed, expected, "the list");
     }
 }

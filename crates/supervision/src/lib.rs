@@ -44,6 +44,7 @@
 
 mod clock;
 mod crash_point;
+mod days;
 mod entropy;
 mod env;
 mod guardian;
@@ -57,6 +58,7 @@ pub use clock::{Clock, SimulatedClock, SystemClock};
 #[cfg(debug_assertions)]
 pub use crash_point::{CrashPlan, InvalidPlan};
 pub use crash_point::{Side, crash_point};
+pub use days::{Days, NoDays};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use env::Env;
 pub use guardian::{Constructor, Guard, Guardian, GuardianReport, Inform, Lifeline, Release, Restarted};

@@ -1,7 +1,7 @@
 //! What an engine may do: a set of switches that are turned while it runs.
 //!
 //! What a reader can rely on:
-//! - Everything is on unless somebody turned it off.
+//! - Everything is on unless somebody turned it off; nothing is forgotten unless somebody said after how many days.
 //! - A part reads a switch where it decides, and is told when one was turned: a restarted part needs no telling.
 //! - Off takes nothing away: what is not sent or fetched meanwhile is, once the switch is on again.
 
@@ -14,22 +14,28 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::Days;
+
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What an engine may do. In JSON and TOML one key each, `true` or `false`; what is left out is on.
+        /// What an engine may do. In JSON and TOML one key each, `true` or `false`; what is left out is on. Beside them,
+        /// how long messages are kept: a number of days, and for ever when it is left out or `null`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Switches {
             $($(#[$doc])* pub $name: bool,)*
+            /// After how many days messages are forgotten on this device, once they are safe on relays; `None` for never.
+            /// More days, or none, bring those back that are kept then.
+            pub forget_after_days: Option<Days>,
         }
 
         impl Switches {
             /// The name of every switch, in the order in which people see them.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
             /// Everything that may be done.
-            pub const ON: Self = Self { $($name: true,)* };
+            pub const ON: Self = Self { $($name: true,)* forget_after_days: None };
             /// Nothing that may be done.
-            pub const OFF: Self = Self { $($name: false,)* };
+            pub const OFF: Self = Self { $($name: false,)* forget_after_days: None };
 
             /// How the switch of this name stands; `None` when there is no such switch.
             pub fn get(&self, name: &str) -> Option<bool> {
@@ -48,10 +54,13 @@ macro_rules! switches {
                 true
             }
 
-            /// Those that are on in both.
+            /// Those that are on in both; messages are kept as long as in the first.
             #[must_use]
             pub fn and(self, other: Self) -> Self {
-                Self { $($name: self.$name && other.$name,)* }
+                Self {
+                    $($name: self.$name && other.$name,)*
+                    forget_after_days: self.forget_after_days,
+                }
             }
         }
     };
@@ -86,6 +95,9 @@ impl Default for Switches {
 }
 
 impl Switches {
+    /// What the number of days is called beside [`Switches::NAMES`].
+    pub const FORGET_AFTER_DAYS: &'static str = "forget_after_days";
+
     /// The names of those that are off.
     pub fn off(&self) -> impl Iterator<Item = &'static str> + '_ {
         let off = |name: &&'static str| self.get(name) == Some(false);
@@ -278,6 +290,30 @@ mod tests {
         assert_eq!(switches.get("uplaods"), None);
         assert!(!switches.turn("uplaods", true));
         assert_eq!(Switches::ON.off().count(), 0);
+    }
+
+    #[test]
+    fn nothing_is_forgotten_unless_somebody_said_after_how_many_days() {
+        for kept in [Switches::ON, Switches::OFF] {
+            assert_eq!(kept.forget_after_days, None);
+        }
+        let read = |json: &str| serde_json::from_str::<Switches>(json);
+        let days = Days::new(30).unwrap();
+        let month = read(r#"{"live":false,"forget_after_days":30}"#).unwrap();
+        let expected = Switches {
+            live: false,
+            forget_after_days: Some(days),
+            ..Switches::ON
+        };
+        assert_eq!(month, expected);
+        assert_eq!(read(r#"{"forget_after_days":null}"#).unwrap(), Switches::ON);
+        read(r#"{"forget_after_days":0}"#).unwrap_err();
+        let only_looking = Switches {
+            uploads: false,
+            ..Switches::ON
+        };
+        assert_eq!(month.and(only_looking).forget_after_days, Some(days));
+        assert_eq!(only_looking.and(month).forget_after_days, None);
     }
 
     struct Reader {

@@ -117,7 +117,7 @@ impl Store {
             let unread = writer.was_level(news)?;
             for OpenedEnvelope { seq, event, message } in envelopes {
                 let held =
-                    writer.seq_of(&event.id)? == Some(*seq) && writer.model.messages.get(*seq)?.is_none();
+                    writer.held_seq(&event.id)? == Some(*seq) && writer.model.messages.get(*seq)?.is_none();
                 if !held || u16::from(event.kind) != MESSAGE_KIND {
                     continue;
                 }

@@ -12,6 +12,7 @@ use super::place::{Marks, Place};
 use super::row::{self, Row};
 use super::summaries::ConversationTag;
 use super::writer::bytes_of;
+use crate::forgotten::ForgottenReader;
 use crate::tables::{
     ALIASES, Blob, Bytes16, Bytes32, DRAFT_IDS, DRAFT_TOMBSTONES, DRAFTS, GRAVES, IDS, LOCALS, MEMBERS,
     MESSAGES, PICKS, TOMBSTONE_RECORDS, TOMBSTONES, UNREAD,
@@ -26,6 +27,8 @@ pub struct OpenConversation {
     /// Its id; `None` while it has no messages.
     id: Option<String>,
     library: Library,
+    /// What it was called before its first messages were forgotten.
+    title: Option<String>,
     /// The event ids of copies that were not read on this device.
     unread: BTreeSet<MessageId>,
     picks: Picks,
@@ -61,6 +64,7 @@ pub(crate) struct Reader<'s> {
     records: ReadOnlyTable<Bytes32, Blob>,
     draft_tombstones: ReadOnlyTable<Bytes16, Blob>,
     picks: ReadOnlyTable<Bytes16, Blob>,
+    forgotten: ForgottenReader,
     epoch: u64,
 }
 
@@ -86,6 +90,7 @@ impl<'s> Reader<'s> {
             records: transaction.open_table(TOMBSTONE_RECORDS)?,
             draft_tombstones: transaction.open_table(DRAFT_TOMBSTONES)?,
             picks: transaction.open_table(PICKS)?,
+            forgotten: ForgottenReader::new(transaction)?,
             epoch,
         })
     }
@@ -291,6 +296,7 @@ impl OpenConversation {
             tag,
             id: None,
             library: Library::new(),
+            title: reader.forgotten.title(&reader.store.keys, &tag)?,
             unread: BTreeSet::new(),
             picks: reader.picks_of(&tag)?,
             read: Marks::default(),
@@ -332,6 +338,9 @@ impl OpenConversation {
     pub fn summary(&self) -> Option<ConversationSummary> {
         let id = self.id.as_deref()?;
         let mut summary = self.library.summary(id)?;
+        if let Some(title) = &self.title {
+            summary.title.clone_from(title);
+        }
         summary.unread = self.library.unread(id, &self.unread);
         Some(summary)
     }
@@ -423,7 +432,7 @@ impl OpenConversation {
         Ok(Some((id, inserted)))
     }
 
-    /// Learns of each id that is named and not here whether it was deleted, and what that replied to.
+    /// Learns of each id that is named and not here whether it was deleted or forgotten, and what that replied to.
     fn look_up_removed(&mut self, reader: &Reader<'_>) -> Result<(), IndexError> {
         loop {
             let unresolved = self.library.unresolved();
@@ -438,6 +447,11 @@ impl OpenConversation {
                 self.asked.insert(id);
                 if let Some(tombstone) = reader.removal(&id)? {
                     self.library.bury(id, tombstone);
+                    continue;
+                }
+                for (id, tombstone) in reader.forgotten.above(&reader.store.keys, &id)? {
+                    self.asked.insert(id);
+                    self.library.pass_over(id, tombstone);
                 }
             }
         }
@@ -459,8 +473,9 @@ impl OpenConversation {
     /// What this conversation names as a parent and does not have, as event ids.
     pub(crate) fn awaited(&self) -> BTreeSet<[u8; 32]> {
         let unresolved = self.library.unresolved();
-        unresolved
-            .iter()
+        // What changes about a forgotten one changes the conversation too.
+        let awaited = unresolved.iter().filter(|id| !self.library.passes_over(id));
+        awaited
             .filter_map(|id| bytes_of(id).try_into().ok())
             .collect()
     }

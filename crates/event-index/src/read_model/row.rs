@@ -43,3 +43,8 @@ pub(crate) fn open(keys: &Keys, seq: u64, sealed: &[u8]) -> Result<Row, IndexErr
         message: Message::from_draft(message).map_err(|_| damaged())?,
     })
 }
+
+/// The message in a row.
+pub(crate) fn kept_message(keys: &Keys, seq: u64, sealed: &[u8]) -> Result<Message, IndexError> {
+    Ok(open(keys, seq, sealed)?.message)
+}

@@ -12,7 +12,7 @@ use super::row;
 use crate::agreements::agreement_of;
 use crate::tables::{
     AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE,
-    UNREAD,
+    TITLES, UNREAD,
 };
 use crate::writer::Writer;
 use crate::{IndexError, MESSAGE_KIND};
@@ -36,6 +36,7 @@ pub(crate) struct ModelWriter<'t> {
     pub(crate) awaited: Table<'t, (Bytes32, Bytes16), ()>,
     pub(crate) unread: Table<'t, (Bytes16, u64), ()>,
     pub(crate) picks: Table<'t, Bytes16, Blob>,
+    pub(crate) titles: Table<'t, Bytes16, Blob>,
     model: Table<'t, &'static str, u64>,
     built: u64,
     built_before: u64,
@@ -60,6 +61,7 @@ impl<'t> ModelWriter<'t> {
             awaited: transaction.open_table(AWAITED)?,
             unread: transaction.open_table(UNREAD)?,
             picks: transaction.open_table(PICKS)?,
+            titles: transaction.open_table(TITLES)?,
             model,
             built,
             built_before: built,
@@ -142,6 +144,7 @@ impl<'t> ModelWriter<'t> {
 impl Writer<'_> {
     /// An envelope was stored under this number. While the model lags behind, it is left to whoever catches up.
     pub(crate) fn model_stored(&mut self, seq: u64, event: &Event) -> Result<(), IndexError> {
+        let was_here = self.is_back(&event.id)?;
         let arrived = self.model.arrived.remove(&event.id);
         if self.model.built() + 1 != seq {
             return Ok(());
@@ -151,7 +154,7 @@ impl Writer<'_> {
             return Ok(());
         }
         if let Some(Arrived { message, unread }) = arrived {
-            let unread = self.was_level(unread)?;
+            let unread = !was_here && self.was_level(unread)?;
             return self.model_open(seq, event, &message, unread);
         }
         self.model.closed.insert(seq, ())?;

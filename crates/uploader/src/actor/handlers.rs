@@ -186,6 +186,15 @@ impl Handler<HaveIds> for UploaderActor {
                     if done.queued + done.forgotten > 0 {
                         relay.outbox.added();
                     }
+                    if done.recalled > 0 {
+                        tracing::info!(relay = %url, messages = done.recalled, "lacks forgotten messages: they come again");
+                    }
+                    if done.out_of_reach > 0 {
+                        tracing::warn!(
+                            relay = %url, messages = done.out_of_reach,
+                            "lacks messages that are forgotten here and on no other relay in use; a device that has them sends them"
+                        );
+                    }
                 }
                 // The next comparison names them again.
                 Err(error) => tracing::error!(relay = %url, %error, "have ids could not be queued"),
