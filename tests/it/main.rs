@@ -22,6 +22,7 @@ mod faults_paging;
 mod faults_size;
 mod faults_slow_disk;
 mod first_keyring;
+mod forgetting;
 mod keyring_lab;
 mod keyrings;
 mod locked;

@@ -55,7 +55,7 @@ function number(name, value, note) {
 }
 
 function remarks({ account, held, warning, failed: parts, refused, clock_skew: skew, unproven, switches }) {
-  const off = Object.entries(switches).filter(([, on]) => !on).map(([name]) => name.replaceAll('_', ' '));
+  const off = Object.entries(switches).filter(([, on]) => on === false).map(([name]) => name.replaceAll('_', ' '));
   const lines = [
     account.page ? signerPage(account.page) : null,
     held ? el('p', { class: 'remark-line wait' }, `Held back: ${held}`) : null,

@@ -17,12 +17,15 @@ const ABOUT = {
   nip65_relays: ['Follow your relay list', 'Relays that your account has published are used as well (NIP-65).'],
 };
 
+const FORGET = 'forget_after_days';
+const DAYS_MAX = 36500;
+
 export function switchesView({ api }) {
   const panel = new Panel({
     heading: 'Switches',
     about: 'Each part can be off for a while. What is turned here holds until the daemon ends; config.toml holds longer.',
     load: () => api.get('/switches'),
-    render: (switches) => el('ul', { class: 'switches' }, Object.entries(switches).map(line)),
+    render: (switches) => el('ul', { class: 'switches' }, Object.entries(switches).map(([name, value]) => (name === FORGET ? days(value) : line([name, value])))),
   });
 
   async function change(name, value) {
@@ -42,6 +45,22 @@ export function switchesView({ api }) {
     });
     return el('li', {}, el('label', {}, el('span', { class: 'switch-words' },
       el('span', { class: 'switch-name' }, label), about ? el('span', { class: 'remark' }, about) : null), control));
+  }
+
+  /** How long messages are kept on this device. */
+  function days(value) {
+    const control = el('input', {
+      type: 'number', class: 'days', min: 1, max: DAYS_MAX, step: 1, placeholder: 'never', value, 'data-name': FORGET,
+      on: {
+        change: ({ target }) => {
+          if (target.reportValidity()) change(FORGET, target.value === '' ? null : Number(target.value));
+        },
+      },
+    });
+    return el('li', {}, el('label', {}, el('span', { class: 'switch-words' },
+      el('span', { class: 'switch-name' }, 'Forget after days'),
+      el('span', { class: 'remark' }, 'Messages that are older, and safe on relays, leave this device. Relays and other devices keep them. Empty: everything is kept.')),
+    control));
   }
 
   return panel;

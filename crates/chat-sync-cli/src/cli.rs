@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use pns_keys::Profile;
 
 use crate::exit::{self, Failure};
-use crate::settings::{Flags, LogFormat, switch_flag};
+use crate::settings::{Flags, LogFormat, Turn, switch_flag};
 
 /// Keeps a private AI-chat history the same on every device, through Nostr relays that can't read it.
 #[derive(Debug, Parser)]
@@ -47,9 +47,10 @@ pub(crate) struct Global {
     /// Use this relay instead of the saved ones; may be given several times
     #[arg(long = "relay", global = true, value_name = "URL", action = ArgAction::Append)]
     pub(crate) relays: Vec<RelayUrl>,
-    /// Turn a switch for this run, as `live=off`; may be given several times. `config show` lists them
+    /// Turn a switch for this run, as `live=off` or `forget_after_days=30`; may be given several times. `config show`
+    /// lists them
     #[arg(long = "switch", global = true, value_name = "NAME=on|off", action = ArgAction::Append, value_parser = switch_flag)]
-    pub(crate) switches: Vec<(&'static str, bool)>,
+    pub(crate) switches: Vec<Turn>,
     /// How log lines look [default: text]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use chat_sync::Switches;
+use chat_sync::{Days, Switches};
 use toml::{Table, Value};
 
 pub(crate) use saving::save_switches;
@@ -24,6 +24,9 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 const SWITCHES: &str = "switches";
 /// How variables of this program begin.
 const VARIABLE: &str = "CHAT_SYNC_";
+const FORGET: &str = Switches::FORGET_AFTER_DAYS;
+/// What belongs there.
+const DAYS_OR_NEVER: &str = "a number of days from 1 to 36500, or `off`";
 const LOG_FORMAT: &str = "log_format";
 const LOG_DAYS: &str = "log_days";
 /// Two weeks: long enough to look into what was noticed after a holiday.
@@ -91,11 +94,72 @@ pub(crate) struct Setting {
     pub(crate) variable: String,
 }
 
+/// How one switch is to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// On or off, by its name.
+    Switch(&'static str, bool),
+    /// After how many days messages are forgotten here, or never.
+    Forget(Option<Days>),
+}
+
+impl Turn {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Switch(name, _) => name,
+            Self::Forget(_) => FORGET,
+        }
+    }
+
+    /// Turns it.
+    pub(crate) fn apply(self, switches: &mut Switches) {
+        match self {
+            Self::Switch(name, on) => {
+                switches.turn(name, on);
+            }
+            Self::Forget(days) => switches.forget_after_days = days,
+        }
+    }
+
+    /// As a word says it, of a switch that there is.
+    fn said(name: &'static str, word: &str) -> Result<Self, &'static str> {
+        if name == FORGET {
+            return days(word).map(Self::Forget).ok_or(DAYS_OR_NEVER);
+        }
+        on_or_off(word)
+            .map(|on| Self::Switch(name, on))
+            .ok_or("on or off")
+    }
+
+    /// As JSON says it; `None` when it says something else.
+    pub(crate) fn json(name: &str, value: &serde_json::Value) -> Result<Self, String> {
+        use serde_json::Value;
+        let name = known(name).ok_or_else(unknown)?;
+        let turn = match value {
+            Value::Null | Value::Bool(false) if name == FORGET => Some(Self::Forget(None)),
+            value if name == FORGET => {
+                let days = value.as_u64().and_then(|days| Days::new(days).ok());
+                days.map(|days| Self::Forget(Some(days)))
+            }
+            Value::Bool(on) => Some(Self::Switch(name, *on)),
+            _ => None,
+        };
+        turn.ok_or_else(|| {
+            let wanted = if name == FORGET {
+                "a number of days from 1 to 36500, or null for never"
+            } else {
+                "true or false"
+            };
+            format!("`{name}` has to be {wanted}")
+        })
+    }
+}
+
 /// What a run of the program was told by flags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
-    /// Switches by name.
-    pub(crate) switches: Vec<(&'static str, bool)>,
+    /// How switches are to stand.
+    pub(crate) switches: Vec<Turn>,
     /// How log lines look.
     pub(crate) log_format: Option<LogFormat>,
 }
@@ -147,8 +211,14 @@ pub(crate) fn file(
 impl Flags {
     /// As they are typed, for another process of this program.
     pub(crate) fn to_args(&self) -> Vec<String> {
-        let switch =
-            |(name, on): &(&str, bool)| format!("--switch={name}={}", if *on { "on" } else { "off" });
+        let switch = |turn: &Turn| {
+            let word = match turn {
+                Turn::Switch(_, true) => "on".to_owned(),
+                Turn::Switch(_, false) | Turn::Forget(None) => "off".to_owned(),
+                Turn::Forget(Some(days)) => days.get().to_string(),
+            };
+            format!("--switch={}={word}", turn.name())
+        };
         let mut args: Vec<String> = self.switches.iter().map(switch).collect();
         args.extend(
             self.log_format
@@ -179,15 +249,19 @@ impl Settings {
             settings.take_file(&path, &text)?;
         }
         settings.take_environment(variables)?;
-        for (name, on) in &flags.switches {
-            settings.switches.turn(name, *on);
-            settings.sources.insert(name, Source::Flag);
+        for turn in &flags.switches {
+            settings.turn(*turn, Source::Flag);
         }
         if let Some(format) = flags.log_format {
             settings.log_format = format;
             settings.sources.insert(LOG_FORMAT, Source::Flag);
         }
         Ok(settings)
+    }
+
+    fn turn(&mut self, turn: Turn, source: Source) {
+        turn.apply(&mut self.switches);
+        self.sources.insert(turn.name(), source);
     }
 
     /// Every setting, in the order in which people see them.
@@ -203,6 +277,12 @@ impl Settings {
             one(name, format!("{SWITCHES}.{name}"), on.to_string())
         };
         let mut all: Vec<Setting> = Switches::NAMES.iter().map(switch).collect();
+        let days = self.switches.forget_after_days;
+        all.push(one(
+            FORGET,
+            format!("{SWITCHES}.{FORGET}"),
+            days.map_or_else(|| "false".to_owned(), |days| days.get().to_string()),
+        ));
         all.push(one(
             LOG_FORMAT,
             LOG_FORMAT.to_owned(),
@@ -263,14 +343,21 @@ impl Settings {
                             file: file.to_owned(),
                             name: shown.clone(),
                         })?;
-                        let on = match value {
-                            Value::Boolean(on) => Some(*on),
-                            Value::String(word) => on_or_off(word),
+                        let turn = match value {
+                            Value::String(word) => Turn::said(known, word).ok(),
+                            Value::Boolean(false) if known == FORGET => Some(Turn::Forget(None)),
+                            Value::Integer(number) if known == FORGET => {
+                                Turn::said(known, &number.to_string()).ok()
+                            }
+                            Value::Boolean(on) if known != FORGET => Some(Turn::Switch(known, *on)),
                             _ => None,
                         };
-                        let on = on.ok_or_else(|| wrong(&shown, value, "true or false"))?;
-                        self.switches.turn(known, on);
-                        self.sources.insert(known, Source::File);
+                        let wanted = if known == FORGET {
+                            "a number of days from 1 to 36500, or false"
+                        } else {
+                            "true or false"
+                        };
+                        self.turn(turn.ok_or_else(|| wrong(&shown, value, wanted))?, Source::File);
                     }
                 }
                 (SWITCHES, value) => return Err(wrong(SWITCHES, value, "a table of switches")),
@@ -312,11 +399,10 @@ impl Settings {
             given,
             wanted,
         };
-        for name in Switches::NAMES {
+        for name in names() {
             if let Some(word) = said(name) {
-                let on = on_or_off(&word).ok_or_else(|| wrong(name, word, "on or off"))?;
-                self.switches.turn(name, on);
-                self.sources.insert(name, Source::Environment);
+                let turn = Turn::said(name, &word).map_err(|wanted| wrong(name, word, wanted))?;
+                self.turn(turn, Source::Environment);
             }
         }
         if let Some(word) = said(LOG_FORMAT) {
@@ -338,9 +424,27 @@ fn variable(name: &str) -> String {
     format!("{VARIABLE}{}", name.to_ascii_uppercase())
 }
 
+/// Every switch by its name.
+fn names() -> impl Iterator<Item = &'static str> {
+    Switches::NAMES.iter().copied().chain([FORGET])
+}
+
 /// The switch of this name.
 fn known(name: &str) -> Option<&'static str> {
-    Switches::NAMES.iter().copied().find(|known| *known == name)
+    names().find(|known| *known == name)
+}
+
+fn unknown() -> String {
+    let names: Vec<&str> = names().collect();
+    format!("there is no switch of that name; there are {}", names.join(", "))
+}
+
+/// `off` and its like for never, else how many days; `None` for anything else, zero days among it.
+fn days(word: &str) -> Option<Option<Days>> {
+    match word.to_ascii_lowercase().as_str() {
+        "off" | "false" | "no" | "never" => Some(None),
+        word => word.parse().ok().map(Some),
+    }
 }
 
 /// `on`, `true`, `yes`, `1`, or their opposites.
@@ -359,16 +463,12 @@ fn log_format(word: &str) -> Option<LogFormat> {
 }
 
 /// `live=off`, as a flag has it.
-pub(crate) fn switch_flag(text: &str) -> Result<(&'static str, bool), String> {
-    let (name, word) = text.split_once('=').ok_or("write NAME=on or NAME=off")?;
-    let name = known(name).ok_or_else(|| {
-        format!(
-            "there is no switch `{name}`; they are {}",
-            Switches::NAMES.join(", ")
-        )
-    })?;
-    let on = on_or_off(word).ok_or("write NAME=on or NAME=off")?;
-    Ok((name, on))
+pub(crate) fn switch_flag(text: &str) -> Result<Turn, String> {
+    let (name, word) = text
+        .split_once('=')
+        .ok_or("write NAME=on, NAME=off, or forget_after_days=DAYS")?;
+    let name = known(name).ok_or_else(unknown)?;
+    Turn::said(name, word).map_err(|wanted| format!("`{name}` has to be {wanted}"))
 }
 
 fn text_of(file: &Path) -> Result<Option<String>, SettingsError> {
@@ -442,7 +542,7 @@ mod tests {
             assert_eq!(settings.source(name), source, "{name}");
         }
         let all = settings.all();
-        assert_eq!(all.len(), Switches::NAMES.len() + 2);
+        assert_eq!(all.len(), Switches::NAMES.len() + 3);
         let live = all
             .iter()
             .find(|setting| setting.name == "switches.live")
@@ -451,6 +551,34 @@ mod tests {
             (live.value.as_str(), live.variable.as_str()),
             ("false", "CHAT_SYNC_LIVE")
         );
+    }
+
+    #[test]
+    fn messages_are_kept_for_ever_unless_somebody_says_for_how_many_days() {
+        let of = |file: &str, variables: &[(&str, &str)], flags: &[&str]| {
+            let settings = read(file, variables, flags).unwrap();
+            let days = settings.switches.forget_after_days.map(Days::get);
+            (days, settings.source("forget_after_days"))
+        };
+        assert_eq!(of("", &[], &[]), (None, Source::Default));
+        let file = "[switches]\nforget_after_days = 90\n";
+        assert_eq!(of(file, &[], &[]), (Some(90), Source::File));
+        for word in ["off", "no", "false", "never"] {
+            let variable = [("CHAT_SYNC_FORGET_AFTER_DAYS", word)];
+            assert_eq!(of(file, &variable, &[]), (None, Source::Environment), "{word}");
+        }
+        let variable = [("CHAT_SYNC_FORGET_AFTER_DAYS", "1")];
+        assert_eq!(of(file, &variable, &[]), (Some(1), Source::Environment));
+        assert_eq!(of(file, &variable, &["forget_after_days=30"]), (Some(30), Source::Flag));
+        for off in ["false", "\"off\""] {
+            let file = format!("[switches]\nforget_after_days = {off}\n");
+            assert_eq!(of(&file, &[], &[]), (None, Source::File));
+        }
+        let flags = Flags {
+            switches: vec![Turn::Forget(Some(Days::new(7).unwrap())), Turn::Switch("live", false)],
+            log_format: None,
+        };
+        assert_eq!(flags.to_args(), ["--switch=forget_after_days=7", "--switch=live=off"]);
     }
 
     #[test]
@@ -482,6 +610,16 @@ mod tests {
             ("log_format = \"xml\"", &[], "\"text\" or \"json\""),
             ("", &[("CHAT_SYNC_LIVE", "perhaps")], "CHAT_SYNC_LIVE is perhaps"),
             ("", &[("CHAT_SYNC_LOG_DAYS", "many")], "0 to 3650"),
+            (
+                "[switches]\nforget_after_days = 0",
+                &[],
+                "switches.forget_after_days is 0, and has to be a number of days from 1 to 36500, or false",
+            ),
+            ("[switches]\nforget_after_days = -3", &[], "is -3"),
+            ("[switches]\nforget_after_days = true", &[], "is true"),
+            ("[switches]\nforget_after_days = \"soon\"", &[], "is \"soon\""),
+            ("", &[("CHAT_SYNC_FORGET_AFTER_DAYS", "0")], "CHAT_SYNC_FORGET_AFTER_DAYS is 0"),
+            ("", &[("CHAT_SYNC_FORGET_AFTER_DAYS", "on")], "from 1 to 36500"),
         ] {
             let error = read(file, variables, &[]).unwrap_err().to_string();
             assert!(error.contains(said) && !error.contains('\n'), "{file:?}: {error}");
@@ -491,7 +629,14 @@ mod tests {
             read(&large, &[], &[]),
             Err(SettingsError::TooLarge { .. })
         ));
-        for flag in ["live", "live=maybe", "lvie=on"] {
+        for flag in [
+            "live",
+            "live=maybe",
+            "lvie=on",
+            "forget_after_days=0",
+            "forget_after_days=on",
+            "forget_after_days=40000",
+        ] {
             switch_flag(flag).unwrap_err();
         }
     }

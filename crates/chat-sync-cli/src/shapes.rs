@@ -116,6 +116,8 @@ pub(crate) struct StatusShape<'a> {
     waiting: u64,
     safe: u64,
     parked: u64,
+    /// Messages that were forgotten here because they are old.
+    forgotten: u64,
     full_download_bytes: u64,
     /// Seconds too full for a page of a relay: what is in them is not proven.
     unproven: u64,
@@ -173,6 +175,7 @@ impl<'a> StatusShape<'a> {
             waiting: counts.waiting,
             safe: status.safe,
             parked: counts.parked,
+            forgotten: counts.forgotten,
             full_download_bytes: counts.full_download_bytes(),
             unproven: status.unproven,
             bytes_in: status.relays.iter().map(|relay| relay.traffic.bytes_in).sum(),

@@ -1,5 +1,6 @@
 //! What an embedder holds of a running engine.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -480,7 +481,15 @@ impl Handle {
     /// no second beginning on other devices.
     async fn forgotten_end(&self, conversation: &str) -> Result<Parent, EngineError> {
         let forgotten = self.forgotten(conversation).await?;
-        let newest = forgotten.iter().max_by_key(|message| (message.created_at, message.id));
+        let parents = forgotten.iter().filter_map(|message| match &message.tombstone.parent {
+            Parent::Message(parent) => Some(*parent),
+            Parent::Absent | Parent::Top | Parent::Foreign(_) => None,
+        });
+        let parents: BTreeSet<MessageId> = parents.collect();
+        let ends = forgotten
+            .iter()
+            .filter(|message| !parents.contains(&message.name()));
+        let newest = ends.max_by_key(|message| (message.created_at, message.id));
         Ok(newest.map_or(Parent::Top, |newest| Parent::Message(newest.name())))
     }
 

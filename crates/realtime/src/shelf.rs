@@ -459,7 +459,9 @@ impl Shelf {
         }
         for (id, ids) in hits_of {
             let tag = self.store.conversation_tag(&id);
-            let library = self.open(tag)?.library();
+            let conversation = self.open(tag)?;
+            let title = conversation.summary().map(|summary| summary.title);
+            let library = conversation.library();
             let Some(tree) = library.conversation(&id) else {
                 continue;
             };
@@ -473,7 +475,7 @@ impl Shelf {
                 };
                 found.push(FoundMessage {
                     conversation: id.clone(),
-                    title: tree.title().to_owned(),
+                    title: title.clone().unwrap_or_default(),
                     message: shown.id,
                     role: shown.message.role.clone(),
                     created_at: shown.message.created_at,

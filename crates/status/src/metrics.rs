@@ -17,6 +17,11 @@ pub fn metrics_text(status: &Status) -> String {
     let mut gauge = |name: &str, help: &str, value: u64| page.one("gauge", name, help, value);
     gauge("messages", "Messages on this device.", counts.messages);
     gauge(
+        "forgotten_messages",
+        "Old messages that relays hold and this device does not any more.",
+        counts.forgotten,
+    );
+    gauge(
         "conversations",
         "Conversations on this device.",
         status.conversations,

@@ -125,6 +125,7 @@ fn lines(status: &Status, refused: &[Refusal], copies: Option<(usize, usize)>) -
         format!("waiting   {waiting}"),
         format!("safe      {}", status.safe),
     ];
+    lines.extend(kept(status));
     let off: Vec<&str> = status.switches.off().collect();
     if !off.is_empty() {
         lines.push(format!("off       {}", style(off.join(", ")).yellow()));
@@ -181,6 +182,22 @@ fn lines(status: &Status, refused: &[Refusal], copies: Option<(usize, usize)>) -
     lines.extend(table.lines());
     lines.extend(refused_lines(refused));
     lines
+}
+
+/// How long messages are kept here, where that is not for ever.
+fn kept(status: &Status) -> Option<String> {
+    let forgotten = status.counts.forgotten;
+    match (status.switches.forget_after_days, forgotten) {
+        (None, 0) => None,
+        (None, _) => Some(format!(
+            "kept      for ever: {} to come again",
+            plural(forgotten, "forgotten message")
+        )),
+        (Some(days), _) => Some(format!(
+            "kept      for {days}; {} on relays only",
+            plural(forgotten, "older message")
+        )),
+    }
 }
 
 /// What went over connections in this run, beside what fetching everything would have cost.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use supervision::Switches;
 
 use crate::exit::Failure;
-use crate::settings::save_switches;
+use crate::settings::{Turn, save_switches};
 
 /// The switches, and the configuration file that keeps them.
 #[derive(Debug)]
@@ -29,28 +29,23 @@ impl KeptSwitches {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Turns those that are named: all of them, or none. `keep` writes them into the file first, so that what holds now
-    /// holds after a start as well. Blocks on the disk.
-    pub(super) fn turn(&self, named: &[(String, bool)], keep: bool) -> Result<Switches, Failure> {
+    /// Turns these. `keep` writes them into the file first, so that what holds now holds after a start as well. Blocks on
+    /// the disk.
+    pub(super) fn turn(&self, turns: &[Turn], keep: bool) -> Result<Switches, Failure> {
         // Held while the file is written: two who turn switches at once both find theirs in it.
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let mut switches = *now;
-        for (name, on) in named {
-            if !switches.turn(name, *on) {
-                let known = Switches::NAMES.join(", ");
-                return Err(Failure::Usage(format!(
-                    "there is no switch of that name; there are {known}"
-                )));
-            }
+        for turn in turns {
+            turn.apply(&mut switches);
         }
-        if keep && !named.is_empty() {
-            self.save(named)?;
+        if keep && !turns.is_empty() {
+            self.save(turns)?;
         }
         *now = switches;
         Ok(switches)
     }
 
-    fn save(&self, named: &[(String, bool)]) -> Result<(), Failure> {
+    fn save(&self, turns: &[Turn]) -> Result<(), Failure> {
         let unturned = |why: String| {
             Failure::Failed(format!(
                 "{why}; no switch was turned, and with `for_now=true` they are turned until the daemon ends"
@@ -59,7 +54,6 @@ impl KeptSwitches {
         let file = self.file.as_deref();
         let file =
             file.ok_or_else(|| unturned("there is no home directory for a configuration file".to_owned()))?;
-        let named: Vec<(&str, bool)> = named.iter().map(|(name, on)| (name.as_str(), *on)).collect();
-        save_switches(file, &named).map_err(|error| unturned(error.to_string()))
+        save_switches(file, turns).map_err(|error| unturned(error.to_string()))
     }
 }

@@ -4,13 +4,13 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Item, Table, Value};
 
-use super::{SWITCHES, SettingsError, text_of};
+use super::{SWITCHES, SettingsError, Turn, text_of};
 
 /// Has the file say how these switches stand. It is made where there is none, readable by its owner alone, and is whole
 /// at any moment.
-pub(crate) fn save_switches(file: &Path, turned: &[(&str, bool)]) -> Result<(), SettingsError> {
+pub(crate) fn save_switches(file: &Path, turned: &[Turn]) -> Result<(), SettingsError> {
     let unwritten = |source| SettingsError::Unwritten {
         file: file.to_owned(),
         source,
@@ -27,23 +27,32 @@ pub(crate) fn save_switches(file: &Path, turned: &[(&str, bool)]) -> Result<(), 
 }
 
 /// `None` for what is no configuration.
-fn with_switches(text: &str, turned: &[(&str, bool)]) -> Option<String> {
+fn with_switches(text: &str, turned: &[Turn]) -> Option<String> {
     let mut document: DocumentMut = text.parse().ok()?;
     let switches = document
         .entry(SWITCHES)
         .or_insert_with(|| Item::Table(Table::new()))
         .as_table_like_mut()?;
-    for (name, on) in turned {
+    for turn in turned {
+        let (name, said) = (turn.name(), said(*turn));
         if let Some(known) = switches.get_mut(name).and_then(Item::as_value_mut) {
             // The line keeps what stands around the value.
             let around = known.decor().clone();
-            *known = (*on).into();
+            *known = said;
             *known.decor_mut() = around;
         } else {
-            switches.insert(name, value(*on));
+            switches.insert(name, Item::Value(said));
         }
     }
     Some(document.to_string())
+}
+
+fn said(turn: Turn) -> Value {
+    match turn {
+        Turn::Switch(_, on) => on.into(),
+        Turn::Forget(Some(days)) => i64::from(days.get()).into(),
+        Turn::Forget(None) => false.into(),
+    }
 }
 
 fn replace(place: &Path, text: &[u8]) -> io::Result<()> {
@@ -79,21 +88,28 @@ mod tests {
     #[test]
     fn a_file_keeps_what_a_person_wrote_in_it() {
         let before = "# mine\nlog_days = 3   # short\n\n[switches]\n# while travelling\nlive = false  # expensive\nsync = true\n";
-        let after = with_switches(before, &[("live", true), ("uploads", false)]).unwrap();
+        let after = with_switches(before, &[Turn::Switch("live", true), Turn::Switch("uploads", false)]).unwrap();
         assert_eq!(
             after,
             "# mine\nlog_days = 3   # short\n\n[switches]\n# while travelling\nlive = true  # expensive\nsync = true\nuploads = false\n"
         );
         assert_eq!(
-            with_switches("switches = { live = false }\n", &[("live", true)]).unwrap(),
+            with_switches("switches = { live = false }\n", &[Turn::Switch("live", true)]).unwrap(),
             "switches = { live = true }\n"
         );
         assert_eq!(
-            with_switches("log_days = 3\n", &[("live", false)]).unwrap(),
+            with_switches("log_days = 3\n", &[Turn::Switch("live", false)]).unwrap(),
             "log_days = 3\n\n[switches]\nlive = false\n"
         );
+        let month = Turn::Forget(Some(chat_sync::Days::new(30).unwrap()));
+        let kept = with_switches("[switches]\nlive = false\n", &[month]).unwrap();
+        assert_eq!(kept, "[switches]\nlive = false\nforget_after_days = 30\n");
+        assert_eq!(
+            with_switches(&kept, &[Turn::Forget(None)]).unwrap(),
+            "[switches]\nlive = false\nforget_after_days = false\n"
+        );
         for broken in ["switches = 3", "log_days = ", "[switches\n"] {
-            assert_eq!(with_switches(broken, &[("live", true)]), None, "{broken}");
+            assert_eq!(with_switches(broken, &[Turn::Switch("live", true)]), None, "{broken}");
         }
     }
 
@@ -101,12 +117,12 @@ mod tests {
     fn what_is_saved_is_read() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("new/folder/config.toml");
-        save_switches(&file, &[("live", false)]).unwrap();
-        save_switches(&file, &[("auth", false), ("live", true)]).unwrap();
+        save_switches(&file, &[Turn::Switch("live", false)]).unwrap();
+        save_switches(&file, &[Turn::Switch("auth", false), Turn::Switch("live", true)]).unwrap();
         let read = Settings::read(Some(file.clone()), &|_| None, &Flags::default()).unwrap();
         assert!(!read.switches.auth && read.switches.live);
         fs::write(&file, "nonsense").unwrap();
-        assert!(save_switches(&file, &[("live", true)]).is_err());
+        assert!(save_switches(&file, &[Turn::Switch("live", true)]).is_err());
         assert_eq!(fs::read_to_string(&file).unwrap(), "nonsense");
     }
 
@@ -119,7 +135,7 @@ mod tests {
         fs::write(&kept, "log_days = 3\n").unwrap();
         fs::set_permissions(&kept, fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&kept, &file).unwrap();
-        save_switches(&file, &[("live", false)]).unwrap();
+        save_switches(&file, &[Turn::Switch("live", false)]).unwrap();
         assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
         assert!(fs::read_to_string(&kept).unwrap().contains("live = false"));
         let mode = fs::metadata(&kept).unwrap().permissions().mode();

@@ -14,6 +14,8 @@ pub(crate) struct Stats {
     pub(crate) free_bytes: u64,
     pub(crate) messages: u64,
     pub(crate) events: u64,
+    /// Old messages that relays hold and this device does not any more.
+    pub(crate) forgotten: u64,
     pub(crate) drafts: u64,
     pub(crate) deleted: u64,
     pub(crate) tables: Vec<TableShape>,
@@ -41,7 +43,8 @@ impl Stats {
             file_bytes,
             free_bytes: file_bytes.saturating_sub(used),
             messages: counts.messages,
-            events: counts.items,
+            events: counts.items.saturating_sub(counts.forgotten),
+            forgotten: counts.forgotten,
             drafts: counts.drafts,
             deleted: counts.tombstones,
             tables: tables.into_iter().map(table).collect(),

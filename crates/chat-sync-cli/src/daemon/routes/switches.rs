@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Json, Query};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Answer, blocking};
 use crate::daemon::state::State;
+use crate::exit::Failure;
+use crate::settings::Turn;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,13 +26,16 @@ pub(super) async fn list(state: Data<State>) -> Answer {
 /// Turns those that are named: all of them, or none when one is unknown or they cannot be kept.
 pub(super) async fn turn(
     state: Data<State>,
-    body: Json<BTreeMap<String, bool>>,
+    body: Json<BTreeMap<String, Value>>,
     query: Query<Turning>,
 ) -> Answer {
     let engine = state.here()?.engine()?;
-    let (named, keep): (Vec<_>, _) = (body.into_inner().into_iter().collect(), !query.for_now);
+    let named = body.into_inner();
+    let turns: Result<Vec<Turn>, String> =
+        named.iter().map(|(name, value)| Turn::json(name, value)).collect();
+    let (turns, keep) = (turns.map_err(Failure::Usage)?, !query.for_now);
     let kept = state.clone();
-    let switches = blocking(move || kept.switches.turn(&named, keep)).await?;
+    let switches = blocking(move || kept.switches.turn(&turns, keep)).await?;
     engine.set_switches(switches);
     Ok(HttpResponse::Ok().json(switches))
 }
