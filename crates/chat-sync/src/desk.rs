@@ -12,8 +12,9 @@ use reconciler::{Compare, Reconciler, StartOver, Teach};
 use relay_link::{RelayProfile, RelayUrl};
 use status::{AccountState, RelayState, RelayStatus, Status};
 use supervision::{Switchboard, Undelivered};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use crate::forgetting::Window;
 use crate::deletion::{DeletionPreview, DroppedHere, RelayDeletion};
 use crate::receipts::{MessageReceipt, receipts};
 use crate::relay_list::RelayList;
@@ -88,6 +89,8 @@ pub(crate) struct Desk {
     /// Whether anything leaves; what is only read needs no key that is proven to be on a relay.
     pub(crate) switches: Switchboard,
     pub(crate) status: watch::Receiver<Status>,
+    /// What was forgotten so far.
+    pub(crate) window: Mutex<Window>,
 }
 
 impl Desk {
@@ -312,8 +315,8 @@ impl Desk {
         // Until this is over: passes that begin from here on go by it.
         let _limit = self.switches.limit(most);
         // Passes that were over before this call do not answer it.
-        let before = self.reconciler.last_pass();
-        let stale = self
+        let mut before = self.reconciler.last_pass();
+        let mut stale = self
             .status
             .borrow()
             .relays
@@ -325,6 +328,10 @@ impl Desk {
         }
 
         self.reach().await;
+        if self.recall_due().await {
+            // What comes again is named by comparisons that begin now.
+            (before, stale) = (self.reconciler.last_pass(), true);
+        }
         if stale {
             // A pass that began meanwhile, because a key appeared, answers this call; starting it over would lose its
             // account of what it moved.
@@ -361,6 +368,7 @@ impl Desk {
             }
         }
         let status = self.status.borrow().clone();
+        self.forget_due().await;
         let counts = self.counts().await.unwrap_or(status.counts);
         Ok(SyncReport::of(&status, counts, missing_key(&status)))
     }

@@ -120,6 +120,7 @@ impl Running {
             keeper: wiring.keeper.clone(),
             switches: wiring.switches.clone(),
             status,
+            window: tokio::sync::Mutex::default(),
         };
         Ok((
             handle,

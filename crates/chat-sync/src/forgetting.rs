@@ -15,7 +15,7 @@ use realtime::Dropped;
 use reconciler::Compare;
 use relay_link::CLOCK_SKEW_MAX;
 use status::{RelayState, Status};
-use supervision::{Days, Switches};
+use supervision::Days;
 
 use crate::desk::Desk;
 
@@ -44,46 +44,37 @@ struct Round {
     forgotten: u64,
 }
 
+/// Where forgetting stands. One round at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    last: Option<Round>,
+    /// Something is to come again, and no sync has waited for it yet.
+    recalled: bool,
+}
+
 impl Desk {
     /// Forgets at the start, with every day that begins, when much has come, and when the switch is turned. Never ends.
     pub(crate) async fn keep_window(self: Arc<Self>) {
-        if !self.wiring.dials {
-            return;
-        }
         let (mut switches, mut status) = (self.switches.subscribe(), self.status.clone());
-        let mut last: Option<Round> = None;
         loop {
-            let wanted = *switches.borrow_and_update();
-            if wanted.sync && wanted.downloads {
-                // A relay that is connected shows whether this machine's clock is right.
-                let reached = async {
-                    let reached = status.wait_for(shows_the_time).await;
-                    reached.map(|status| (status.clock_skew, status.complete))
-                };
-                let (skew, complete) = tokio::select! {
+            switches.mark_unchanged();
+            let may = self.may_fetch();
+            if may {
+                tokio::select! {
                     biased;
                     turned = switches.changed() => match turned {
                         Ok(()) => continue,
                         Err(_) => return,
                     },
-                    reached = reached => match reached {
-                        Ok(reached) => reached,
-                        Err(_) => return,
-                    },
-                };
-                if skew.is_some_and(|skew| skew.unsigned_abs() > CLOCK_SKEW_MAX) {
-                    tracing::warn!("this machine's clock is wrong: no message is forgotten by it");
-                } else {
-                    last = match self.round(&wanted, complete, last).await {
-                        Ok(round) => Some(round),
-                        Err(error) => {
-                            tracing::warn!(%error, "old messages could not be forgotten, or brought back; tried again in an hour");
-                            None
-                        }
-                    };
+                    reached = status.wait_for(shows_the_time) => if reached.is_err() { return },
                 }
+                self.forget_due().await;
             }
-            let watched = last.filter(|_| wanted.sync && wanted.downloads);
+            let watched = if may {
+                self.window.lock().await.last
+            } else {
+                None
+            };
             let changed = |status: &Status| {
                 watched.is_some_and(|last| {
                     let counts = &status.counts;
@@ -106,17 +97,61 @@ impl Desk {
         }
     }
 
-    /// Brings back what is not to be forgotten any more, then forgets what is, as far as that is due since the last
-    /// round.
-    async fn round(
-        &self,
-        wanted: &Switches,
-        complete: bool,
-        last: Option<Round>,
-    ) -> Result<Round, IndexError> {
-        let before = wanted
-            .forget_after_days
-            .map(|days| window_begins(self.env.clock.unix(), days));
+    /// What is forgotten can be fetched again, and what is to come again comes.
+    fn may_fetch(&self) -> bool {
+        let switches = self.switches.now();
+        self.wiring.dials && switches.sync && switches.downloads
+    }
+
+    /// Messages that were sealed before this second are to be forgotten; `None` when none is.
+    fn window_begins(&self) -> Option<u64> {
+        let days = self.switches.now().forget_after_days?;
+        Some(window_begins(self.env.clock.unix(), days))
+    }
+
+    /// Brings back what is not to be forgotten any more. Returns whether the comparisons so far do not know of it.
+    pub(crate) async fn recall_due(&self) -> bool {
+        if !self.may_fetch() {
+            return false;
+        }
+        let mut window = self.window.lock().await;
+        match self.recall(self.window_begins().unwrap_or_default()).await {
+            Ok(recalled) => std::mem::take(&mut window.recalled) || recalled > 0,
+            Err(error) => {
+                tracing::warn!(%error, "what is not to be forgotten any more could not be brought back");
+                false
+            }
+        }
+    }
+
+    /// Forgets what is due, and brings back what is not to be forgotten any more.
+    pub(crate) async fn forget_due(&self) {
+        let (skew, complete) = {
+            let status = self.status.borrow();
+            // A relay that is connected shows whether this machine's clock is right.
+            if !self.may_fetch() || !shows_the_time(&status) {
+                return;
+            }
+            (status.clock_skew, status.complete)
+        };
+        if skew.is_some_and(|skew| skew.unsigned_abs() > CLOCK_SKEW_MAX) {
+            tracing::warn!("this machine's clock is wrong: no message is forgotten by it");
+            return;
+        }
+        let mut window = self.window.lock().await;
+        let round = self.round(complete, &mut window).await;
+        window.last = match round {
+            Ok(round) => Some(round),
+            Err(error) => {
+                tracing::warn!(%error, "old messages could not be forgotten, or brought back; tried again in an hour");
+                None
+            }
+        };
+    }
+
+    /// Brings back and forgets, as far as that is due since the last round.
+    async fn round(&self, complete: bool, window: &mut Window) -> Result<Round, IndexError> {
+        let before = self.window_begins();
         let (store, at) = (Arc::clone(&self.store), before.unwrap_or_default());
         let read = move || Ok::<_, IndexError>((store.counts()?, store.items_before(at)?));
         let (counts, old) = self.env.workers.run(read).await?;
@@ -127,7 +162,7 @@ impl Desk {
             items: counts.items,
             forgotten: counts.forgotten,
         };
-        if let Some(last) = last {
+        if let Some(last) = window.last {
             if counts.forgotten < last.forgotten {
                 // Some are to come again, because a relay turned out not to have them.
                 self.compare_all().await;
@@ -137,6 +172,7 @@ impl Desk {
             }
         }
         let recalled = self.recall(before.unwrap_or_default()).await?;
+        window.recalled |= recalled > 0;
         let forgotten = match before {
             Some(before) => self.forget(before).await?,
             None => 0,

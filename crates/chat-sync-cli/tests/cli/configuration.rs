@@ -68,6 +68,56 @@ fn what_is_switched_off_is_shown_and_sync_says_who_did() {
 }
 
 #[test]
+fn how_long_messages_are_kept_is_configured_shown_and_checked() {
+    let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
+    let home = Home::new();
+    home.log_in(SECRET, &[&relay.url()]);
+    home.run(&["chats", "send", "talk", "hello"]).succeeded();
+    let status = home.run(&["status", "--json"]).succeeded().json();
+    assert_eq!(status["switches"]["forget_after_days"], serde_json::Value::Null);
+    assert_eq!(status["forgotten"], 0);
+    let text = home.run(&["status"]).succeeded().stdout;
+    assert!(!text.contains("kept   "), "only where something leaves: {text}");
+
+    let file = home.data().join("config.toml");
+    std::fs::write(&file, "[switches]\nforget_after_days = 90\n").unwrap();
+    let shown = home.run(&["config", "show", "--json"]).succeeded().json();
+    let settings = shown["settings"].as_array().unwrap();
+    let setting = settings
+        .iter()
+        .find(|setting| setting["name"] == "switches.forget_after_days")
+        .unwrap();
+    assert_eq!((&setting["value"], &setting["source"]), (&"90".into(), &"file".into()));
+    let status = home.run(&["status", "--json"]).succeeded().json();
+    assert_eq!(status["switches"]["forget_after_days"], 90);
+    let text = home.run(&["status"]).succeeded().stdout;
+    assert!(
+        text.contains("kept      for 90 days; 0 older messages on relays only"),
+        "{text}"
+    );
+    let report = home.run(&["sync", "--json"]).succeeded().json();
+    assert_eq!(report["messages"], 1, "today's message stays: {report}");
+
+    for (flag, said) in [
+        ("forget_after_days=0", "from 1 to 36500"),
+        ("forget_after_days=on", "from 1 to 36500"),
+        ("forget_after=3", "forget_after_days"),
+    ] {
+        home.run(&["status", "--switch", flag]).refused(2, said);
+    }
+    for (text, said) in [("0", "is 0, and has to be"), ("true", "is true"), ("2.5", "is 2.5")] {
+        std::fs::write(&file, format!("[switches]\nforget_after_days = {text}\n")).unwrap();
+        home.run(&["status"]).refused(2, said);
+    }
+    std::fs::write(&file, "[switches]\nforget_after_days = false\n").unwrap();
+    let once = home
+        .run(&["status", "--json", "--switch", "forget_after_days=7"])
+        .succeeded()
+        .json();
+    assert_eq!(once["switches"]["forget_after_days"], 7);
+}
+
+#[test]
 fn a_probe_dials_compares_and_moves_nothing() {
     let relay = EmbeddedRelay::start(EmbeddedRelayConfig::default()).unwrap();
     let (one, two) = (Home::new(), Home::new());

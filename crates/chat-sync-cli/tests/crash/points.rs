@@ -16,7 +16,7 @@ const LOGIN: &[&str] = &[
 ];
 
 /// What each scene goes through. Both sides of a step are crash points, and of a `take:` only the one before it is handed on.
-pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
+pub(crate) const POINTS: [(Scene, &[&[&str]]); 6] = [
     (
         Scene::FirstKey,
         &[
@@ -94,11 +94,27 @@ pub(crate) const POINTS: [(Scene, &[&[&str]]); 5] = [
             "record_agreement_without",
         ]],
     ),
+    (
+        Scene::OldLaptop,
+        &[
+            LOGIN,
+            &[
+                "put_keyring",
+                "place_keyrings",
+                "take:EVENT",
+                "ingest_opened",
+                "put_relay_profile",
+                "record_agreement_without",
+                "forget",
+                "recall",
+            ],
+        ],
+    ),
 ];
 
 /// What a scene goes through or not, as frames happen to arrive. A deleted event that the relay dropped is offered to it
 /// again when a comparison is quicker than the deletion. The list of conversations is kept once things are quiet for a second.
-pub(crate) const SOMETIMES: [(Scene, &[&str]); 5] = [
+pub(crate) const SOMETIMES: [(Scene, &[&str]); 6] = [
     (Scene::FirstKey, &["put_summaries"]),
     (
         Scene::Phone,
@@ -113,6 +129,7 @@ pub(crate) const SOMETIMES: [(Scene, &[&str]); 5] = [
     (Scene::Day, &["put_summaries"]),
     (Scene::Many, &["put_summaries"]),
     (Scene::SecondRelay, &["put_summaries"]),
+    (Scene::OldLaptop, &["put_summaries"]),
 ];
 
 /// The points that a scene always goes through, as the program writes them.

@@ -25,6 +25,8 @@ pub(crate) enum Scene {
     Many,
     /// A relay that has nothing yet.
     SecondRelay,
+    /// A second device: everything comes in, most of it is forgotten, and comes again.
+    OldLaptop,
 }
 
 /// One program, or one thing that happens meanwhile.
@@ -33,6 +35,8 @@ pub(crate) enum Phase {
     Login,
     Import,
     Sync,
+    /// Keeps what is at most a day old.
+    Forget,
     Send(&'static str),
     /// Another device deletes a message; no program of this one runs.
     Deletion,
@@ -44,16 +48,17 @@ pub(crate) enum Phase {
 const ELSEWHERE: &str = "ws://127.0.0.1:9";
 
 impl Scene {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::FirstKey,
         Self::Phone,
         Self::Day,
         Self::Many,
         Self::SecondRelay,
+        Self::OldLaptop,
     ];
 
     pub(crate) fn phases(self) -> &'static [Phase] {
-        use Phase::{AddRelay, Deletion, Import, Login, RemoveRelay, Send, Sync};
+        use Phase::{AddRelay, Deletion, Forget, Import, Login, RemoveRelay, Send, Sync};
         match self {
             Self::FirstKey => &[Login, Import, Sync],
             Self::Phone => &[Login, Sync, Deletion, Sync, AddRelay, RemoveRelay],
@@ -66,6 +71,7 @@ impl Scene {
             ],
             Self::Many => &[Import, Sync],
             Self::SecondRelay => &[Sync],
+            Self::OldLaptop => &[Login, Sync, Forget, Sync],
         }
     }
 
@@ -73,7 +79,7 @@ impl Scene {
     pub(crate) fn size(self) -> (usize, usize) {
         match self {
             Self::FirstKey => (1, 2),
-            Self::Phone | Self::Day | Self::SecondRelay => (2, 4),
+            Self::Phone | Self::Day | Self::SecondRelay | Self::OldLaptop => (2, 4),
             // Three batches of 256.
             Self::Many => (6, 100),
         }
@@ -106,6 +112,7 @@ impl<'a> Play<'a> {
         let (device, held) = match scene {
             Scene::FirstKey => (Device::new(device), &[][..]),
             Scene::Phone => (Device::new(device), &templates.full_relay[..]),
+            Scene::OldLaptop => (Device::new(device), &templates.old_relay[..]),
             Scene::Day | Scene::Many => (templates.keyed.copied_to(device), &templates.keyed_relay[..]),
             Scene::SecondRelay => (templates.full.copied_to(device), &templates.full_relay[..]),
         };
@@ -146,6 +153,10 @@ impl<'a> Play<'a> {
             Phase::Login => ([&["login"][..], &here].concat(), SECRET),
             Phase::Import => (vec!["import", export.to_str().unwrap()], ""),
             Phase::Sync => ([&["sync"][..], &here].concat(), ""),
+            Phase::Forget => (
+                [&["sync", "--switch", "forget_after_days=1"][..], &here].concat(),
+                "",
+            ),
             Phase::Send(text) => ([&["chats", "send", "chat-0", text][..], &here].concat(), ""),
             Phase::AddRelay => (vec!["relays", "add", ELSEWHERE], ""),
             Phase::RemoveRelay => (vec!["relays", "remove", ELSEWHERE, "--force"], ""),
@@ -168,6 +179,10 @@ impl<'a> Play<'a> {
                 assert!(code == 0 || known || gone, "{phase:?}: {code} {value} {stderr}");
                 if let Phase::Send(text) = phase {
                     self.written.push(text);
+                }
+                if phase == Phase::Forget {
+                    // Of each conversation the last message is young.
+                    assert_eq!(value["messages"], 2, "{value}");
                 }
                 self.look();
                 false
@@ -195,7 +210,8 @@ impl<'a> Play<'a> {
         let Some(Account { store, .. }) = self.device.open() else {
             return;
         };
-        assert_eq!(store.verify().unwrap(), store.counts().unwrap().items);
+        let counts = store.counts().unwrap();
+        assert_eq!(store.verify().unwrap(), counts.items - counts.forgotten);
         for draft in store.drafts(0, usize::MAX).unwrap().drafts {
             assert_eq!(
                 store.resolve(&draft.local).unwrap(),

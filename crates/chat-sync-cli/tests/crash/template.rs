@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nostr::event::{Event, Kind};
-use pns_keys::{Profile, open_keyring, sign_deletion};
+use pns_keys::{PnsKey, Profile, open_keyring, seal, sign_deletion};
 use relay_lab::{EmbeddedRelay, EmbeddedRelayConfig};
 use serde_json::{Value, json};
 
@@ -32,6 +32,8 @@ pub(crate) struct Templates {
     /// The same with a history that is on the relay.
     pub(crate) full: Device,
     pub(crate) full_relay: Vec<Event>,
+    /// The keyring, and a history of that size of which all but the last message of each conversation is weeks old.
+    pub(crate) old_relay: Vec<Event>,
     /// Deletes the last message of the first conversation of that history.
     pub(crate) deletion: Event,
 }
@@ -73,12 +75,15 @@ impl Templates {
         let now = full_relay.iter().map(|event| event.created_at.as_secs()).max();
         let key = keyring.key(Profile::Routstr);
         let deletion = sign_deletion(key, &[last], now.unwrap() + 1, [7; 32]).unwrap();
+        let mut old_relay = keyed_relay.clone();
+        old_relay.extend(aged(key, &account.signer.public_key().to_hex(), now.unwrap()));
         Self {
             folder: folder.to_owned(),
             keyed,
             keyed_relay,
             full,
             full_relay,
+            old_relay,
             deletion,
         }
     }
@@ -87,6 +92,29 @@ impl Templates {
     pub(crate) fn export(&self, scene: Scene) -> PathBuf {
         export_path(&self.folder, scene)
     }
+}
+
+/// The messages of [`Scene::OldLaptop`], as another program wrote them over the last month.
+fn aged(key: &PnsKey, account: &str, now: u64) -> Vec<Event> {
+    let (conversations, each) = Scene::OldLaptop.size();
+    let mut events: Vec<Event> = Vec::new();
+    for c in 0..conversations {
+        let mut parent = "0".repeat(64);
+        for m in 0..each {
+            let at = now - 60 - (each - 1 - m) as u64 * 10 * 24 * 3600;
+            let role = if m % 2 == 0 { "user" } else { "assistant" };
+            let rumor = json!({
+                "kind": 20001, "pubkey": account, "created_at": at,
+                "tags": [["d", chat(c)], ["role", role], ["client", "routstr-chat"], ["e", parent]],
+                "content": content(c, m),
+            });
+            let number = u8::try_from(events.len()).unwrap();
+            let event = seal(key, rumor.to_string().as_bytes(), at, [number; 32], [number + 100; 32]).unwrap();
+            parent = event.id.to_hex();
+            events.push(event);
+        }
+    }
+    events
 }
 
 fn export_path(folder: &Path, scene: Scene) -> PathBuf {

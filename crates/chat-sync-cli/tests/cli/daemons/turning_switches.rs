@@ -26,7 +26,9 @@ fn switches_are_turned_while_it_runs_and_stand_after_a_restart() {
     let home = Home::new();
     home.log_in(SECRET, &[NOBODY]);
     let (running, api) = daemon(&home);
-    let on = api.get("/switches");
+    let mut on = api.get("/switches");
+    let days = on.as_object_mut().unwrap().remove("forget_after_days");
+    assert_eq!(days, Some(Value::Null), "nothing is forgotten");
     assert!(
         on.as_object().unwrap().values().all(|value| value == true),
         "{on}"
@@ -88,4 +90,30 @@ fn switches_that_cannot_be_kept_are_not_turned_and_the_file_keeps_its_comments()
         text,
         "# mine\n[switches]\nauth = true  # for now\nparts = false\n"
     );
+}
+
+#[test]
+fn how_long_messages_are_kept_is_turned_checked_and_stands_after_a_restart() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    let (running, api) = daemon(&home);
+    let keep = |days: Value| turn(&api, "", json!({ "forget_after_days": days }));
+    let (status, turned) = keep(30.into());
+    assert_eq!((status, &turned["forget_after_days"]), (200, &json!(30)), "{turned}");
+    for wrong in [json!(0), json!(true), json!(-1), json!("30"), json!(40_000), json!(1.5)] {
+        let (status, refused) = keep(wrong);
+        assert_eq!(status, 400, "{refused}");
+        assert!(refused["error"].as_str().unwrap().contains("from 1 to 36500"), "{refused}");
+    }
+    assert_eq!(api.get("/status")["switches"]["forget_after_days"], 30);
+    assert_eq!(
+        configured(&home, "forget_after_days"),
+        ("30".to_owned(), "file".to_owned())
+    );
+    drop(running);
+    let (_running, api) = daemon(&home);
+    assert_eq!(api.get("/switches")["forget_after_days"], 30);
+    let (status, turned) = turn(&api, "", json!({ "forget_after_days": null }));
+    assert_eq!((status, &turned["forget_after_days"]), (200, &Value::Null), "{turned}");
+    assert_eq!(configured(&home, "forget_after_days").0, "false");
 }
