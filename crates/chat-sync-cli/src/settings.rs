@@ -124,7 +124,7 @@ impl Turn {
     /// As a word says it, of a switch that there is.
     fn said(name: &'static str, word: &str) -> Result<Self, &'static str> {
         if name == FORGET {
-            return days(word).map(Self::Forget).ok_or(DAYS_OR_NEVER);
+            return kept_for(word).ok_or(DAYS_OR_NEVER);
         }
         on_or_off(word)
             .map(|on| Self::Switch(name, on))
@@ -440,11 +440,12 @@ fn unknown() -> String {
 }
 
 /// `off` and its like for never, else how many days; `None` for anything else, zero days among it.
-fn days(word: &str) -> Option<Option<Days>> {
-    match word.to_ascii_lowercase().as_str() {
-        "off" | "false" | "no" | "never" => Some(None),
-        word => word.parse().ok().map(Some),
-    }
+fn kept_for(word: &str) -> Option<Turn> {
+    let days = match word.to_ascii_lowercase().as_str() {
+        "off" | "false" | "no" | "never" => None,
+        word => Some(word.parse().ok()?),
+    };
+    Some(Turn::Forget(days))
 }
 
 /// `on`, `true`, `yes`, `1`, or their opposites.

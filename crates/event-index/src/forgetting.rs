@@ -85,11 +85,9 @@ impl Holders {
         let mut holding = 0;
         for (tag, agreed) in &self.places {
             let agreed = agreed.is_some_and(|last_seq| seq <= last_seq);
-            let state = match deliveries.get((tag, seq))? {
-                // A row without a state says nothing good.
-                Some(row) => Some(state_of(row.value()).unwrap_or(DeliveryState::Parked)),
-                None => None,
-            };
+            let row = deliveries.get((tag, seq))?;
+            // A row without a state says nothing good.
+            let state = row.map(|row| state_of(row.value()).unwrap_or(DeliveryState::Parked));
             holding += usize::from(Standing::of(state, agreed) == Standing::Verified);
         }
         Ok(holding >= self.needed)
