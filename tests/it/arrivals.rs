@@ -251,8 +251,8 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         seconds(1).await;
         assert_eq!(landed(), [1, 39], "all at once");
         let syncs = disk.syncs() - before;
-        // Two of the events, and what the read model writes of its own in that second.
-        assert!(syncs <= 4 * alone, "{syncs} syncs, {alone} for one event");
+        // Two of the events, what the read model writes of its own in that second, and one when the file grows.
+        assert!(syncs <= 4 * alone + 1, "{syncs} syncs, {alone} for one event");
 
         let before = disk.syncs();
         for n in 41..=50 {
@@ -262,8 +262,8 @@ fn a_burst_is_one_commit_and_one_update_after_its_first_event() {
         seconds(1).await;
         assert_eq!(landed(), [1, 9], "one after the other, within 50 ms");
         let syncs = disk.syncs() - before;
-        // Two of the events, and what the read model writes of its own in that second.
-        assert!(syncs <= 4 * alone, "{syncs} syncs, {alone} for one event");
+        // Two of the events, what the read model writes of its own in that second, and one when the file grows.
+        assert!(syncs <= 4 * alone + 1, "{syncs} syncs, {alone} for one event");
         assert_eq!(engine.conversation("talk").await.unwrap().summary.messages, 51);
     });
 }
