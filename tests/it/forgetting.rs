@@ -90,7 +90,10 @@ fn an_old_laptop_keeps_a_recent_window_and_everybody_else_keeps_everything() {
         let compared = engine.sync().await.unwrap();
         let relay = &compared.relays[0];
         assert!(compared.complete, "{compared:?}");
-        assert_eq!((relay.rounds, relay.have, relay.need, relay.received), (1, 0, 0, 0));
+        assert_eq!(
+            (relay.rounds, relay.have, relay.need, relay.received),
+            (1, 0, 0, 0)
+        );
         let bytes = lab.bad.tally().up_of("NEG-OPEN").bytes - before.up_of("NEG-OPEN").bytes;
         assert!(bytes < 1_000, "{bytes} bytes");
         engine.shutdown().await;
@@ -104,7 +107,10 @@ fn an_old_laptop_keeps_a_recent_window_and_everybody_else_keeps_everything() {
         seconds(3600).await;
         assert_eq!(report(&engine.status(), BAD).need, 0);
         let fetched = lab.bad.tally().down_of("EVENT").frames - fetched;
-        assert!(fetched <= 3, "a keyring and the newest event of the live subscription: {fetched}");
+        assert!(
+            fetched <= 3,
+            "a keyring and the newest event of the live subscription: {fetched}"
+        );
         assert_eq!(engine.status().counts.forgotten, 15);
         seconds(2 * DAY).await;
         forgot(&engine, 16).await;
@@ -219,7 +225,12 @@ fn drafts_and_what_is_new_stay_until_they_are_safe_and_old() {
         assert_eq!(everything(&engine).await.len(), 4, "a draft is nowhere else");
         engine.set_switches(keeping(1));
         until(&engine, "safe", |status| status.complete && status.safe == 4).await;
-        let from = [Message::new("old export", Role::User, Content::new("imported"), 1_700_000_000)];
+        let from = [Message::new(
+            "old export",
+            Role::User,
+            Content::new("imported"),
+            1_700_000_000,
+        )];
         let from = from.map(|mut message| {
             message.source = Some("export:1".to_owned());
             message
@@ -235,7 +246,10 @@ fn drafts_and_what_is_new_stay_until_they_are_safe_and_old() {
         assert_eq!((again.added, again.known), (0, 1), "it is no second message");
         // Somebody goes on where nothing is left.
         engine.send(NewMessage::user("diary", "fifth")).await.unwrap();
-        until(&engine, "sent", |status| status.complete && status.counts.messages == 1).await;
+        until(&engine, "sent", |status| {
+            status.complete && status.counts.messages == 1
+        })
+        .await;
         assert_eq!(texts(&engine, "diary").await, ["fifth"]);
         let other = lab.fresh(&[BAD]).await;
         until(&other, "level", |status| status.complete).await;
@@ -274,7 +288,13 @@ fn a_relay_that_lost_what_is_forgotten_gets_it_from_the_other_one() {
 
 /// One conversation, half of which is old, as another device wrote it.
 fn partly_old(lab: &Lab) -> Vec<Event> {
-    let at = |n: u64| if n < 4 { NOW - (50 - n) * DAY } else { NOW - (10 - n) * DAY };
+    let at = |n: u64| {
+        if n < 4 {
+            NOW - (50 - n) * DAY
+        } else {
+            NOW - (10 - n) * DAY
+        }
+    };
     let events: Vec<Event> = (0..8)
         .map(|n| written_elsewhere(&lab.keyring, "trip", &format!("step {n}"), at(n)))
         .collect();
@@ -328,9 +348,15 @@ fn what_another_device_deletes_is_gone_although_it_was_forgotten() {
         until(&other, "level", |status| status.complete).await;
         let gone = events[1].id.to_hex();
         assert!(other.delete(&gone).await.unwrap().complete());
-        until(&engine, "told", |status| status.complete && status.counts.forgotten == 3).await;
+        until(&engine, "told", |status| {
+            status.complete && status.counts.forgotten == 3
+        })
+        .await;
         engine.set_switches(Switches::ON);
-        until(&engine, "back", |status| status.complete && status.counts.messages == 7).await;
+        until(&engine, "back", |status| {
+            status.complete && status.counts.messages == 7
+        })
+        .await;
         engine.shutdown().await;
         other.shutdown().await;
         is_whole(&laptop);

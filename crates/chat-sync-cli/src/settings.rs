@@ -570,16 +570,25 @@ mod tests {
         }
         let variable = [("CHAT_SYNC_FORGET_AFTER_DAYS", "1")];
         assert_eq!(of(file, &variable, &[]), (Some(1), Source::Environment));
-        assert_eq!(of(file, &variable, &["forget_after_days=30"]), (Some(30), Source::Flag));
+        assert_eq!(
+            of(file, &variable, &["forget_after_days=30"]),
+            (Some(30), Source::Flag)
+        );
         for off in ["false", "\"off\""] {
             let file = format!("[switches]\nforget_after_days = {off}\n");
             assert_eq!(of(&file, &[], &[]), (None, Source::File));
         }
         let flags = Flags {
-            switches: vec![Turn::Forget(Some(Days::new(7).unwrap())), Turn::Switch("live", false)],
+            switches: vec![
+                Turn::Forget(Some(Days::new(7).unwrap())),
+                Turn::Switch("live", false),
+            ],
             log_format: None,
         };
-        assert_eq!(flags.to_args(), ["--switch=forget_after_days=7", "--switch=live=off"]);
+        assert_eq!(
+            flags.to_args(),
+            ["--switch=forget_after_days=7", "--switch=live=off"]
+        );
     }
 
     #[test]
@@ -619,7 +628,11 @@ mod tests {
             ("[switches]\nforget_after_days = -3", &[], "is -3"),
             ("[switches]\nforget_after_days = true", &[], "is true"),
             ("[switches]\nforget_after_days = \"soon\"", &[], "is \"soon\""),
-            ("", &[("CHAT_SYNC_FORGET_AFTER_DAYS", "0")], "CHAT_SYNC_FORGET_AFTER_DAYS is 0"),
+            (
+                "",
+                &[("CHAT_SYNC_FORGET_AFTER_DAYS", "0")],
+                "CHAT_SYNC_FORGET_AFTER_DAYS is 0",
+            ),
             ("", &[("CHAT_SYNC_FORGET_AFTER_DAYS", "on")], "from 1 to 36500"),
         ] {
             let error = read(file, variables, &[]).unwrap_err().to_string();

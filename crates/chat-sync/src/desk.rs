@@ -14,8 +14,8 @@ use status::{AccountState, RelayState, RelayStatus, Status};
 use supervision::{Switchboard, Undelivered};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use crate::forgetting::Window;
 use crate::deletion::{DeletionPreview, DroppedHere, RelayDeletion};
+use crate::forgetting::Window;
 use crate::receipts::{MessageReceipt, receipts};
 use crate::relay_list::RelayList;
 use crate::report::{SyncOptions, SyncReport};
@@ -62,10 +62,7 @@ pub(crate) enum Request {
     ),
     DropHere(Box<Doomed>, oneshot::Sender<Result<DroppedHere, IndexError>>),
     /// The messages of a conversation that are forgotten here.
-    Forgotten(
-        String,
-        oneshot::Sender<Result<Vec<ForgottenMessage>, IndexError>>,
-    ),
+    Forgotten(String, oneshot::Sender<Result<Vec<ForgottenMessage>, IndexError>>),
     /// Answers when these relays are used and no others.
     UseRelays(Vec<RelayUrl>, oneshot::Sender<()>),
     /// Answers when the account's relay list is read, or is not.

@@ -70,11 +70,7 @@ impl Desk {
                 }
                 self.forget_due().await;
             }
-            let watched = if may {
-                self.window.lock().await.last
-            } else {
-                None
-            };
+            let watched = if may { self.window.lock().await.last } else { None };
             let changed = |status: &Status| {
                 watched.is_some_and(|last| {
                     let counts = &status.counts;
@@ -168,7 +164,10 @@ impl Desk {
                 self.compare_all().await;
             }
             if last.before == before && last.complete && last.old >= old {
-                return Ok(Round { complete: true, ..now });
+                return Ok(Round {
+                    complete: true,
+                    ..now
+                });
             }
         }
         let recalled = self.recall(before.unwrap_or_default()).await?;

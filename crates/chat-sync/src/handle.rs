@@ -458,11 +458,13 @@ impl Handle {
         if doomed.message.is_none() {
             let forgotten = self.forgotten(&doomed.conversation.id).await?;
             doomed.messages += forgotten.len();
-            doomed.removed.extend(forgotten.into_iter().map(|message| Removed {
-                ids: vec![message.name()],
-                parents: vec![message.tombstone.parent.clone()],
-                tombstone: message.tombstone,
-            }));
+            doomed
+                .removed
+                .extend(forgotten.into_iter().map(|message| Removed {
+                    ids: vec![message.name()],
+                    parents: vec![message.tombstone.parent.clone()],
+                    tombstone: message.tombstone,
+                }));
         }
         if doomed.removed.is_empty() {
             return Err(FindError::NotFound.into());
@@ -481,10 +483,12 @@ impl Handle {
     /// no second beginning on other devices.
     async fn forgotten_end(&self, conversation: &str) -> Result<Parent, EngineError> {
         let forgotten = self.forgotten(conversation).await?;
-        let parents = forgotten.iter().filter_map(|message| match &message.tombstone.parent {
-            Parent::Message(parent) => Some(*parent),
-            Parent::Absent | Parent::Top | Parent::Foreign(_) => None,
-        });
+        let parents = forgotten
+            .iter()
+            .filter_map(|message| match &message.tombstone.parent {
+                Parent::Message(parent) => Some(*parent),
+                Parent::Absent | Parent::Top | Parent::Foreign(_) => None,
+            });
         let parents: BTreeSet<MessageId> = parents.collect();
         let ends = forgotten
             .iter()

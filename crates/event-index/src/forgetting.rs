@@ -107,7 +107,10 @@ impl Store {
     ) -> Result<Stretch, IndexError> {
         let transaction = self.read()?;
         let holders = Holders::new(&self.keys, relays, &transaction.open_table(AGREEMENTS)?)?;
-        let (forgotten, others) = (transaction.open_table(FORGOTTEN)?, transaction.open_table(OTHERS)?);
+        let (forgotten, others) = (
+            transaction.open_table(FORGOTTEN)?,
+            transaction.open_table(OTHERS)?,
+        );
         let (deliveries, totals) = (
             transaction.open_table(DELIVERIES)?,
             transaction.open_table(DELIVERY_TOTALS)?,
@@ -122,12 +125,7 @@ impl Store {
 
     /// Forgotten messages that were sealed at `from` (Unix seconds) or later, at most `max`, behind `after`. Cost: a
     /// look-up for each of at most 20,000 items, and none when nothing is forgotten.
-    pub fn forgotten_from(
-        &self,
-        from: u64,
-        after: Option<Item>,
-        max: usize,
-    ) -> Result<Stretch, IndexError> {
+    pub fn forgotten_from(&self, from: u64, after: Option<Item>, max: usize) -> Result<Stretch, IndexError> {
         let forgotten = self.read()?.open_table(FORGOTTEN)?;
         if forgotten.first()?.is_none() {
             return Ok(Stretch::default());
@@ -250,7 +248,9 @@ impl Store {
             .range((&tag, 0)..=(&tag, u64::MAX))?
         {
             let seq = row?.0.value().1;
-            let Some(bytes) = forgotten.get(seq)? else { continue };
+            let Some(bytes) = forgotten.get(seq)? else {
+                continue;
+            };
             let row = Forgotten::decode(seq, bytes.value())?;
             if let Some(tombstone) = row.tombstone(&self.keys, seq)? {
                 found.push(ForgottenMessage {

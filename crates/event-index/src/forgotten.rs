@@ -9,7 +9,9 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
 use crate::absent::{from_bytes, to_bytes};
 use crate::read_model::{kept_message, title_of};
 use crate::sealing::Keys;
-use crate::tables::{Blob, Bytes16, Bytes32, ENVELOPES, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, RECALLED, TITLES};
+use crate::tables::{
+    Blob, Bytes16, Bytes32, ENVELOPES, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, RECALLED, TITLES,
+};
 use crate::writer::Writer;
 use crate::{IndexError, Item, Store};
 
@@ -178,9 +180,7 @@ impl Writer<'_> {
         let mut sealed = Vec::new();
         if let Some(message) = &message {
             let record = Tombstone::of(message).to_record();
-            sealed = self
-                .keys
-                .seal(self.entropy, TABLE, &seq.to_be_bytes(), &record);
+            sealed = self.keys.seal(self.entropy, TABLE, &seq.to_be_bytes(), &record);
             let tag = self.keys.conversation_tag(&message.conversation);
             self.forgotten_of.insert((&tag, seq), ())?;
             self.keep_title(&tag)?;
@@ -233,7 +233,12 @@ impl Writer<'_> {
             Ok(Some(Tombstone { conversation, .. })) => {
                 let tag = self.keys.conversation_tag(&conversation);
                 self.forgotten_of.remove((&tag, seq))?;
-                if self.forgotten_of.range((&tag, 0)..=(&tag, u64::MAX))?.next().is_none() {
+                if self
+                    .forgotten_of
+                    .range((&tag, 0)..=(&tag, u64::MAX))?
+                    .next()
+                    .is_none()
+                {
                     self.model.titles.remove(&tag)?;
                 }
                 self.model.touch(tag);
@@ -303,8 +308,8 @@ pub(crate) fn check(
     for row in transaction.open_table(FORGOTTEN)?.iter()? {
         let (seq, bytes) = row?;
         let seq = seq.value();
-        let found = Forgotten::decode(seq, bytes.value())
-            .and_then(|row| Ok((row.tombstone(keys, seq)?, row)));
+        let found =
+            Forgotten::decode(seq, bytes.value()).and_then(|row| Ok((row.tombstone(keys, seq)?, row)));
         let (tombstone, row) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -321,11 +326,16 @@ pub(crate) fn check(
             placed += 1;
         }
         if !whole {
-            damage(IndexError::corrupt(format!("the lists that name the forgotten event {}", row.item.id)));
+            damage(IndexError::corrupt(format!(
+                "the lists that name the forgotten event {}",
+                row.item.id
+            )));
         }
     }
     if of.len()? != placed {
-        damage(IndexError::corrupt("the list of forgotten messages by conversation"));
+        damage(IndexError::corrupt(
+            "the list of forgotten messages by conversation",
+        ));
     }
     Ok(())
 }

@@ -12,9 +12,9 @@ use supervision::Outlet;
 use crate::actor::EventIndexActor;
 use crate::messages::{
     AddDrafts, Build, Bury, Command, CommitDeletions, CommitSealed, DropBodies, Enqueue, Forget,
-    ForgetAgreement, ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings, PutKeyring, PutMeta,
-    PutPicks, PutRelayProfile, PutSummaries, QueueMissing, Recall, RecordAgreement, RecordSources, RemoveDrafts,
-    RemoveExtra, RetireRelay, SetDeliveries, SetRelays,
+    ForgetAgreement, ForgetRelay, Ingest, IngestOpened, KeepRecords, MarkRead, Place, PlaceKeyrings,
+    PutKeyring, PutMeta, PutPicks, PutRelayProfile, PutSummaries, QueueMissing, Recall, RecordAgreement,
+    RecordSources, RemoveDrafts, RemoveExtra, RetireRelay, SetDeliveries, SetRelays,
 };
 use crate::{
     Agreement, Arrival, Built, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested,

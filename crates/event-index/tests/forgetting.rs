@@ -32,7 +32,12 @@ fn name(event: &Event) -> MessageId {
 
 fn said(chat: &str, n: u64, parent: Parent) -> Message {
     let role = if n.is_multiple_of(2) { "user" } else { "assistant" };
-    let mut message = Message::new(chat, Role::from(role), Content::new(format!("words {n}")), 1_000 + n);
+    let mut message = Message::new(
+        chat,
+        Role::from(role),
+        Content::new(format!("words {n}")),
+        1_000 + n,
+    );
     message.parent = parent;
     message.source = Some(format!("source {n}"));
     message
@@ -135,7 +140,11 @@ fn old_envelopes_and_words_leave_the_disk_and_comparisons_see_no_difference() {
     }
     is_whole(&store);
     let again = store.ingest(arrivals(events.clone())).unwrap();
-    assert_eq!((again.stored.len(), again.known.len()), (0, 40), "a copy from elsewhere changes nothing");
+    assert_eq!(
+        (again.stored.len(), again.known.len()),
+        (0, 40),
+        "a copy from elsewhere changes nothing"
+    );
     drop(now);
     drop(store);
     let store = Store::open(Storage::File(path), &key()).unwrap();
@@ -155,7 +164,11 @@ fn what_is_left_of_a_conversation_is_shown_from_its_first_message_under_its_old_
     }
     assert_eq!(store.forgotten_of("talk").unwrap().len(), 17);
     store.rebuild(&BTreeSet::new()).unwrap();
-    assert_eq!(store.forgotten_of("talk").unwrap().len(), 17, "what stays of them stays");
+    assert_eq!(
+        store.forgotten_of("talk").unwrap().len(),
+        17,
+        "what stays of them stays"
+    );
     is_whole(&store);
 }
 
@@ -193,7 +206,11 @@ fn nothing_is_forgotten_that_is_young_waits_is_refused_or_is_not_known_to_be_saf
     let store = open(&MemoryDisk::new());
     let events = talk(&store, 12);
     let both = [RELAY.to_owned(), OTHER.to_owned()];
-    assert_eq!(forget(&store, 5, &both), 0, "two relays are in use, and one has it");
+    assert_eq!(
+        forget(&store, 5, &both),
+        0,
+        "two relays are in use, and one has it"
+    );
     assert_eq!(forget(&store, 5, &[]), 0, "no relay, no safety");
     for (n, state) in [
         (0, DeliveryState::Waiting),
@@ -233,7 +250,11 @@ fn what_is_recalled_comes_again_where_it_was_and_is_no_news() {
     assert_eq!(store.recall(&back.ids).unwrap(), 5);
     let counts = store.counts().unwrap();
     assert_eq!((counts.items, counts.forgotten), (15, 9));
-    assert_eq!(store.agreements().unwrap().len(), 0, "what they agreed on is not here");
+    assert_eq!(
+        store.agreements().unwrap().len(),
+        0,
+        "what they agreed on is not here"
+    );
     let rest = store.forgotten_from(0, None, 99).unwrap();
     assert_eq!(store.recall(&rest.ids).unwrap(), 9);
     assert_eq!(store.forgotten_of("talk").unwrap(), []);
@@ -258,11 +279,18 @@ fn a_relay_that_lacks_what_is_forgotten_has_it_come_again_from_one_that_has_it()
     forget(&store, 4, &relays());
     let missing = |relay: &str| store.queue_missing(relay, &ids, NOW, 0, 0).unwrap();
     let alone = missing(RELAY);
-    assert_eq!((alone.recalled, alone.out_of_reach, alone.queued), (0, 3, 0), "nobody else has it");
+    assert_eq!(
+        (alone.recalled, alone.out_of_reach, alone.queued),
+        (0, 3, 0),
+        "nobody else has it"
+    );
     assert_eq!(store.counts().unwrap().forgotten, 5);
     let other = missing(OTHER);
     assert_eq!((other.recalled, other.out_of_reach, other.queued), (3, 0, 0));
-    assert_eq!((store.counts().unwrap().forgotten, store.counts().unwrap().items), (2, 7));
+    assert_eq!(
+        (store.counts().unwrap().forgotten, store.counts().unwrap().items),
+        (2, 7)
+    );
     // It came from the one, and goes to the other.
     arrive(&store, &events[..3], "talk", &[]);
     assert_eq!(missing(OTHER).queued, 3);
@@ -285,10 +313,16 @@ fn what_is_forgotten_can_be_deleted_here_and_by_another_device() {
     let buried = store.bury(vec![burial]).unwrap();
     assert_eq!(buried.events, [events[1].id]);
     let unsigned = store.unsigned(None, 9).unwrap();
-    assert_eq!((unsigned[0].author, unsigned[0].created_at), (events[1].pubkey, events[1].created_at.as_secs()));
+    assert_eq!(
+        (unsigned[0].author, unsigned[0].created_at),
+        (events[1].pubkey, events[1].created_at.as_secs())
+    );
     // A stranger's deletion is void, the author's is not.
     store
-        .ingest(arrivals([deletion(1, NOW, &[events[2].id]), deletion(0, NOW, &[events[3].id])]))
+        .ingest(arrivals([
+            deletion(1, NOW, &[events[2].id]),
+            deletion(0, NOW, &[events[3].id]),
+        ]))
         .unwrap();
     assert!(store.contains(&events[2].id).unwrap() && !store.contains(&events[3].id).unwrap());
     let remembered = store.tombstone_of(&events[3].id).unwrap().unwrap();
@@ -345,10 +379,15 @@ fn damage_to_what_stays_is_named_and_mended() {
         let store = Store::open(file(), &key()).unwrap();
         store.verify().unwrap_err();
         let mut found = Vec::new();
-        store.examine(&mut |_| true, &mut |damage| found.push(damage)).unwrap();
+        store
+            .examine(&mut |_| true, &mut |damage| found.push(damage))
+            .unwrap();
         assert!(!found.is_empty());
         store.rebuild(&BTreeSet::new()).unwrap();
         is_whole(&store);
-        assert!(store.counts().unwrap().forgotten >= 4, "the others stay forgotten");
+        assert!(
+            store.counts().unwrap().forgotten >= 4,
+            "the others stay forgotten"
+        );
     }
 }

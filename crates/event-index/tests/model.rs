@@ -549,7 +549,9 @@ fn run(store: &Store, model: &mut Model, events: &[Event], step: Step) -> Result
                     event,
                     message: None,
                 });
-                store.build(&closed.collect::<Vec<_>>(), Some(last), None).unwrap();
+                store
+                    .build(&closed.collect::<Vec<_>>(), Some(last), None)
+                    .unwrap();
             }
         }
         Step::Reopen => unreachable!("done by the caller, who owns the disk"),
@@ -599,7 +601,12 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
     let later = |id: &&EventId| model.live[*id].1.created_at.as_secs() >= 101;
     prop_assert_eq!(
         recallable.ids.into_iter().collect::<BTreeSet<_>>(),
-        model.forgotten.iter().filter(later).copied().collect::<BTreeSet<_>>()
+        model
+            .forgotten
+            .iter()
+            .filter(later)
+            .copied()
+            .collect::<BTreeSet<_>>()
     );
     prop_assert_eq!(
         store.events_after(0, 99).unwrap(),

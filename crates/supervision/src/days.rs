@@ -77,7 +77,12 @@ mod tests {
 
     #[test]
     fn days_are_from_one_to_a_century() {
-        for (text, days) in [("1", Some(1)), ("30", Some(30)), ("36500", Some(36_500)), ("36501", None)] {
+        for (text, days) in [
+            ("1", Some(1)),
+            ("30", Some(30)),
+            ("36500", Some(36_500)),
+            ("36501", None),
+        ] {
             assert_eq!(text.parse::<Days>().ok().map(Days::get), days, "{text}");
         }
         for text in ["0", "-1", "1.5", "", "ten", "99999999999999999999"] {

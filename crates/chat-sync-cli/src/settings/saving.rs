@@ -88,7 +88,11 @@ mod tests {
     #[test]
     fn a_file_keeps_what_a_person_wrote_in_it() {
         let before = "# mine\nlog_days = 3   # short\n\n[switches]\n# while travelling\nlive = false  # expensive\nsync = true\n";
-        let after = with_switches(before, &[Turn::Switch("live", true), Turn::Switch("uploads", false)]).unwrap();
+        let after = with_switches(
+            before,
+            &[Turn::Switch("live", true), Turn::Switch("uploads", false)],
+        )
+        .unwrap();
         assert_eq!(
             after,
             "# mine\nlog_days = 3   # short\n\n[switches]\n# while travelling\nlive = true  # expensive\nsync = true\nuploads = false\n"
@@ -109,7 +113,11 @@ mod tests {
             "[switches]\nlive = false\nforget_after_days = false\n"
         );
         for broken in ["switches = 3", "log_days = ", "[switches\n"] {
-            assert_eq!(with_switches(broken, &[Turn::Switch("live", true)]), None, "{broken}");
+            assert_eq!(
+                with_switches(broken, &[Turn::Switch("live", true)]),
+                None,
+                "{broken}"
+            );
         }
     }
 

@@ -87,7 +87,10 @@ fn how_long_messages_are_kept_is_configured_shown_and_checked() {
         .iter()
         .find(|setting| setting["name"] == "switches.forget_after_days")
         .unwrap();
-    assert_eq!((&setting["value"], &setting["source"]), (&"90".into(), &"file".into()));
+    assert_eq!(
+        (&setting["value"], &setting["source"]),
+        (&"90".into(), &"file".into())
+    );
     let status = home.run(&["status", "--json"]).succeeded().json();
     assert_eq!(status["switches"]["forget_after_days"], 90);
     let text = home.run(&["status"]).succeeded().stdout;
@@ -105,7 +108,11 @@ fn how_long_messages_are_kept_is_configured_shown_and_checked() {
     ] {
         home.run(&["status", "--switch", flag]).refused(2, said);
     }
-    for (text, said) in [("0", "is 0, and has to be"), ("true", "is true"), ("2.5", "is 2.5")] {
+    for (text, said) in [
+        ("0", "is 0, and has to be"),
+        ("true", "is true"),
+        ("2.5", "is 2.5"),
+    ] {
         std::fs::write(&file, format!("[switches]\nforget_after_days = {text}\n")).unwrap();
         home.run(&["status"]).refused(2, said);
     }

@@ -109,7 +109,14 @@ fn aged(key: &PnsKey, account: &str, now: u64) -> Vec<Event> {
                 "content": content(c, m),
             });
             let number = u8::try_from(events.len()).unwrap();
-            let event = seal(key, rumor.to_string().as_bytes(), at, [number; 32], [number + 100; 32]).unwrap();
+            let event = seal(
+                key,
+                rumor.to_string().as_bytes(),
+                at,
+                [number; 32],
+                [number + 100; 32],
+            )
+            .unwrap();
             parent = event.id.to_hex();
             events.push(event);
         }

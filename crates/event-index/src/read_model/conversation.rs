@@ -475,9 +475,7 @@ impl OpenConversation {
         let unresolved = self.library.unresolved();
         // What changes about a forgotten one changes the conversation too.
         let awaited = unresolved.iter().filter(|id| !self.library.passes_over(id));
-        awaited
-            .filter_map(|id| bytes_of(id).try_into().ok())
-            .collect()
+        awaited.filter_map(|id| bytes_of(id).try_into().ok()).collect()
     }
 
     /// What it is called on disk.

@@ -31,8 +31,10 @@ pub(super) async fn turn(
 ) -> Answer {
     let engine = state.here()?.engine()?;
     let named = body.into_inner();
-    let turns: Result<Vec<Turn>, String> =
-        named.iter().map(|(name, value)| Turn::json(name, value)).collect();
+    let turns: Result<Vec<Turn>, String> = named
+        .iter()
+        .map(|(name, value)| Turn::json(name, value))
+        .collect();
     let (turns, keep) = (turns.map_err(Failure::Usage)?, !query.for_now);
     let kept = state.clone();
     let switches = blocking(move || kept.switches.turn(&turns, keep)).await?;

@@ -99,11 +99,25 @@ fn how_long_messages_are_kept_is_turned_checked_and_stands_after_a_restart() {
     let (running, api) = daemon(&home);
     let keep = |days: Value| turn(&api, "", json!({ "forget_after_days": days }));
     let (status, turned) = keep(30.into());
-    assert_eq!((status, &turned["forget_after_days"]), (200, &json!(30)), "{turned}");
-    for wrong in [json!(0), json!(true), json!(-1), json!("30"), json!(40_000), json!(1.5)] {
+    assert_eq!(
+        (status, &turned["forget_after_days"]),
+        (200, &json!(30)),
+        "{turned}"
+    );
+    for wrong in [
+        json!(0),
+        json!(true),
+        json!(-1),
+        json!("30"),
+        json!(40_000),
+        json!(1.5),
+    ] {
         let (status, refused) = keep(wrong);
         assert_eq!(status, 400, "{refused}");
-        assert!(refused["error"].as_str().unwrap().contains("from 1 to 36500"), "{refused}");
+        assert!(
+            refused["error"].as_str().unwrap().contains("from 1 to 36500"),
+            "{refused}"
+        );
     }
     assert_eq!(
         configured(&home, "forget_after_days"),
@@ -113,6 +127,10 @@ fn how_long_messages_are_kept_is_turned_checked_and_stands_after_a_restart() {
     let (_running, api) = daemon(&home);
     assert_eq!(api.get("/switches")["forget_after_days"], 30);
     let (status, turned) = turn(&api, "", json!({ "forget_after_days": null }));
-    assert_eq!((status, &turned["forget_after_days"]), (200, &Value::Null), "{turned}");
+    assert_eq!(
+        (status, &turned["forget_after_days"]),
+        (200, &Value::Null),
+        "{turned}"
+    );
     assert_eq!(configured(&home, "forget_after_days").0, "false");
 }
