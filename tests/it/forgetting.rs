@@ -63,7 +63,9 @@ fn is_whole(device: &Device) {
     assert_eq!(store.verify().unwrap(), counts.items - counts.forgotten);
     let mut damage = Vec::new();
     store
-        .examine(&mut |_| true, &mut |found| damage.push(found))
+        .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |found| {
+            damage.push(found)
+        })
         .unwrap();
     assert_eq!(damage, []);
 }

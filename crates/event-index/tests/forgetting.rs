@@ -109,7 +109,9 @@ fn is_whole(store: &Store) {
     assert_eq!(store.verify().unwrap(), counts.items - counts.forgotten);
     let mut damage = Vec::new();
     store
-        .examine(&mut |_| true, &mut |found| damage.push(found))
+        .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |found| {
+            damage.push(found)
+        })
         .unwrap();
     assert_eq!(damage, []);
 }
@@ -380,7 +382,9 @@ fn damage_to_what_stays_is_named_and_mended() {
         store.verify().unwrap_err();
         let mut found = Vec::new();
         store
-            .examine(&mut |_| true, &mut |damage| found.push(damage))
+            .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |damage| {
+                found.push(damage)
+            })
             .unwrap();
         assert!(!found.is_empty());
         store.rebuild(&BTreeSet::new()).unwrap();

@@ -580,7 +580,9 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
     prop_assert_eq!(store.verify().unwrap(), model.here().count() as u64);
     let mut damage = Vec::new();
     store
-        .examine(&mut |_| true, &mut |found| damage.push(found))
+        .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |found| {
+            damage.push(found)
+        })
         .unwrap();
     prop_assert_eq!(damage, []);
     let snapshot = store.snapshot().unwrap();
