@@ -327,7 +327,7 @@ fn what_is_forgotten_can_be_deleted_here_and_by_another_device() {
         ]))
         .unwrap();
     assert!(store.contains(&events[2].id).unwrap() && !store.contains(&events[3].id).unwrap());
-    let remembered = store.tombstone_of(&events[3].id).unwrap().unwrap();
+    let remembered = store.tombstone_of(&name(&events[3])).unwrap().unwrap();
     assert_eq!(remembered.parent, Parent::Message(name(&events[2])));
     assert_eq!(store.counts().unwrap().forgotten, 3);
     let again = store.ingest(arrivals(events.clone())).unwrap();
