@@ -38,6 +38,15 @@ pub enum RelayListError {
         "no relay would be left, and messages would stay on this device alone; add another one first, or give --force"
     )]
     Last,
+    /// Messages that are forgotten here (`forget_after_days`) are not known to be on any relay that would be left.
+    #[error(
+        "{messages} older messages are forgotten on this device, and not known to be on any relay that would be left; nothing \
+         was changed. `chat-sync sync --switch forget_after_days=off` brings them back first, or give --force"
+    )]
+    OnlyThere {
+        /// How many.
+        messages: u64,
+    },
     /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] IndexError),
@@ -88,7 +97,7 @@ impl Account {
     }
 
     /// Takes relays off the saved list: all of them, or none when one is not on it, or when none would be left and
-    /// `force` is not given. Everything that was known of them is forgotten: one that is added again is compared anew.
+    /// `force` is not given, or none that has what is forgotten here. Everything that was known of them is forgotten: one that is added again is compared anew.
     /// Messages stay on this device, and on the relays that have them.
     pub fn remove_relays(&mut self, relays: &[RelayUrl], force: bool) -> Result<Removed, RelayListError> {
         let mut list = self.saved_relays()?;
@@ -101,6 +110,12 @@ impl Account {
         list.retain(|url| !relays.contains(url));
         if list.is_empty() && !force {
             return Err(RelayListError::Last);
+        }
+        let left = self.relays.iter().filter(|url| !relays.contains(url));
+        let left: Vec<String> = left.map(ToString::to_string).collect();
+        let messages = self.store.forgotten_beyond(&left)?;
+        if messages > 0 && !force {
+            return Err(RelayListError::OnlyThere { messages });
         }
         // First, so that one that the list names as well does not come back between the steps.
         own.unwanted.extend(relays.iter().map(ToString::to_string));

@@ -5,6 +5,7 @@
 //! stays an item, so that every comparison goes on as if it were here. Taking it back removes the item: the next comparison
 //! names it as missing, and brings it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use chat_model::{MessageId, Tombstone};
@@ -17,8 +18,9 @@ use crate::forgotten::Forgotten;
 use crate::sealing::Keys;
 use crate::tables::{
     AGREEMENTS, Blob, Bytes16, DELIVERIES, DELIVERY_TOTALS, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, OTHERS,
+    TITLES,
 };
-use crate::{DeliveryState, IndexError, Item, Standing, Store, Unsigned};
+use crate::{ConversationTag, DeliveryState, IndexError, Item, Marks, Standing, Store, Unsigned};
 
 /// Rows that one look reads at most: some ten milliseconds.
 const ROWS_MAX: usize = 20_000;
@@ -169,7 +171,7 @@ impl Store {
     }
 
     /// Forgets those of `ids` that [`Store::forgettable`] would name, in one transaction: their envelopes go, and what was
-    /// read from them. Returns those that are gone. One whose envelope is damaged stays, to be found by
+    /// read from them but the titles of their conversations. Returns those that are gone. One whose envelope is damaged stays, to be found by
     /// [`Store::examine`]; so does one that the read model has not come to yet.
     pub fn forget(
         &self,
@@ -177,6 +179,7 @@ impl Store {
         before: u64,
         relays: &[String],
     ) -> Result<Vec<EventId>, IndexError> {
+        let titles = self.titles_at_stake(ids)?;
         self.write(|writer| {
             let holders = Holders::new(writer.keys, relays, &writer.agreements)?;
             let mut gone = Vec::new();
@@ -195,7 +198,7 @@ impl Store {
                     }
                     Err(error) => return Err(error),
                 };
-                if event.created_at.as_secs() < before && writer.forget_event(&event, seq)? {
+                if event.created_at.as_secs() < before && writer.forget_event(&event, seq, &titles)? {
                     gone.push(*id);
                 }
             }
@@ -204,6 +207,26 @@ impl Store {
             }
             Ok(gone)
         })
+    }
+
+    /// What the conversations of these messages are called, as far as that is not kept already. Cost: each of those
+    /// conversations is read.
+    fn titles_at_stake(&self, ids: &[EventId]) -> Result<BTreeMap<[u8; 16], String>, IndexError> {
+        let mut tags = BTreeSet::new();
+        for id in ids {
+            if let Some(conversation) = self.conversation_of(&MessageId::Event(id.to_bytes()))? {
+                tags.insert(self.keys.conversation_tag(&conversation));
+            }
+        }
+        let kept = self.read()?.open_table(TITLES)?;
+        let mut titles = BTreeMap::new();
+        for tag in tags {
+            if kept.get(&tag)?.is_none() {
+                let open = self.open_conversation(ConversationTag(tag), Marks::END)?;
+                titles.extend(open.summary().map(|summary| (tag, summary.title)));
+            }
+        }
+        Ok(titles)
     }
 
     /// Takes back that those of `ids` were forgotten, in one transaction: they are no items any more, and the next
@@ -235,6 +258,22 @@ impl Store {
             id: EventId::from_byte_array([0; 32]),
         };
         crate::View::lower_bound(&self.view()?, &bound)
+    }
+
+    /// How many forgotten messages no agreement with one of `relays` covers: with those alone they could not be brought
+    /// back. Cost: a scan of the forgotten messages that are stored behind the agreements.
+    pub fn forgotten_beyond(&self, relays: &[String]) -> Result<u64, IndexError> {
+        let transaction = self.read()?;
+        let agreements = transaction.open_table(AGREEMENTS)?;
+        let holders = Holders::new(&self.keys, relays, &agreements)?;
+        let covered = holders.places.iter().filter_map(|(_, agreed)| *agreed).max();
+        let first = covered.map_or(0, |last_seq| last_seq.saturating_add(1));
+        let mut beyond = 0;
+        for row in transaction.open_table(FORGOTTEN)?.range(first..)? {
+            self.scan(row)?;
+            beyond += 1;
+        }
+        Ok(beyond)
     }
 
     /// The forgotten messages of a conversation, in the order they were stored. Cost: a few microseconds each.

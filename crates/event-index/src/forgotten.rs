@@ -1,13 +1,15 @@
 //! What stays of a message whose envelope is not kept here any more: its place among the items, so that comparisons find
 //! nothing missing, and what it replied to, so that its replies find theirs.
 
+use std::collections::BTreeMap;
+
 use chat_model::{MessageId, Parent, Tombstone};
 use nostr::event::{Event, EventId};
 use nostr::key::PublicKey;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
 use crate::absent::{from_bytes, to_bytes};
-use crate::read_model::{kept_message, title_of};
+use crate::read_model::kept_message;
 use crate::sealing::Keys;
 use crate::tables::{
     Blob, Bytes16, Bytes32, ENVELOPES, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, RECALLED, TITLES,
@@ -170,8 +172,14 @@ impl Writer<'_> {
     }
 
     /// Drops the envelope of a held message, its row in the read model and its deliveries; it stays an item. Returns
-    /// whether that was done: one that nobody has tried to open yet stays as it is.
-    pub(crate) fn forget_event(&mut self, event: &Event, seq: u64) -> Result<bool, IndexError> {
+    /// whether that was done: one that nobody has tried to open yet stays as it is. `titles` are what conversations are
+    /// called.
+    pub(crate) fn forget_event(
+        &mut self,
+        event: &Event,
+        seq: u64,
+        titles: &BTreeMap<[u8; 16], String>,
+    ) -> Result<bool, IndexError> {
         let message = match self.model.messages.get(seq)? {
             Some(sealed) => Some(kept_message(self.keys, seq, sealed.value())?),
             None if self.model.closed.get(seq)?.is_some() => None,
@@ -183,7 +191,7 @@ impl Writer<'_> {
             sealed = self.keys.seal(self.entropy, TABLE, &seq.to_be_bytes(), &record);
             let tag = self.keys.conversation_tag(&message.conversation);
             self.forgotten_of.insert((&tag, seq), ())?;
-            self.keep_title(&tag)?;
+            self.keep_title(&tag, titles)?;
         }
         let row = Forgotten {
             item: Item::of(event),
@@ -196,16 +204,12 @@ impl Writer<'_> {
     }
 
     /// What a conversation is called must not change with every message that goes.
-    fn keep_title(&mut self, tag: &[u8; 16]) -> Result<(), IndexError> {
-        if self.model.titles.get(tag)?.is_some() {
-            return Ok(());
+    fn keep_title(&mut self, tag: &[u8; 16], titles: &BTreeMap<[u8; 16], String>) -> Result<(), IndexError> {
+        let kept = self.model.titles.get(tag)?.is_some();
+        if let Some(title) = titles.get(tag).filter(|_| !kept) {
+            let sealed = self.keys.seal(self.entropy, TITLE, tag, title.as_bytes());
+            self.model.titles.insert(tag, sealed.as_slice())?;
         }
-        let line = self.model.conversations.get(tag)?;
-        let Some(title) = line.and_then(|line| title_of(self.keys, tag, line.value())) else {
-            return Ok(());
-        };
-        let sealed = self.keys.seal(self.entropy, TITLE, tag, title.as_bytes());
-        self.model.titles.insert(tag, sealed.as_slice())?;
         Ok(())
     }
 

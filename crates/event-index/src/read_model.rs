@@ -17,6 +17,5 @@ pub use conversation::{Advance, OpenConversation};
 pub use place::Marks;
 pub(crate) use row::kept_message;
 pub use searching::{Hit, SEARCH_MAX};
-pub(crate) use summaries::title_of;
 pub use summaries::{ConversationTag, Stale, SummaryRow};
 pub(crate) use writer::{Arrived, ModelWriter};

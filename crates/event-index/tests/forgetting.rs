@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use chat_model::{Content, Message, MessageId, Parent, Role, Selection};
 use event_index::{
-    Agreement, Basis, Burial, DeliveryState, Marks, MemoryDisk, MessageRef, Storage, Store, SummaryRow, View,
+    Agreement, Basis, Burial, DeliveryState, Marks, MemoryDisk, MessageRef, Storage, Store, View,
 };
 use nostr::event::{Event, EventId};
 
@@ -60,7 +60,6 @@ fn talk(store: &Store, count: u64) -> Vec<Event> {
     let events: Vec<Event> = (0..count).map(|n| envelope(n, count - 1 - n)).collect();
     arrive(store, &events, "talk", &[]);
     store.record_agreement(RELAY, agreement(store)).unwrap();
-    look(store);
     events
 }
 
@@ -75,14 +74,6 @@ fn arrive(store: &Store, events: &[Event], chat: &str, unread: &[EventId]) {
     let unread: BTreeSet<EventId> = unread.iter().copied().collect();
     let came = arrivals(events.iter().cloned());
     store.ingest_opened(came, opened, &unread, 7).unwrap();
-}
-
-/// Somebody looks at the list.
-fn look(store: &Store) {
-    let rows: Vec<SummaryRow> = (store.stale().unwrap().into_iter())
-        .map(|stale| SummaryRow::of(stale, &store.open_conversation(stale.tag, Marks::END).unwrap()))
-        .collect();
-    store.put_summaries(&rows).unwrap();
 }
 
 /// What the conversation shows from the top: its title, and its words.
@@ -280,6 +271,14 @@ fn a_relay_that_lacks_what_is_forgotten_has_it_come_again_from_one_that_has_it()
     let ids: Vec<EventId> = events[..3].iter().map(|event| event.id).collect();
     forget(&store, 4, &relays());
     let missing = |relay: &str| store.queue_missing(relay, &ids, NOW, 0, 0).unwrap();
+    let beyond = |relays: &[&str]| {
+        let relays: Vec<String> = relays.iter().map(|relay| (*relay).to_owned()).collect();
+        store.forgotten_beyond(&relays).unwrap()
+    };
+    assert_eq!(
+        (beyond(&[RELAY, OTHER]), beyond(&[OTHER]), beyond(&[])),
+        (0, 5, 5)
+    );
     let alone = missing(RELAY);
     assert_eq!(
         (alone.recalled, alone.out_of_reach, alone.queued),

@@ -99,7 +99,7 @@ impl From<RelayListError> for Failure {
     fn from(error: RelayListError) -> Self {
         match error {
             RelayListError::Known(_) | RelayListError::Unknown(_) => Self::Usage(error.to_string()),
-            RelayListError::Last => Self::Failed(error.to_string()),
+            RelayListError::Last | RelayListError::OnlyThere { .. } => Self::Failed(error.to_string()),
             RelayListError::Store(error) => error.into(),
         }
     }

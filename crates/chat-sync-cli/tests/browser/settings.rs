@@ -73,3 +73,47 @@ async fn what_is_switched_off_is_said_and_done() {
         .await;
     assert_eq!(here.run(&["status"])["switches"]["sync"], json!(false));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_messages_are_kept_is_a_number_of_days_or_never() {
+    let Some(browser) = Chromium::start().await else {
+        return;
+    };
+    let relay = Relay::new();
+    let here = Device::start(logged_in(&[&relay]));
+    let page = here.open(&browser).await;
+    page.click(".tab[href='#/switches']").await;
+    page.until("document.querySelector(\"[data-name='forget_after_days']\")?.value === ''")
+        .await;
+    let days = || here.run(&["status"])["switches"]["forget_after_days"].clone();
+    for (typed, value) in [("30", json!(30)), ("", json!(null)), ("7", json!(7))] {
+        let field = "document.querySelector(\"[data-name='forget_after_days']\")";
+        if typed.is_empty() {
+            page.eval(&format!(
+                "{field}.value = '', {field}.dispatchEvent(new Event('change'))"
+            ))
+            .await;
+        } else {
+            page.eval(&format!("{field}.select()")).await;
+            page.types(typed).await;
+            page.press("Enter").await;
+        }
+        until(|| days() == value).await;
+    }
+    page.click(".tab[href='#/status']").await;
+    page.shows("In sync").await;
+    let off = page
+        .eval("document.body.innerText.includes('Switched off')")
+        .await;
+    assert_eq!(off, json!(false), "nothing is off");
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it did not become so");
+}

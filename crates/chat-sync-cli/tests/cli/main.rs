@@ -7,6 +7,7 @@ mod chats;
 mod configuration;
 mod daemons;
 mod deletions;
+mod forgetting;
 mod keys;
 mod logins;
 mod mistakes;

@@ -72,11 +72,6 @@ fn open(keys: &Keys, tag: &[u8; 16], sealed: &[u8]) -> Result<Body, IndexError> 
     serde_json::from_slice(&plain).map_err(|_| IndexError::corrupt(format!("a row of {TABLE}")))
 }
 
-/// The title in a row; `None` when it does not open.
-pub(crate) fn title_of(keys: &Keys, tag: &[u8; 16], sealed: &[u8]) -> Option<String> {
-    open(keys, tag, sealed).ok().map(|body| body.title)
-}
-
 impl Store {
     /// What a conversation is called on disk.
     pub fn conversation_tag(&self, id: &str) -> ConversationTag {

@@ -9,27 +9,27 @@ use super::schema::check;
 use crate::program::{Home, PATIENCE, Running};
 
 /// A daemon that runs beside the test.
-pub(super) struct Api {
-    pub(super) port: u16,
-    pub(super) token: String,
+pub(crate) struct Api {
+    pub(crate) port: u16,
+    pub(crate) token: String,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// Starts a daemon in this home.
-pub(super) fn daemon(home: &Home) -> (Running, Api) {
+pub(crate) fn daemon(home: &Home) -> (Running, Api) {
     let running = home.start(&["daemon", "run", "--json"]);
     let said: Value = serde_json::from_str(&running.line()).unwrap();
     let record = record(home);
@@ -39,29 +39,29 @@ pub(super) fn daemon(home: &Home) -> (Running, Api) {
 }
 
 /// What the daemon left for commands.
-pub(super) fn record(home: &Home) -> Value {
+pub(crate) fn record(home: &Home) -> Value {
     let text = std::fs::read(home.data().join("daemon.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 
 impl Api {
-    pub(super) fn of(record: &Value) -> Self {
+    pub(crate) fn of(record: &Value) -> Self {
         Self {
             port: u16::try_from(record["port"].as_u64().unwrap()).unwrap(),
             token: record["token"].as_str().unwrap().to_owned(),
         }
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
     /// Sends exactly these headers.
-    pub(super) fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket
@@ -83,7 +83,7 @@ impl Api {
 
     /// Asks as the page would. What comes back is as the description says.
     #[track_caller]
-    pub(super) fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let (host, bearer) = (self.host(), self.bearer());
         let origin = format!("http://{host}");
         let mut headers = vec![
@@ -106,19 +106,19 @@ impl Api {
     }
 
     #[track_caller]
-    pub(super) fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path, None);
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
 
     #[track_caller]
-    pub(super) fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: Value) -> Answer {
         self.ask("POST", path, Some(body))
     }
 
     /// Listens to events, after this number if one is given.
-    pub(super) fn events(&self, query: &str, after: Option<&str>) -> Events {
+    pub(crate) fn events(&self, query: &str, after: Option<&str>) -> Events {
         let (host, bearer) = (self.host(), self.bearer());
         let mut headers = vec![("Host", host.as_str()), ("Authorization", &bearer)];
         headers.extend(after.map(|id| ("Last-Event-ID", id)));
@@ -171,9 +171,9 @@ fn unchunked(head: &str, body: &str) -> String {
 }
 
 /// A stream of events. The sizes of chunks stand between the lines and are skipped: none of ours looks like one.
-pub(super) struct Events {
+pub(crate) struct Events {
     lines: BufReader<TcpStream>,
-    pub(super) last_id: Option<String>,
+    pub(crate) last_id: Option<String>,
     pings: u32,
 }
 
@@ -193,7 +193,7 @@ impl Events {
     }
 
     /// The next event with a name; `None` when the stream has ended.
-    pub(super) fn next(&mut self) -> Option<(String, Value)> {
+    pub(crate) fn next(&mut self) -> Option<(String, Value)> {
         let mut name = String::new();
         loop {
             let line = self.line()?;
@@ -209,7 +209,7 @@ impl Events {
 
     /// The next event of this name.
     #[track_caller]
-    pub(super) fn until(&mut self, wanted: &str) -> Value {
+    pub(crate) fn until(&mut self, wanted: &str) -> Value {
         loop {
             let (name, data) = self.next().unwrap_or_else(|| panic!("no `{wanted}` came"));
             if name == wanted {
@@ -219,7 +219,7 @@ impl Events {
     }
 
     /// Reads until this number has come.
-    pub(super) fn read_id(&mut self) -> String {
+    pub(crate) fn read_id(&mut self) -> String {
         loop {
             let line = self.line().expect("a number");
             if let Some(id) = line.strip_prefix("id: ") {

@@ -1,6 +1,6 @@
 //! The daemon: its API, the commands beside it, how it begins and ends.
 
-mod api;
+pub(crate) mod api;
 mod schema;
 
 mod beside;
