@@ -148,6 +148,14 @@ impl Account {
         Ok(())
     }
 
+    /// The account with its relays as they are saved now, and its relay list followed or not as is saved now: for another
+    /// engine on a store that stayed open.
+    pub fn read_again(mut self) -> Result<Self, IndexError> {
+        self.relays = in_use(&self.store)?;
+        self.follows_list = !RelayList::load(&self.store)?.ignored;
+        Ok(self)
+    }
+
     /// The relays that the account's relay list adds to those that this run uses: a newer list was read since it began.
     pub fn newly_listed(&self) -> Result<Vec<RelayUrl>, IndexError> {
         if !self.follows_list || !self.switches.nip65_relays {

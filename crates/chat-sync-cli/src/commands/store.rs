@@ -1,20 +1,17 @@
 //! `store`: is the file whole, how large is it, and what makes it whole or smaller.
 
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chat_sync::{Account, DataDirError, rebuild_store};
+use chat_sync::Account;
 use indicatif::HumanBytes;
-use serde_json::json;
 
 use crate::cli;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{Output, Table, plural};
 use crate::progress::counter;
-use crate::service::{Service, blocking};
+use crate::service::{self, Service, blocking, set_aside};
 
 /// Damaged records that a person is shown; `--json` has more of them.
 const SHOWN_MAX: usize = 20;
@@ -23,24 +20,9 @@ pub(crate) async fn run(context: &Context, command: cli::Store) -> Result<(), Fa
     match command {
         cli::Store::Verify => verify(context).await,
         cli::Store::Stats => stats(context).await,
-        cli::Store::Rebuild => {
-            let (account, file) = alone(context)?;
-            // Only its owner reads this directory; a name with the time in it is free.
-            let name = format!("damaged-{}.txt", context.clock().unix());
-            rebuild(context.output, account, file.with_file_name(name)).await
-        }
-        cli::Store::Compact => {
-            let (account, file) = alone(context)?;
-            compact(context.output, account, &file).await
-        }
+        cli::Store::Rebuild => rebuild(context).await,
+        cli::Store::Compact => compact(context).await,
     }
-}
-
-/// The account, and the file of its store, for what nobody else may work with meanwhile.
-fn alone(context: &Context) -> Result<(Account, PathBuf), Failure> {
-    let account = context.account()?;
-    let file = context.data_dir.store_file(&account.public_key);
-    Ok((account, file))
 }
 
 async fn verify(context: &Context) -> Result<(), Failure> {
@@ -90,20 +72,22 @@ async fn verify(context: &Context) -> Result<(), Failure> {
     )))
 }
 
-async fn rebuild(output: Output, account: Account, set_aside: PathBuf) -> Result<(), Failure> {
-    let (store, total) = (Arc::clone(&account.store), account.store.counts()?.items);
-    let done = with_progress(output, total, move |seen| {
-        Ok(rebuild_store(&store, &set_aside, seen)?)
-    })
-    .await?;
-    let (rebuilt, path) = (done.rebuilt, done.set_aside);
+async fn rebuild(context: &Context) -> Result<(), Failure> {
+    let output = context.output;
+    let rebuilt = match context.service(false).await? {
+        Service::Daemon(daemon) => daemon.rebuild().await?,
+        Service::Here(here) => {
+            let store = Arc::clone(&here.account.store);
+            let file = context.data_dir.store_file(&here.account.public_key);
+            let aside = set_aside(&file, context.clock().unix());
+            with_progress(output, here.events()?, move |seen| {
+                service::rebuild(&store, &aside, seen)
+            })
+            .await?
+        }
+    };
     if output.is_json() {
-        return output.json(&json!({
-            "events": rebuilt.events,
-            "dropped": rebuilt.dropped,
-            "mended": rebuilt.mended,
-            "set_aside": path,
-        }));
+        return output.json(&rebuilt);
     }
     let mended = match rebuilt.mended {
         0 => String::new(),
@@ -111,7 +95,7 @@ async fn rebuild(output: Output, account: Account, set_aside: PathBuf) -> Result
     };
     let events = plural(rebuilt.events, "event");
     output.line(&format!("{events} whole{mended}; every sum is computed again"))?;
-    if let Some(path) = path {
+    if let Some(path) = &rebuilt.set_aside {
         output.line(&format!(
             "{} damaged: set aside in {}; run `chat-sync sync` to fetch what relays have of them",
             plural(rebuilt.dropped, "event"),
@@ -151,30 +135,28 @@ async fn stats(context: &Context) -> Result<(), Failure> {
     ))
 }
 
-async fn compact(output: Output, account: Account, file: &Path) -> Result<(), Failure> {
-    let before = length(file)?;
-    let Account { store, .. } = account;
-    let mut store = Arc::into_inner(store).ok_or_else(|| {
-        Failure::Failed("the store is being read; run the command again in a moment".to_owned())
-    })?;
-    blocking(move || Ok(store.compact()?)).await?;
-    let after = length(file)?;
+async fn compact(context: &Context) -> Result<(), Failure> {
+    let output = context.output;
+    let compacted = if let Some(daemon) = context.daemon().await? {
+        daemon.compact().await?
+    } else {
+        let Account {
+            store, public_key, ..
+        } = context.account()?;
+        let file = context.data_dir.store_file(&public_key);
+        let mut store = Arc::into_inner(store).ok_or_else(|| {
+            Failure::Failed("the store is being read; run the command again in a moment".to_owned())
+        })?;
+        blocking(move || service::compact(&mut store, &file)).await?
+    };
     if output.is_json() {
-        return output.json(&json!({ "before_bytes": before, "after_bytes": after }));
+        return output.json(&compacted);
     }
     output.line(&format!(
         "{} before, {} now",
-        HumanBytes(before),
-        HumanBytes(after)
+        HumanBytes(compacted.before_bytes),
+        HumanBytes(compacted.after_bytes)
     ))
-}
-
-fn length(file: &Path) -> Result<u64, Failure> {
-    let found = fs::metadata(file).map_err(|source| DataDirError::Io {
-        place: file.to_owned(),
-        source,
-    })?;
-    Ok(found.len())
 }
 
 /// Runs work that reads every event, with a bar for whoever watches.

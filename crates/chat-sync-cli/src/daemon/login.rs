@@ -3,7 +3,9 @@
 use std::sync::{Arc, PoisonError};
 
 use actix_web::web::Data;
-use chat_sync::{ConnectOffer, Extension, Login, Patience, RelayUrl, SignerLoginError, log_in_with_offer};
+use chat_sync::{
+    ConnectOffer, DataDirError, Extension, Login, Patience, RelayUrl, SignerLoginError, log_in_with_offer,
+};
 use nostr::key::PublicKey;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -119,9 +121,11 @@ fn keep(state: &State, login: &Login, relays: &[RelayUrl]) -> Result<(), Failure
 }
 
 fn nobody_is_here(state: &State) -> Result<(), Failure> {
-    match state.account() {
-        None => Ok(()),
-        Some(here) => Err(Failure::InUse(format!(
+    match state.here() {
+        Err(Failure::Account(DataDirError::NotLoggedIn)) => Ok(()),
+        // It comes back in a moment.
+        Err(resting) => Err(resting),
+        Ok(here) => Err(Failure::InUse(format!(
             "{} is logged in; run `chat-sync daemon stop` and `chat-sync logout` before another account logs in here",
             chat_sync::npub(&here.account.public_key)
         ))),

@@ -12,6 +12,7 @@ mod page;
 mod pump;
 mod record;
 mod refusal;
+mod resting;
 mod routes;
 mod server;
 mod state;

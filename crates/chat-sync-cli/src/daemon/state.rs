@@ -1,5 +1,6 @@
 //! What every request of the daemon is answered from.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,9 +22,8 @@ use crate::service::{Comparing, Here, Slot};
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The account, once one is logged in.
-struct Open {
+pub(super) struct Open {
     here: Arc<Here>,
-    engine: Slot,
     /// Carries what the engine says to the hub.
     pumps: Vec<JoinHandle<()>>,
     followed: Arc<Followed>,
@@ -44,6 +44,32 @@ pub(super) struct State {
     stopping: watch::Sender<bool>,
     /// For what takes memory or the disk for itself: one at a time.
     pub(super) alone: Alone,
+    /// The account is away for a while.
+    resting: AtomicBool,
+}
+
+impl Open {
+    /// Stops the engine; whether it did in time. Nobody starts another one.
+    pub(super) async fn close(&self, patience: Duration) -> bool {
+        for pump in &self.pumps {
+            pump.abort();
+        }
+        self.followed.end();
+        let Some(engine) = self.here.close() else {
+            return true;
+        };
+        tokio::time::timeout(patience, engine.shutdown()).await.is_ok()
+    }
+
+    /// Whether something is still being answered from it.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.here) > 1
+    }
+
+    /// What is left when it was closed.
+    pub(super) fn into_here(self) -> Arc<Here> {
+        self.here
+    }
 }
 
 /// What is done by one request at a time.
@@ -73,6 +99,7 @@ impl State {
             login: Mutex::default(),
             stopping: watch::Sender::new(false),
             alone: Alone::default(),
+            resting: AtomicBool::new(false),
         }
     }
 
@@ -100,14 +127,26 @@ impl State {
 
     /// The account, or that nobody is logged in.
     pub(super) fn here(&self) -> Result<Arc<Here>, Failure> {
-        self.account()
-            .ok_or_else(|| Failure::Account(DataDirError::NotLoggedIn))
+        self.account().ok_or_else(|| self.nobody())
+    }
+
+    /// Why there is no account.
+    fn nobody(&self) -> Failure {
+        if self.rests() {
+            return Failure::InUse(
+                "the daemon is looking after the store; run the command again in a moment".to_owned(),
+            );
+        }
+        Failure::Account(DataDirError::NotLoggedIn)
     }
 
     /// Takes up the account that the data directory names; `false` when there is none.
     pub(super) fn open_current(&self) -> Result<bool, Failure> {
         if self.account().is_some() {
             return Ok(true);
+        }
+        if self.rests() {
+            return Err(self.nobody());
         }
         match self.data_dir.open(&self.env.runtime.entropy) {
             Ok(account) => self.open(account).map(|()| true),
@@ -122,19 +161,12 @@ impl State {
         let config = account.config(true);
         let key_home = self.data_dir.key_home(&account.public_key);
         let engine = Slot::default();
-        let here = Arc::new(Here::new(
-            account,
-            config,
-            key_home,
-            self.env.clone(),
-            Slot::clone(&engine),
-        ));
+        let here = Arc::new(Here::new(account, config, key_home, self.env.clone(), engine));
         let handle = here.engine()?;
         let pumps = pump::start(&handle, here.account.extension.as_ref(), &self.hub);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         *open = Some(Open {
             here,
-            engine,
             pumps,
             followed: Followed::new(handle.clone(), Arc::clone(&self.hub)),
             looking: Looking::new(handle),
@@ -146,17 +178,25 @@ impl State {
     /// Stops the engine and lets go of the store.
     pub(super) async fn close(&self) {
         self.login.lock().unwrap_or_else(PoisonError::into_inner).end();
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(open) = open else { return };
-        for pump in open.pumps {
-            pump.abort();
-        }
-        open.followed.end();
-        let engine = open.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(engine) = engine {
+        if let Some(open) = self.take() {
             // One that hangs has its work on disk all the same.
-            let _ = tokio::time::timeout(STOP_PATIENCE, engine.shutdown()).await;
+            open.close(STOP_PATIENCE).await;
         }
+    }
+
+    /// Takes the account away from everybody who asks from here on.
+    pub(super) fn take(&self) -> Option<Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether the account is away, and comes back.
+    fn rests(&self) -> bool {
+        self.resting.load(Ordering::Acquire)
+    }
+
+    /// Says so.
+    pub(super) fn rest(&self, rests: bool) {
+        self.resting.store(rests, Ordering::Release);
     }
 
     /// Follows messages of the account, if one is logged in.
@@ -170,7 +210,7 @@ impl State {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.as_ref()
             .map(|open| Arc::clone(&open.looking))
-            .ok_or_else(|| Failure::Account(DataDirError::NotLoggedIn))
+            .ok_or_else(|| self.nobody())
     }
 
     /// The extension that signs: the account's, or that of a login that is under way.

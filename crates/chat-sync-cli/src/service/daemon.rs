@@ -31,7 +31,7 @@ use crate::shapes::importing::{Given, Taken};
 use crate::shapes::keys::{CardWanted, Keys, SealedCard};
 use crate::shapes::queue::{Dropped, QueueShape, Retried};
 use crate::shapes::search::Hits;
-use crate::shapes::store::{Stats, Verified};
+use crate::shapes::store::{Compacted, Rebuilt, Stats, Verified};
 use crate::shapes::{Conversation, Conversations, Identity, MessageShape, Sent};
 
 /// Longer than a daemon takes for anything that moves nothing over the network.
@@ -274,6 +274,18 @@ impl Daemon {
             connection::whole(answer.ok_or_else(gone)?.good().await?).await
         };
         read(&in_time(exchange, PATIENCE).await?)
+    }
+
+    /// Has the daemon make its store's file small; its engine rests meanwhile.
+    pub(crate) async fn compact(&self) -> Result<Compacted, Failure> {
+        let answer = self.call(Method::POST, "/store/compact", None, LONG_PATIENCE);
+        read(&answer.await?)
+    }
+
+    /// Has the daemon make its store whole; its engine rests meanwhile.
+    pub(crate) async fn rebuild(&self) -> Result<Rebuilt, Failure> {
+        let answer = self.call(Method::POST, "/store/rebuild", None, LONG_PATIENCE);
+        read(&answer.await?)
     }
 
     pub(crate) async fn store_stats(&self) -> Result<Stats, Failure> {

@@ -1,10 +1,11 @@
 //! The answers of an engine in this process: a command's own, or the daemon's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_sync::{
-    Account, Config, Engine, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status, history_keys,
-    key_card, keyring_copies, npub, refusals,
+    Account, Config, Engine, EngineError, Env, Handle, KeyHome, KeyPlace, Refusal, RelayUrl, Status,
+    history_keys, key_card, keyring_copies, npub, refusals,
 };
 use nostr::key::PublicKey;
 use pns_keys::{CardKey, NONCE_BYTES};
@@ -28,6 +29,8 @@ pub(crate) struct Here {
     engine: Slot,
     /// Those that an engine is started with.
     relays: Mutex<Vec<RelayUrl>>,
+    /// No engine is started any more.
+    closed: AtomicBool,
 }
 
 /// Everything that `status` shows.
@@ -50,6 +53,7 @@ impl Here {
     pub(crate) fn new(account: Account, config: Config, key_home: KeyHome, env: Env, engine: Slot) -> Self {
         Self {
             relays: Mutex::new(config.relays.clone()),
+            closed: AtomicBool::new(false),
             account,
             env,
             config,
@@ -69,6 +73,9 @@ impl Here {
         if let Some(engine) = &*engine {
             return Ok(engine.clone());
         }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(EngineError::Stopped.into());
+        }
         let config = Config {
             relays: self.relays.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             ..self.config.clone()
@@ -76,6 +83,18 @@ impl Here {
         let started = Engine::start_with(config, self.env.clone())?;
         *engine = Some(started.clone());
         Ok(started)
+    }
+
+    /// Takes the engine away, and has none started any more.
+    pub(crate) fn close(&self) -> Option<Handle> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::Release);
+        engine.take()
+    }
+
+    /// The account as it was opened.
+    pub(crate) fn into_account(self) -> Account {
+        self.account
     }
 
     /// The relays in use: they may have changed since the account was opened.

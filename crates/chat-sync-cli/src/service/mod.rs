@@ -39,6 +39,7 @@ pub(crate) use here::{Here, Known, Slot};
 pub(crate) use lines::Line;
 pub(crate) use relays::RelayNames;
 pub(crate) use talk::{Part, Shown};
+pub(crate) use upkeep::{compact, rebuild, set_aside};
 pub(crate) use waiting::Chosen;
 
 /// How long reading a few keys from a local disk may take.

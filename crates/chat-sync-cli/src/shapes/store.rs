@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chat_sync::Examination;
+use chat_sync::{Examination, StoreRebuilt};
 use event_index::{Counts, Sizes};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,33 @@ impl Stats {
             drafts: counts.drafts,
             deleted: counts.tombstones,
             tables: tables.into_iter().map(table).collect(),
+        }
+    }
+}
+
+/// `store compact`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Compacted {
+    pub(crate) before_bytes: u64,
+    pub(crate) after_bytes: u64,
+}
+
+/// `store rebuild`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Rebuilt {
+    pub(crate) events: u64,
+    pub(crate) dropped: u64,
+    pub(crate) mended: u64,
+    pub(crate) set_aside: Option<PathBuf>,
+}
+
+impl From<StoreRebuilt> for Rebuilt {
+    fn from(done: StoreRebuilt) -> Self {
+        Self {
+            events: done.rebuilt.events,
+            dropped: done.rebuilt.dropped,
+            mended: done.rebuilt.mended,
+            set_aside: done.set_aside,
         }
     }
 }

@@ -35,9 +35,9 @@ struct Export {
 /// Takes all of them, or none when one of them could not be read back. Each message is one by its conversation and source,
 /// so a request that broke off is sent again.
 pub(super) async fn import(state: Data<State>, query: Query<How>, body: Payload) -> Answer {
-    let here = state.here()?;
     // Before the body is read: of several, one is in memory.
     let _alone = state.alone.import.lock().await;
+    let here = state.here()?;
     let body = whole(body).await?;
     let messages = blocking(move || read(&body)).await?;
     let taken = if query.dry_run {

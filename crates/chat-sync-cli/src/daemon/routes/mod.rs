@@ -94,6 +94,8 @@ fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("POST", "/import", web::post().to(import::import)),
         ("GET", "/store", web::get().to(store::stats)),
         ("GET", "/store/verify", web::get().to(store::verify)),
+        ("POST", "/store/compact", web::post().to(store::compact)),
+        ("POST", "/store/rebuild", web::post().to(store::rebuild)),
         ("GET", "/search", web::get().to(conversations::search)),
         ("GET", "/queue", web::get().to(queue::list)),
         ("POST", "/queue/retry", web::post().to(queue::retry)),

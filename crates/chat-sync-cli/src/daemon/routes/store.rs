@@ -1,6 +1,7 @@
-//! Looking at the store while others work with it.
+//! Looking at the store while others work with it, and what nobody else may do anything with it for.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,10 @@ use tokio::sync::mpsc;
 
 use super::{Answer, blocking};
 use crate::daemon::refusal::Refused;
+use crate::daemon::resting::alone;
 use crate::daemon::state::State;
 use crate::exit::Failure;
-use crate::service::Line;
+use crate::service::{self, Line, set_aside};
 
 /// Between two lines that say how far it is; and while nobody reads them, it waits.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -22,9 +24,28 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 const LINES_MAX: usize = 8;
 
 pub(super) async fn stats(state: Data<State>) -> Answer {
-    let here = state.here()?;
-    let file = state.data_dir.store_file(&here.account.public_key);
+    let (here, file) = (state.here()?, file(&state)?);
     Ok(HttpResponse::Ok().json(blocking(move || here.stats(file)).await?))
+}
+
+/// The engine stops for it, and starts again.
+pub(super) async fn compact(state: Data<State>) -> Answer {
+    let file = file(&state)?;
+    let done = alone(state, move |store| service::compact(store, &file)).await?;
+    Ok(HttpResponse::Ok().json(done))
+}
+
+/// The engine stops for it, and starts again.
+pub(super) async fn rebuild(state: Data<State>) -> Answer {
+    let aside = set_aside(&file(&state)?, state.env.runtime.clock.unix());
+    let done = alone(state, move |store| service::rebuild(store, &aside, &mut |_| {})).await?;
+    Ok(HttpResponse::Ok().json(done))
+}
+
+/// The file of the store.
+fn file(state: &State) -> Result<PathBuf, Failure> {
+    let account = state.here()?.account.public_key;
+    Ok(state.data_dir.store_file(&account))
 }
 
 /// Tells how far it is, a JSON object a line; the last one says what was found, or why nothing was. It ends with whoever

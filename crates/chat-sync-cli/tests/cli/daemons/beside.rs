@@ -192,6 +192,103 @@ fn a_store_is_examined_and_measured_while_a_daemon_works_with_it() {
 }
 
 #[test]
+fn a_store_is_made_whole_and_small_by_the_daemon_that_goes_on_afterwards() {
+    let relay = relay();
+    let home = Home::new();
+    home.log_in(SECRET, &[&relay.url()]);
+    for text in ["one", "two", "three"] {
+        home.run(&["chats", "send", "talk", text]).succeeded();
+    }
+    home.run(&["sync"]).succeeded();
+    damage(&home);
+    let (running, api) = daemon(&home);
+    let mut events = api.events("?conversation=talk", None);
+    events.until("status");
+    let rebuilt = home.run(&["store", "rebuild", "--json"]).succeeded().json();
+    assert_eq!(
+        (&rebuilt["events"], &rebuilt["dropped"]),
+        (&2.into(), &1.into()),
+        "{rebuilt}"
+    );
+    assert!(
+        std::fs::read(rebuilt["set_aside"].as_str().unwrap())
+            .unwrap()
+            .len()
+            > 100
+    );
+    // The same reader hears what happens afterwards, and what was dropped comes again by itself.
+    events.until("reload");
+    until(&api, |status| {
+        status["messages"] == 3 && status["complete"] == true
+    });
+    home.run(&["chats", "send", "talk", "after"]).succeeded();
+    while events.until("landed")["messages"][0]["content"] != "after" {}
+    home.run(&["store", "verify"]).succeeded();
+
+    let sizes = home.run(&["store", "compact", "--json"]).succeeded().json();
+    assert!(
+        sizes["after_bytes"].as_u64() <= sizes["before_bytes"].as_u64(),
+        "{sizes}"
+    );
+    let said = home.run(&["store", "compact"]).succeeded().stdout;
+    assert!(said.contains("before,") && said.contains("now"), "{said}");
+    home.run(&["chats", "send", "talk", "and again"]).succeeded();
+    until(&api, |status| {
+        status["messages"] == 5 && status["waiting"] == 0
+    });
+    drop(running);
+    home.run(&["store", "verify"]).succeeded();
+    let shown = home.run(&["chats", "show", "talk"]).succeeded().stdout;
+    for text in ["one", "two", "three", "after", "and again"] {
+        assert!(shown.contains(text), "{shown}");
+    }
+}
+
+#[test]
+fn commands_that_come_while_the_store_is_looked_after_are_answered_or_told_to_come_again() {
+    let home = Home::new();
+    home.log_in(SECRET, &[NOBODY]);
+    home.run(&["chats", "send", "talk", "hello"]).succeeded();
+    let (_running, api) = daemon(&home);
+    let _events = api.events("?all=true", None);
+    std::thread::scope(|scope| {
+        let compacting = scope.spawn(|| {
+            for _ in 0..5 {
+                let ended = home.run(&["store", "compact"]);
+                assert!(
+                    ended.code == 0 || ended.stderr.contains("in a moment"),
+                    "{ended:?}"
+                );
+            }
+        });
+        while !compacting.is_finished() {
+            let ended = home.run(&["chats", "list", "--json"]);
+            match ended.code {
+                0 => assert_eq!(ended.json()["conversations"][0]["id"], "talk"),
+                _ => ended.refused(11, "in a moment"),
+            }
+        }
+    });
+    home.run(&["chats", "list"]).succeeded();
+}
+
+#[test]
+fn relays_that_were_changed_while_the_daemon_ran_are_those_it_goes_on_with() {
+    let (one, two) = (relay(), relay());
+    let home = Home::new();
+    home.log_in(SECRET, &[&one.url()]);
+    let (_running, api) = daemon(&home);
+    home.run(&["relays", "add", &two.url(), "--no-wait"]).succeeded();
+    home.run(&["relays", "remove", &one.url()]).succeeded();
+    home.run(&["store", "compact"]).succeeded();
+    assert_eq!(api.get("/account")["relays"], json!([two.url()]));
+    home.run(&["chats", "send", "talk", "hello"]).succeeded();
+    until(&api, |status| {
+        status["safe"] == 1 && status["relays"].as_array().unwrap().len() == 1
+    });
+}
+
+#[test]
 fn a_comparison_only_looks_or_moves_one_way_beside_a_daemon() {
     let relay = relay();
     let (home, other) = (Home::new(), Home::new());
