@@ -233,9 +233,7 @@ fn a_store_is_made_whole_and_small_by_the_daemon_that_goes_on_afterwards() {
     let said = home.run(&["store", "compact"]).succeeded().stdout;
     assert!(said.contains("before,") && said.contains("now"), "{said}");
     home.run(&["chats", "send", "talk", "and again"]).succeeded();
-    until(&api, |status| {
-        status["messages"] == 5 && status["waiting"] == 0
-    });
+    until(&api, |status| status["messages"] == 5 && status["waiting"] == 0);
     drop(running);
     home.run(&["store", "verify"]).succeeded();
     let shown = home.run(&["chats", "show", "talk"]).succeeded().stdout;
