@@ -15,7 +15,8 @@ use crate::shapes::store::{Compacted, Rebuilt, Stats, Verified};
 impl Here {
     /// How many events [`Here::verify`] will read.
     pub(crate) fn events(&self) -> Result<u64, Failure> {
-        Ok(self.account.store.counts()?.items)
+        let counts = self.account.store.counts()?;
+        Ok(counts.items.saturating_sub(counts.forgotten))
     }
 
     /// Reads all of the store; `seen` is told how many events were read, and may break it off.
