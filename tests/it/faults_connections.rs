@@ -262,10 +262,14 @@ fn a_live_subscription_that_died_on_an_open_connection_is_found_and_replaced() {
         // It answers everything, and passes nothing on.
         relay.add_quirk(Quirk::AnnouncesNothing);
         write(&laptop, "unannounced", 1).await;
+        let written = tokio::time::Instant::now();
         until(&phone, "the silence is noticed", |status| {
             status.counts.messages == 3
         })
         .await;
+        // It is probed after ten minutes of silence (field guide C-5); the daily comparison would come far too late.
+        let noticed = written.elapsed().as_secs();
+        assert!(noticed <= 660, "noticed after {noticed} s");
         relay.heal();
         write(&laptop, "announced", 1).await;
         seconds(2).await;
