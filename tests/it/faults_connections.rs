@@ -152,6 +152,8 @@ fn f37_a_clock_set_two_hours_ahead_or_back_loses_nothing_and_keeps_the_order() {
             let (phone, _) = start_with_clock(&Device::new(&[ONE]), seed + 10, &relay).await;
             seconds(STABLE).await;
             let view = phone.conversation("talk").await.unwrap();
+            let stamps: Vec<u64> = view.branch.iter().map(|message| message.created_at).collect();
+            assert!(stamps.is_sorted(), "{stamps:?}");
             let shown: Vec<String> = view.branch.into_iter().map(|message| message.content).collect();
             assert_eq!(shown, written, "shifted by {shift} s");
         });
