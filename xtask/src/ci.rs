@@ -43,6 +43,13 @@ const LINT: &[Step] = &[
         variables: &[],
         compiles_cpp: false,
     },
+    // With or without a compiler for C++: a crate whose dependencies changed leaves it behind.
+    Step {
+        name: "the lock file of the fuzz targets",
+        arguments: &["fetch", "--locked", "--manifest-path", "fuzz/Cargo.toml"],
+        variables: &[],
+        compiles_cpp: false,
+    },
     Step {
         name: "lints of the fuzz targets",
         arguments: &[
@@ -59,6 +66,27 @@ const LINT: &[Step] = &[
         ],
         variables: &[],
         compiles_cpp: true,
+    },
+    // Workspaces of their own break silently when a crate's API moves. What is measured against is built only to measure.
+    Step {
+        name: "formatting of the benchmarks",
+        arguments: &["fmt", "--all", "--manifest-path", "bench/Cargo.toml", "--check"],
+        variables: &[],
+        compiles_cpp: false,
+    },
+    Step {
+        name: "the benchmarks",
+        arguments: &[
+            "check",
+            "--manifest-path",
+            "bench/Cargo.toml",
+            "--workspace",
+            "--locked",
+            "--target-dir",
+            "target",
+        ],
+        variables: &[],
+        compiles_cpp: false,
     },
     Step {
         name: "documentation",

@@ -65,7 +65,11 @@ fn measure(daemon: &mut Child, binary: &Path, data: &Path, began: Instant) -> Me
     // What a page does, and what programs ask for.
     let mut events = api.events("conversation-7")?;
     for offset in (0..CONVERSATIONS as usize).step_by(PAGE) {
-        api.ask("GET", &format!("/conversations?offset={offset}&limit={PAGE}"), None)?;
+        api.ask(
+            "GET",
+            &format!("/conversations?offset={offset}&limit={PAGE}"),
+            None,
+        )?;
     }
     for conversation in 0..OPENED {
         let path = format!("/conversations/conversation-{conversation}?limit=200&receipts=true");
@@ -74,7 +78,13 @@ fn measure(daemon: &mut Child, binary: &Path, data: &Path, began: Instant) -> Me
             return Err(format!("conversation-{conversation} shows nothing").into());
         }
     }
-    for path in ["/search?q=NEEDLE&limit=50", "/status", "/queue", "/relays", "/keyrings"] {
+    for path in [
+        "/search?q=NEEDLE&limit=50",
+        "/status",
+        "/queue",
+        "/relays",
+        "/keyrings",
+    ] {
         api.ask("GET", path, None)?;
     }
     for words in [
@@ -149,7 +159,11 @@ impl Api {
         let mut answer = String::new();
         self.send(method, path, &body)?.read_to_string(&mut answer)?;
         let (head, body) = answer.split_once("\r\n\r\n").ok_or("half an answer")?;
-        if head.split(' ').nth(1).is_some_and(|status| status.starts_with('2')) {
+        if head
+            .split(' ')
+            .nth(1)
+            .is_some_and(|status| status.starts_with('2'))
+        {
             return Ok(body.to_owned());
         }
         Err(format!("{method} {path}: {body}").into())
