@@ -6,9 +6,12 @@ use serde_json::{Value, json};
 
 /// Messages of one conversation: enough for several conversations among a few dozen messages.
 const CONVERSATION_MESSAGES: usize = 22;
-/// When the first conversation began; the others follow day by day.
+/// When the first conversation could have begun; the others follow each other, all of them before 2026.
 const FIRST_SECOND: u64 = 1_730_000_000;
-const DAY: u64 = 86_400;
+/// From one conversation to the next.
+const APART: u64 = 1_800;
+/// Conversations of one part: more than 100,000 messages are.
+const PART: u64 = 5_000;
 /// What the web app names as the parent of a first message.
 const TOP: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -42,7 +45,7 @@ pub(super) fn export(part: u64, messages: usize) -> String {
 }
 
 fn conversation(part: u64, number: usize, messages: usize) -> Value {
-    let second = FIRST_SECOND + (part * 1000 + number as u64) * DAY;
+    let second = FIRST_SECOND + (part * PART + number as u64) * APART;
     let question = QUESTIONS[number % QUESTIONS.len()];
     let mut items = Vec::new();
     for position in 0..messages {
@@ -111,5 +114,16 @@ mod tests {
                 .collect()
         };
         assert!(conversations(1).is_disjoint(&conversations(2)));
+        let largest: Vec<Message> = [1, 2, 3]
+            .iter()
+            .flat_map(|part| messages(&export(*part, 50_000)).unwrap())
+            .collect();
+        let ids: BTreeSet<&str> = largest
+            .iter()
+            .map(|message| message.conversation.as_str())
+            .collect();
+        assert_eq!(ids.len(), 3 * 50_000_usize.div_ceil(CONVERSATION_MESSAGES));
+        let newest = largest.iter().map(|message| message.created_at).max();
+        assert!(newest < Some(1_767_225_600), "nothing of it is from after 2025");
     }
 }
