@@ -1,6 +1,7 @@
 //! Development commands: `cargo xtask <command>`.
 //!
-//! `ci` is what a change must pass: formatting, lints, documentation, every test. `lint` is the same without tests.
+//! `ci` is what a change must pass: formatting, lints, documentation, benchmarks that compile, every test. `lint` is the same
+//! without tests.
 //! `bench` starts the programs that measure, `fuzz` the ones that look for what breaks.
 
 mod bench;
