@@ -104,7 +104,11 @@ fn what_one_device_sends_the_other_shows() {
         .run(&["chats", "send", "talk", "good morning", "--json"])
         .succeeded()
         .json();
-    assert_eq!(sent["state"], "accepted", "{sent}");
+    // The relay may show it again before the command ends.
+    assert!(
+        sent["state"] == "accepted" || sent["state"] == "verified",
+        "{sent}"
+    );
     let shown: Value = serde_json::from_str(&watching.line()).unwrap();
     assert_eq!(
         (&shown["conversation"], &shown["content"]),
