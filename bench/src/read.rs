@@ -11,7 +11,7 @@ use std::{env, thread};
 
 use chat_model::{Content, Library, Message, MessageId, Parent, Role};
 use chat_sync::{Account, AccountState, DataDir, Engine, Excerpt, Handle, Login, LoginMethod};
-use event_index::Arrival;
+use event_index::{Arrival, OpenedArrival};
 use futures_executor::block_on;
 use futures_util::StreamExt;
 use nostr::event::Event;
@@ -191,14 +191,16 @@ fn make(folder: &Path) -> Outcome {
     // As a download brings them.
     all.sort_by_key(|(event, _)| event.id);
     for batch in all.chunks(BATCH) {
-        let arrivals = batch.iter().map(|(event, _)| Arrival {
-            event: event.clone(),
-            source: None,
+        let arrivals = batch.iter().map(|(event, message)| {
+            let arrival = Arrival {
+                event: event.clone(),
+                source: None,
+            };
+            OpenedArrival::new(arrival, Some(Arc::new(message.clone())))
         });
-        let opened = batch.iter().map(|(event, message)| (event.id, message.clone()));
         account
             .store
-            .ingest_opened(arrivals.collect(), opened.collect(), &[].into(), 0)?;
+            .ingest_opened(arrivals.collect(), 0)?;
     }
     drop(all);
     let engine = Engine::start(account.config(false))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use supervision::{Env, Lifeline, Outlet, Undelivered};
+use supervision::{Env, Lane, Lifeline, Outlet, Undelivered};
 
 use crate::messages::{Command, CountsChanged};
 use crate::{Counts, IndexError, Store};
@@ -24,12 +24,15 @@ pub struct EventIndexActor {
     counts: Outlet<CountsChanged>,
     told: Option<Counts>,
     offered: Option<SpawnHandle>,
+    /// Where commands run: redb's cache is filled by whoever writes.
+    lane: Lane,
 }
 
 impl EventIndexActor {
     /// An actor that writes to `store` and tells `counts`.
     pub fn new(env: Env, lifeline: Lifeline, store: Arc<Store>, counts: Outlet<CountsChanged>) -> Self {
         Self {
+            lane: Lane::new(env.workers, "store"),
             env,
             lifeline,
             store,
@@ -82,16 +85,11 @@ impl<C: Command> Handler<C> for EventIndexActor {
     fn handle(&mut self, command: C, _: &mut Self::Context) -> Self::Result {
         self.env.tripwire.step(self.lifeline.role());
         let store = Arc::clone(&self.store);
-        let workers = self.env.workers;
-        let work = async move {
-            workers
-                .run(move || {
-                    let done = command.run(&store);
-                    let counts = done.is_ok().then(|| store.counts());
-                    (done, counts)
-                })
-                .await
-        };
+        let work = self.lane.run(move || {
+            let done = command.run(&store);
+            let counts = done.is_ok().then(|| store.counts());
+            (done, counts)
+        });
         AtomicResponse::new(Box::pin(work.into_actor(self).map(
             |(done, counts), actor, ctx| {
                 if let Some(counts) = counts {

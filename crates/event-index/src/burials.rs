@@ -7,6 +7,7 @@ use nostr::key::PublicKey;
 use redb::ReadableTable;
 
 use crate::delivery_rows::Row;
+use crate::envelopes::encode_event;
 use crate::sources::MessageRef;
 use crate::tables::{ENVELOPES, OTHERS, UNSIGNED};
 use crate::writer::Writer;
@@ -124,7 +125,7 @@ impl Store {
             let tags: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
             let mut ingested = Ingested::default();
             for deletion in deletions {
-                writer.ingest_one(deletion, &mut ingested)?;
+                writer.ingest_one(deletion, &encode_event(deletion), None, &mut ingested)?;
                 let Some(seq) = writer.seq_of(&deletion.id)? else {
                     continue;
                 };

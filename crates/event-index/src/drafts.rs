@@ -1,6 +1,7 @@
 //! Messages without event ids: composed or imported here, not sealed yet.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chat_model::Message;
 use nostr::event::{Event, EventId};
@@ -8,6 +9,7 @@ use redb::ReadableTable;
 use zeroize::Zeroizing;
 
 use crate::delivery_rows::Row;
+use crate::envelopes::encode_event;
 use crate::read_model::Arrived;
 use crate::sources::MessageRef;
 use crate::tables::{ALIASES, DRAFTS, LOCALS};
@@ -170,30 +172,30 @@ impl Store {
             let relays = self.retired.without(relays);
             let tags: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
             let mut committed = Vec::new();
-            let opened = sealed.iter().filter_map(|sealed| {
-                let message = sealed.message.clone()?;
-                // What was written here was read here.
-                Some((
-                    sealed.event.id,
-                    Arrived {
-                        message,
-                        unread: None,
-                    },
-                ))
-            });
-            writer.model.expect(opened.collect());
-            for SealedDraft { local, event, .. } in &sealed {
-                if writer.draft_ids.get(local.as_bytes())?.is_none() || writer.deleted_by_its_author(event)? {
+            for SealedDraft {
+                local,
+                event,
+                message,
+            } in sealed
+            {
+                if writer.draft_ids.get(local.as_bytes())?.is_none()
+                    || writer.deleted_by_its_author(&event)?
+                {
                     continue;
                 }
-                let stored = writer.insert_event(event)?;
+                // What was written here was read here.
+                let arrived = message.map(|message| Arrived {
+                    message: Arc::new(message),
+                    unread: None,
+                });
+                let stored = writer.insert_event(&event, &encode_event(&event), arrived)?;
                 let seq = match stored {
                     Some(seq) => Some(seq),
                     None => writer.seq_of(&event.id)?,
                 };
                 let Some(seq) = seq else { continue };
-                let goes_on = stored.is_some() && writer.model.messages.get(seq)?.is_some();
-                writer.take_draft(*local, goes_on)?;
+                let goes_on = stored.is_some() && writer.model.holds(seq)?;
+                writer.take_draft(local, goes_on)?;
                 writer.aliases.insert(local.as_bytes(), event.id.as_bytes())?;
                 writer.locals.insert(event.id.as_bytes(), local.as_bytes())?;
                 // One that came back from a relay and was forgotten since is where it is to be.

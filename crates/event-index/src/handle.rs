@@ -1,11 +1,10 @@
 //! What other crates hold of the store.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use chat_model::{Message, Picks};
+use chat_model::Picks;
 use nostr::event::{Event, EventId};
 use supervision::Outlet;
 
@@ -18,8 +17,8 @@ use crate::messages::{
 };
 use crate::{
     Agreement, Arrival, Built, Burial, Buried, Delivery, DraftOutcome, Extra, IndexError, Ingested,
-    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft,
-    SourceId, Store, SummaryRow,
+    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedArrival, OpenedEnvelope, Placed, QueuedMissing,
+    SealedDraft, SourceId, Store, SummaryRow,
 };
 
 /// Reaches the store from other crates: reads go to it directly, writes through its one writer, which may die and
@@ -113,17 +112,10 @@ impl EventIndex {
     /// See [`Store::ingest_opened`].
     pub async fn ingest_opened(
         &self,
-        arrivals: Vec<Arrival>,
-        opened: Vec<(EventId, Message)>,
-        unread: BTreeSet<EventId>,
+        arrivals: Vec<OpenedArrival>,
         authors: u32,
     ) -> Result<Ingested, IndexError> {
-        let command = IngestOpened {
-            arrivals,
-            opened,
-            unread,
-            authors,
-        };
+        let command = IngestOpened { arrivals, authors };
         ask(&self.outlets.ingest_opened, command).await
     }
 

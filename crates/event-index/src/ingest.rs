@@ -1,9 +1,13 @@
 //! Events that came in: stored once, deleted when their author says so.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use chat_model::Message;
 use nostr::event::{Event, EventId, Kind};
 
+use crate::envelopes::encode_event;
+use crate::read_model::Arrived;
 use crate::writer::Writer;
 use crate::{IndexError, SourceId, Store};
 
@@ -14,6 +18,47 @@ pub struct Arrival {
     pub event: Event,
     /// Where the message inside came from, when that is known.
     pub source: Option<SourceId>,
+}
+
+/// An arrival with the message that was opened, written down as it is going to be kept: whoever makes many of them does so
+/// on all cores, and nothing of it is left to the one who writes.
+#[derive(Debug, Clone)]
+pub struct OpenedArrival {
+    /// Without its content: `json` has it, and thousands of these may be on their way.
+    arrival: Arrival,
+    json: Vec<u8>,
+    message: Option<Arc<Message>>,
+    unread: bool,
+}
+
+impl OpenedArrival {
+    /// `message` is `None` when the envelope stays closed for now, or holds none.
+    pub fn new(mut arrival: Arrival, message: Option<Arc<Message>>) -> Self {
+        let json = encode_event(&arrival.event);
+        arrival.event.content = String::new();
+        Self {
+            arrival,
+            json,
+            message,
+            unread: false,
+        }
+    }
+
+    /// Whether the message counts as unread on a device that knows what is history. See [`Store::ingest_opened`].
+    #[must_use]
+    pub fn unread(self, unread: bool) -> Self {
+        Self { unread, ..self }
+    }
+
+    /// The event without its content.
+    pub fn event(&self) -> &Event {
+        &self.arrival.event
+    }
+
+    /// What was in it.
+    pub fn message(&self) -> Option<&Arc<Message>> {
+        self.message.as_ref()
+    }
 }
 
 /// What became of a batch; every arrival puts its id into one list.
@@ -39,27 +84,44 @@ impl Store {
     /// Cost: every batch rewrites the pages of `ids` and `sources` that it touches, so large batches are cheaper, and
     /// arrivals in the order of their ids touch each page once.
     pub fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Ingested, IndexError> {
-        self.write(|writer| ingest(writer, &arrivals))
+        let arrivals = arrivals
+            .into_iter()
+            .map(|arrival| OpenedArrival::new(arrival, None));
+        self.ingest_opened(arrivals.collect(), 0)
+    }
+
+    /// As [`Store::ingest`], with the messages that were opened: they are in the model in the same transaction. Those that
+    /// are [`unread`](OpenedArrival::unread) count as such on a device that ever agreed with a relay about `authors`
+    /// ([`Agreement::authors`](crate::Agreement::authors)): what comes before that is history.
+    pub fn ingest_opened(&self, arrivals: Vec<OpenedArrival>, authors: u32) -> Result<Ingested, IndexError> {
+        self.write(|writer| ingest(writer, arrivals, authors))
     }
 }
 
-/// What [`Store::ingest`] does in its transaction.
-pub(crate) fn ingest(writer: &mut Writer<'_>, arrivals: &[Arrival]) -> Result<Ingested, IndexError> {
+/// What [`Store::ingest_opened`] does in its transaction.
+fn ingest(
+    writer: &mut Writer<'_>,
+    arrivals: Vec<OpenedArrival>,
+    authors: u32,
+) -> Result<Ingested, IndexError> {
     let mut ingested = Ingested::default();
     let mut opened = Vec::new();
-    for Arrival { event, source } in arrivals {
+    for arrival in arrivals {
+        let Arrival { event, source } = arrival.arrival;
         if event.created_at.as_secs() == u64::MAX {
             ingested.refused.push(event.id);
             continue;
         }
-        writer.ingest_one(event, &mut ingested)?;
+        let unread = arrival.unread.then_some(authors);
+        let arrived = arrival.message.map(|message| Arrived { message, unread });
+        writer.ingest_one(&event, &arrival.json, arrived, &mut ingested)?;
         opened.extend(source.map(|source| (source, event)));
     }
     // Sources are random numbers: in their order each page is found in memory, not read and written many times.
     opened.sort_unstable_by_key(|(source, event)| (*source, event.id));
     let mut sources = false;
     for (source, event) in opened {
-        sources |= writer.record_source(source, event)?;
+        sources |= writer.record_source(source, &event)?;
     }
     let unchanged = ingested.stored.is_empty() && ingested.deleted.is_empty() && !sources;
     let deleted: BTreeSet<EventId> = ingested.deleted.iter().copied().collect();
@@ -72,11 +134,18 @@ pub(crate) fn ingest(writer: &mut Writer<'_>, arrivals: &[Arrival]) -> Result<In
 }
 
 impl Writer<'_> {
-    pub(crate) fn ingest_one(&mut self, event: &Event, ingested: &mut Ingested) -> Result<(), IndexError> {
+    /// Stores one event, written down as `json`, and what is known of its message.
+    pub(crate) fn ingest_one(
+        &mut self,
+        event: &Event,
+        json: &[u8],
+        arrived: Option<Arrived>,
+        ingested: &mut Ingested,
+    ) -> Result<(), IndexError> {
         // No held event has a tombstone.
         if self.deleted_by_its_author(event)? {
             ingested.tombstoned.push(event.id);
-        } else if self.insert_event(event)?.is_none() {
+        } else if self.insert_event(event, json, arrived)?.is_none() {
             ingested.known.push(event.id);
         } else {
             ingested.stored.push(event.id);

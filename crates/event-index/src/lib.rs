@@ -124,7 +124,7 @@ pub use fingerprint::Sum;
 pub use forgetting::{ForgottenMessage, Stretch};
 pub use handle::EventIndex;
 pub use index_view::IndexView;
-pub use ingest::{Arrival, Ingested};
+pub use ingest::{Arrival, Ingested, OpenedArrival};
 pub use item::Item;
 pub use keyring_places::KeyringPlace;
 pub use keyrings::KeyringRow;

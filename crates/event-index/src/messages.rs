@@ -1,16 +1,14 @@
 //! Commands to the one writer, and the fact it reports. Each command is one transaction and is answered once that is
 //! on disk; commands are carried out one at a time, in the order they came.
 
-use std::collections::BTreeSet;
-
 use actix::prelude::*;
-use chat_model::{Message as ChatMessage, Picks};
+use chat_model::Picks;
 use nostr::event::{Event, EventId};
 
 use crate::{
     Agreement, Arrival, Built, Burial, Buried, Counts, Delivery, DraftOutcome, Extra, IndexError, Ingested,
-    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedEnvelope, Placed, QueuedMissing, SealedDraft,
-    SourceId, Store, SummaryRow,
+    KeyringPlace, KeyringRow, LocalId, NewDraft, OpenedArrival, OpenedEnvelope, Placed, QueuedMissing,
+    SealedDraft, SourceId, Store, SummaryRow,
 };
 
 /// Fact: how much there is now. A snapshot, sent after every command that changed it; two quick ones may arrive as
@@ -64,14 +62,10 @@ commands! {
     /// Command: store verified events with what is in them. See [`Store::ingest_opened`].
     IngestOpened {
         /// The events.
-        arrivals: Vec<Arrival>,
-        /// The messages in them.
-        opened: Vec<(EventId, ChatMessage)>,
-        /// Those that count as unread.
-        unread: BTreeSet<EventId>,
-        /// On a device that was level about these.
+        arrivals: Vec<OpenedArrival>,
+        /// Unread ones count as such on a device that was level about these.
         authors: u32,
-    } -> Ingested = store.ingest_opened(arrivals, opened, &unread, authors);
+    } -> Ingested = store.ingest_opened(arrivals, authors);
 
     /// Command: take what envelopes hold into the read model. See [`Store::build`].
     Build {

@@ -5,9 +5,9 @@ use nostr::key::PublicKey;
 use redb::{ReadableTable, Table, WriteTransaction};
 use supervision::Entropy;
 
-use crate::envelopes::{decode_event, encode_event};
+use crate::envelopes::decode_event;
 use crate::fingerprint_index::FingerprintIndex;
-use crate::read_model::ModelWriter;
+use crate::read_model::{Arrived, ModelWriter};
 use crate::sealing::Keys;
 use crate::tables::{
     ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
@@ -201,9 +201,14 @@ impl<'t> Writer<'t> {
         decode_event(seq, Some(id), bytes.as_ref().map(redb::AccessGuard::value))
     }
 
-    /// Makes an event an item and returns its number; `None`, and nothing done, when it is held. It must not be
-    /// tombstoned.
-    pub(crate) fn insert_event(&mut self, event: &Event) -> Result<Option<u64>, IndexError> {
+    /// Makes an event, written down as `json`, an item with what is known of its message, and returns its number; `None`, and
+    /// nothing done, when it is held. It must not be tombstoned.
+    pub(crate) fn insert_event(
+        &mut self,
+        event: &Event,
+        json: &[u8],
+        arrived: Option<Arrived>,
+    ) -> Result<Option<u64>, IndexError> {
         let seq = self.counted.seq + 1;
         // Looking first would walk the tree twice for every new event; held ones are few here.
         let held = self
@@ -217,14 +222,13 @@ impl<'t> Writer<'t> {
         self.counted.seq = seq;
         self.set_item(Item::of(event), Some(seq))?;
         self.held_now(&Item::of(event))?;
-        let bytes = encode_event(event);
-        self.envelopes.insert(seq, bytes.as_slice())?;
-        self.counted.event_bytes += bytes.len() as u64;
+        self.envelopes.insert(seq, json)?;
+        self.counted.event_bytes += json.len() as u64;
         let kind = u16::from(event.kind);
         if kind != MESSAGE_KIND {
             self.others.insert(seq, kind)?;
         }
-        self.model_stored(seq, event)?;
+        self.model_stored(seq, event, arrived)?;
         Ok(Some(seq))
     }
 

@@ -10,7 +10,7 @@ use event_index::{
 };
 use nostr::event::{Event, EventId};
 
-use common::{arrivals, deletion, event, key, open};
+use common::{arrivals, deletion, event, key, open, opened};
 
 const RELAY: &str = "wss://a.example";
 const OTHER: &str = "wss://b.example";
@@ -66,14 +66,13 @@ fn talk(store: &Store, count: u64) -> Vec<Event> {
 /// These come from a relay, each a reply to the one before.
 fn arrive(store: &Store, events: &[Event], chat: &str, unread: &[EventId]) {
     let mut parent = Parent::Top;
-    let mut opened = Vec::new();
+    let mut came = Vec::new();
     for (n, event) in (0..).zip(events) {
-        opened.push((event.id, said(chat, n, parent)));
+        let arrival = opened(event.clone(), said(chat, n, parent));
+        came.push(arrival.unread(unread.contains(&event.id)));
         parent = Parent::Message(name(event));
     }
-    let unread: BTreeSet<EventId> = unread.iter().copied().collect();
-    let came = arrivals(events.iter().cloned());
-    store.ingest_opened(came, opened, &unread, 7).unwrap();
+    store.ingest_opened(came, 7).unwrap();
 }
 
 /// What the conversation shows from the top: its title, and its words.
@@ -175,10 +174,8 @@ fn a_reply_hangs_off_what_is_left_above_it_and_off_another_copy_of_what_is_not()
     store.enqueue(RELAY, &[old[0].id]).unwrap();
     let fresh = envelope(9, 0);
     let reply = said("talk", 3, Parent::Message(name(&old[2])));
-    let open = vec![(fresh.id, reply)];
-    store
-        .ingest_opened(arrivals([fresh.clone()]), open, &BTreeSet::new(), 7)
-        .unwrap();
+    let came = opened(fresh.clone(), reply);
+    store.ingest_opened(vec![came], 7).unwrap();
     assert_eq!(forget(&store, 10, &relays()), 2);
     let (_, words) = shown(&store, "talk").unwrap();
     assert_eq!(words, ["words 0", "words 3"]);
@@ -186,10 +183,8 @@ fn a_reply_hangs_off_what_is_left_above_it_and_off_another_copy_of_what_is_not()
     // Another device made a copy of the second one later: the reply to the old copy hangs off it.
     let copy = envelope(11, 0);
     let message = said("talk", 2, Parent::Message(name(&old[1])));
-    let opened = vec![(copy.id, message)];
-    store
-        .ingest_opened(arrivals([copy]), opened, &BTreeSet::new(), 7)
-        .unwrap();
+    let came = opened(copy, message);
+    store.ingest_opened(vec![came], 7).unwrap();
     let (_, words) = shown(&store, "talk").unwrap();
     assert_eq!(words, ["words 0", "words 2", "words 3"]);
 }

@@ -3,20 +3,21 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chat_model::{
     Content, ConversationSummary, Library, Message, MessageId, Parent, Part, Role, Selection, Tombstone,
 };
 use event_index::{
-    Burial, LocalId, Marks, MemoryDisk, MessageRef, NewDraft, OpenConversation, OpenedEnvelope, SealedDraft,
-    Store, SummaryRow,
+    Burial, LocalId, Marks, MemoryDisk, MessageRef, NewDraft, OpenConversation, OpenedArrival,
+    OpenedEnvelope, SealedDraft, Store, SummaryRow,
 };
 use nostr::event::{Event, EventId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use common::{arrivals, deletion, event, local, open};
+use common::{arrivals, deletion, event, local, open, opened};
 
 const MESSAGES: u8 = 14;
 const DRAFTS: u8 = 4;
@@ -236,15 +237,10 @@ impl Bench {
                 self.readable
                     .extend(fresh.filter(|id| !self.store.contains(id).unwrap()));
                 let events = [envelopes(opened), envelopes(closed)].concat();
-                let opened = events
-                    .iter()
-                    .filter_map(|event| Some((event.id, self.read(event)?)))
-                    .collect();
-                let came = arrivals(events);
-                let ingested = self
-                    .store
-                    .ingest_opened(came, opened, &BTreeSet::new(), 1)
-                    .unwrap();
+                let read: Vec<_> = events.iter().map(|event| self.read(event)).collect();
+                let came = arrivals(events).into_iter().zip(read);
+                let came = came.map(|(arrival, message)| OpenedArrival::new(arrival, message.map(Arc::new)));
+                let ingested = self.store.ingest_opened(came.collect(), 1).unwrap();
                 self.remember(ingested.tombstoned.into_iter());
             }
             Step::OpenLate(ids) => {
@@ -537,10 +533,8 @@ fn a_store_without_the_model_gets_one_and_loses_nothing() {
         ..message.clone()
     };
     let store = Store::open(file(), &common::key()).unwrap();
-    let opened = vec![(envelope(0).id, message.clone())];
-    store
-        .ingest_opened(arrivals([envelope(0)]), opened, &BTreeSet::new(), 1)
-        .unwrap();
+    let came = opened(envelope(0), message.clone());
+    store.ingest_opened(vec![came], 1).unwrap();
     let source = store.source_id("one", "reply");
     let draft = NewDraft {
         local: local(1),
@@ -608,11 +602,8 @@ fn unread_is_what_came_after_this_device_was_level_and_was_not_read() {
         )
     };
     let arrive = |n: u8| {
-        let id = envelope(n).id;
-        let came = arrivals([envelope(n)]);
-        store
-            .ingest_opened(came, vec![(id, said(n))], &BTreeSet::from([id]), 7)
-            .unwrap();
+        let came = opened(envelope(n), said(n)).unread(true);
+        store.ingest_opened(vec![came], 7).unwrap();
     };
     let unread = || {
         let open = store

@@ -45,7 +45,7 @@ pub(crate) async fn catch_up(
         if last.is_none() {
             break;
         }
-        let envelopes = open(keeper, events, authors).await?;
+        let envelopes = open(env, keeper, events, authors).await?;
         index.build(envelopes, last, None).await?;
     }
     let mut news = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) async fn catch_up(
         let Some(last) = last else { break };
         let few = after == 0 && events.len() < PAGE;
         after = last;
-        let mut envelopes = open(keeper, events, authors).await?;
+        let mut envelopes = open(env, keeper, events, authors).await?;
         envelopes.retain(|envelope| envelope.message.is_some());
         if envelopes.is_empty() {
             continue;
@@ -71,12 +71,13 @@ pub(crate) async fn catch_up(
 }
 
 async fn open(
+    env: &Env,
     keeper: &Outlet<OpenBatch>,
     events: Vec<(u64, Event)>,
     authors: &BTreeSet<PublicKey>,
 ) -> Result<Vec<OpenedEnvelope>, KeeperGone> {
     let (seqs, events): (Vec<u64>, Vec<Event>) = events.into_iter().unzip();
-    let read = opening::open(keeper, events, authors).await?;
+    let read = opening::open(keeper, env.workers, events, authors, |read| read).await?;
     let opened = seqs.into_iter().zip(read);
     Ok(opened
         .map(|(seq, read)| OpenedEnvelope {

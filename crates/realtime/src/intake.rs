@@ -13,15 +13,17 @@ pub(crate) const GATHER: Duration = Duration::from_millis(50);
 pub(crate) const QUIET: Duration = Duration::from_millis(4);
 /// A bulk commit holds this many or more: the cost of a commit no longer shows beside the signature checks.
 pub(crate) const BATCH: usize = 1000;
-/// And at most a third of the room, so that two batches can be under way while a third one gathers.
-pub(crate) const BATCH_MAX: usize = PLACES as usize / 3;
-/// How much may wait, in places of 4 KiB: 16 MiB, a quarter of the engine's memory (field guide 7). A relay that sends
+/// And at most this many, a third of the room for common events, so that two batches can be under way while a third one
+/// gathers. The more there are in a commit the less often a page of a table with random keys is written; how many gather
+/// while the disk is busy follows from how busy it is.
+pub(crate) const BATCH_MAX: usize = PLACES as usize / 8;
+/// How much may wait, in places of 1 KiB: 12 MiB, of the 16 that the engine has for it (field guide 7). A relay that sends
 /// faster than the disk takes is read more slowly.
-pub(crate) const PLACES: u32 = 4096;
+pub(crate) const PLACES: u32 = 12 << 10;
 
-/// The places an event takes: one, and one more for every 4 KiB of its content.
+/// The places an event takes: one for all but its content, and one for every KiB of that, begun or full.
 pub(crate) fn places(event: &Event) -> u32 {
-    1 + u32::try_from(event.content.len() / 4096).unwrap_or(PLACES)
+    1 + u32::try_from(event.content.len().div_ceil(1024)).unwrap_or(PLACES)
 }
 
 /// An event, the relay it came from, and the `T` that keeps its place in the bounded room.

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use chat_model::Message;
-use event_index::SourceId;
 use nostr::prelude::{Event, PublicKey};
 use pns_keys::keeper::{OpenBatch, Opened};
-use supervision::Outlet;
+use supervision::{Outlet, Workers};
 
 use crate::verify::ENVELOPE;
 
@@ -18,59 +17,44 @@ pub(crate) struct Read {
     pub(crate) message: Option<Message>,
 }
 
-impl Read {
-    /// The source that makes two copies one message, hashed by the store.
-    pub(crate) fn source(&self, hash: impl Fn(&str, &str) -> SourceId) -> Option<SourceId> {
-        let message = self.message.as_ref()?;
-        message
-            .source
-            .as_deref()
-            .map(|source| hash(&message.conversation, source))
-    }
-}
-
 /// The keeper is not running; it will be, and says so.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the keeper of keys is not running")]
 pub(crate) struct KeeperGone;
 
-/// Opens what is an envelope among `events`; the order is kept. `authors` are the pubkeys a rumor may carry.
-pub(crate) async fn open(
+/// Opens what is an envelope among `events` and makes a `T` of each on all cores; the order is kept. `authors` are the
+/// pubkeys a rumor may carry.
+pub(crate) async fn open<T: Send + 'static>(
     keeper: &Outlet<OpenBatch>,
+    workers: Workers,
     events: Vec<Event>,
     authors: &BTreeSet<PublicKey>,
-) -> Result<Vec<Read>, KeeperGone> {
+    make: impl Fn(Read) -> T + Send + Sync + 'static,
+) -> Result<Vec<T>, KeeperGone> {
     let authors: Vec<String> = authors.iter().map(PublicKey::to_hex).collect();
-    let (envelopes, others): (Vec<_>, Vec<_>) = events
-        .into_iter()
-        .enumerate()
-        .partition(|(_, event)| event.kind == ENVELOPE);
-    let (places, envelopes): (Vec<usize>, Vec<Event>) = envelopes.into_iter().unzip();
-    let opened = if envelopes.is_empty() {
-        Vec::new()
-    } else {
-        keeper.send(OpenBatch(envelopes)).await.map_err(|_| KeeperGone)?
-    };
-    let mut read: Vec<(usize, Read)> = others
-        .into_iter()
-        .map(|(place, event)| (place, Read { event, message: None }))
-        .collect();
-    for (place, Opened { event, rumor }) in places.into_iter().zip(opened) {
-        let message = match rumor {
-            Ok(rumor) => match Message::from_rumor(&rumor, &authors) {
-                Ok(message) => Some(message),
-                Err(error) => {
-                    tracing::debug!(event = %event.id, reason = error.reason(), "not a message");
-                    None
-                }
-            },
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let opened = keeper.send(OpenBatch(events)).await.map_err(|_| KeeperGone)?;
+    let read = move || workers.map(opened, |opened| make(read(opened, &authors)));
+    Ok(workers.run(read).await)
+}
+
+fn read(Opened { event, rumor }: Opened, authors: &[String]) -> Read {
+    let message = match rumor {
+        Ok(rumor) => match Message::from_rumor(&rumor, authors) {
+            Ok(message) => Some(message),
             Err(error) => {
-                tracing::debug!(event = %event.id, %error, "stays closed for now");
+                tracing::debug!(event = %event.id, reason = error.reason(), "not a message");
                 None
             }
-        };
-        read.push((place, Read { event, message }));
-    }
-    read.sort_by_key(|(place, _)| *place);
-    Ok(read.into_iter().map(|(_, read)| read).collect())
+        },
+        Err(error) => {
+            if event.kind == ENVELOPE {
+                tracing::debug!(event = %event.id, %error, "stays closed for now");
+            }
+            None
+        }
+    };
+    Read { event, message }
 }

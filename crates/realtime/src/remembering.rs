@@ -50,7 +50,7 @@ impl Intaker {
                 Ok(held)
             })
             .await?;
-        let held = opening::open(&self.keeper, held, rumor_authors).await?;
+        let held = opening::open(&self.keeper, workers, held, rumor_authors, |read| read).await?;
         let held = held
             .iter()
             .filter_map(|read| Some((read.event.id, read.message.as_ref()?)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chat_model::{Message, MessageId};
-use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item};
+use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item, OpenedArrival};
 use nostr::prelude::{Event, EventId, PublicKey};
 use pns_keys::keeper::OpenBatch;
 use reconciler::author_set;
@@ -69,17 +69,14 @@ impl Intaker {
         let authors = author_set(&read_keys);
         let checked = workers
             .run(move || -> Result<Vec<_>, IndexError> {
-                let mut fresh = Vec::with_capacity(batch.len());
-                let mut seen = BTreeSet::new();
-                let ids: BTreeSet<EventId> = batch.iter().map(|(_, event)| event.id).collect();
-                let held = store.held_among(ids)?;
-                for (relay, event) in batch {
-                    // Held means that its signature was checked before. Among the new ones, equal ids may still
-                    // differ in their signatures, so the pair of both decides what is checked twice.
-                    if !held.contains(&event.id) && seen.insert((event.id, event.sig.to_bytes())) {
-                        fresh.push((relay, event));
-                    }
-                }
+                let mut fresh = batch;
+                // The store reads and writes a batch fastest in this order. Equal ids may still differ in their
+                // signatures, so the pair of both decides what is checked twice.
+                fresh.sort_by(|(_, one), (_, other)| (one.id, one.sig).cmp(&(other.id, other.sig)));
+                fresh.dedup_by(|(_, one), (_, other)| (one.id, one.sig) == (other.id, other.sig));
+                let held = store.held_among(fresh.iter().map(|(_, event)| event.id))?;
+                // Held means that its signature was checked before.
+                fresh.retain(|(_, event)| !held.contains(&event.id));
                 let verifier = Verifier::new(&read_keys);
                 let together = fresh
                     .len()
@@ -94,12 +91,12 @@ impl Intaker {
             .await?;
 
         let mut placing = Placing::default();
-        let mut sent_by = BTreeMap::new();
+        let mut sent_by = Vec::with_capacity(checked.len());
         let mut events = Vec::with_capacity(checked.len());
         for ((relay, event), verdict) in checked {
             match verdict {
                 Ok(()) => {
-                    sent_by.entry(event.id).or_insert(relay);
+                    sent_by.push((event.id, relay));
                     events.push(event);
                 }
                 Err(rejection) => {
@@ -116,45 +113,46 @@ impl Intaker {
             return Ok(outcome);
         }
 
-        // The store writes a batch fastest in this order.
-        events.sort_unstable_by_key(|event| event.id);
-        let read = opening::open(&self.keeper, events, rumor_authors).await?;
-        let targets = named_by(read.iter().map(|read| &read.event));
-        let store = self.index.store();
-        // The store takes the events: what follows needs to know no more of them than where they are.
-        let mut arrivals = Vec::with_capacity(read.len());
-        let mut messages = Vec::with_capacity(read.len());
-        for read in read {
-            let source = read.source(|conversation, source| store.source_id(conversation, source));
-            messages.push((Item::of(&read.event), read.message));
+        let sender_of = |id: &EventId| {
+            let place = sent_by.binary_search_by(|(sent, _)| sent.cmp(id)).ok()?;
+            sent_by.get(place).map(|(_, relay)| relay)
+        };
+        let hasher = Arc::clone(self.index.store());
+        let arrivals = opening::open(&self.keeper, workers, events, rumor_authors, move |read| {
+            let source = read.message.as_ref().and_then(|message| {
+                let source = message.source.as_deref()?;
+                Some(hasher.source_id(&message.conversation, source))
+            });
             let event = read.event;
-            arrivals.push(Arrival { event, source });
-        }
+            OpenedArrival::new(Arrival { event, source }, read.message.map(Arc::new))
+        })
+        .await?;
+        let targets = named_by(arrivals.iter().map(OpenedArrival::event));
+        // The store takes the events: what follows needs to know no more of them than where they are.
+        let messages: Vec<_> = arrivals
+            .iter()
+            .map(|arrival| (Item::of(arrival.event()), arrival.message().cloned()))
+            .collect();
         turn.comes().await;
         self.remember_targets(targets, messages.iter().filter_map(named), rumor_authors)
             .await?;
         let active = self.watchers.active();
-        let unread = messages.iter().filter(|(_, message)| {
-            let message = message.as_ref();
-            message.is_some_and(|message| Some(&message.conversation) != active.as_ref())
+        let arrivals = arrivals.into_iter().map(|arrival| {
+            let unread = arrival
+                .message()
+                .is_some_and(|message| Some(&message.conversation) != active.as_ref());
+            arrival.unread(unread)
         });
-        let unread = unread.map(|(item, _)| item.id).collect();
-        let opened = messages
-            .iter()
-            .filter_map(|(item, message)| Some((item.id, message.clone()?)));
-        let ingested = self
-            .index
-            .ingest_opened(arrivals, opened.collect(), unread, authors)
-            .await?;
+        let ingested = self.index.ingest_opened(arrivals.collect(), authors).await?;
 
         for id in &ingested.stored {
-            if let Some(relay) = sent_by.get(id) {
+            if let Some(relay) = sender_of(id) {
                 *outcome.stored.entry(relay.clone()).or_default() += 1;
             }
         }
         let deleted: BTreeSet<EventId> = ingested.tombstoned.iter().copied().collect();
         for (item, _) in messages.iter().filter(|(item, _)| deleted.contains(&item.id)) {
-            if let Some(relay) = sent_by.get(&item.id) {
+            if let Some(relay) = sender_of(&item.id) {
                 placing.add(relay, *item, ExtraReason::Tombstoned);
             }
         }
@@ -172,7 +170,7 @@ impl Intaker {
 }
 
 /// What can be remembered of an event, should it be deleted.
-fn named((item, message): &(Item, Option<Message>)) -> Option<(EventId, &Message)> {
+fn named((item, message): &(Item, Option<Arc<Message>>)) -> Option<(EventId, &Message)> {
     Some((item.id, message.as_ref()?))
 }
 

@@ -1,6 +1,9 @@
 //! Where blocking and wide work runs.
 
 use std::fmt;
+use std::sync::LazyLock;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// A pool for work that would hold up an actor: commits, signature checks, opening many envelopes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -9,7 +12,9 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Work runs on tokio's blocking threads; wide work spreads over all cores with rayon inside it.
+    /// Work runs on tokio's blocking threads; wide work spreads over all cores with rayon inside it. On Linux it takes what
+    /// the rest of the program leaves: one thread writes to the disk while thousands of signatures could be checked, and
+    /// whatever holds that one up holds up everybody.
     pub fn threads() -> Self {
         Self { inline: false }
     }
@@ -17,6 +22,11 @@ impl Workers {
     /// Work runs at once on the calling thread, in the order it was asked for: for simulations.
     pub fn inline() -> Self {
         Self { inline: true }
+    }
+
+    /// Whether work runs at once on the calling thread.
+    pub(crate) fn are_inline(&self) -> bool {
+        self.inline
     }
 
     /// Runs `work` and returns what it returned. A panic in `work` goes on in the caller, so that the guardian
@@ -44,7 +54,7 @@ impl Workers {
         if self.inline {
             1
         } else {
-            rayon::current_num_threads()
+            pool().map_or(1, ThreadPool::current_num_threads)
         }
     }
 
@@ -56,12 +66,29 @@ impl Workers {
         F: Fn(T) -> U + Send + Sync,
     {
         use rayon::prelude::*;
-        if self.inline {
-            items.into_iter().map(each).collect()
-        } else {
-            items.into_par_iter().map(each).collect()
+        match pool().filter(|_| !self.inline) {
+            Some(pool) => pool.install(|| items.into_par_iter().map(each).collect()),
+            None => items.into_iter().map(each).collect(),
         }
     }
+}
+
+/// The threads for wide work, as many as there are cores; `None` when the system gives none, and the caller is alone.
+fn pool() -> Option<&'static ThreadPool> {
+    static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+        let threads = ThreadPoolBuilder::new()
+            .thread_name(|number| format!("wide-{number}"))
+            .start_handler(|_| step_back());
+        threads.build().ok()
+    });
+    POOL.as_ref()
+}
+
+/// Lets everything else go first, without standing still when the machine is busy: a ninth of what another thread gets.
+fn step_back() {
+    // Elsewhere this would be about the whole process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
 }
 
 impl fmt::Debug for Workers {

@@ -1,19 +1,14 @@
 //! Bringing the model up to what is stored: after an update of the program, after a rebuild, and when a key appears.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-
 use chat_model::Message;
 use nostr::event::{Event, EventId};
-use redb::{ReadableTable, TableError};
+use redb::TableError;
 
 use super::place::Marks;
-use super::writer::Arrived;
 use crate::envelopes::decode_event;
-use crate::ingest::ingest;
 use crate::tables::{CLOSED, COUNTERS, ENVELOPES, MODEL};
 use crate::writer::Counted;
-use crate::{Arrival, IndexError, Ingested, MESSAGE_KIND, Store};
+use crate::{IndexError, MESSAGE_KIND, Store};
 
 /// An envelope and what was in it.
 #[derive(Debug, Clone)]
@@ -116,8 +111,7 @@ impl Store {
             let covered = writer.model.built();
             let unread = writer.was_level(news)?;
             for OpenedEnvelope { seq, event, message } in envelopes {
-                let held =
-                    writer.held_seq(&event.id)? == Some(*seq) && writer.model.messages.get(*seq)?.is_none();
+                let held = writer.held_seq(&event.id)? == Some(*seq) && !writer.model.holds(*seq)?;
                 if !held || u16::from(event.kind) != MESSAGE_KIND {
                     continue;
                 }
@@ -142,29 +136,6 @@ impl Store {
                 writer.nothing_changed();
             }
             Ok(built)
-        })
-    }
-
-    /// As [`Store::ingest`], with the messages that were opened: they are in the model in the same transaction. Those
-    /// among `unread` count as unread on a device that ever agreed with a relay about `authors`
-    /// ([`Agreement::authors`](crate::Agreement::authors)): what comes before that is history.
-    pub fn ingest_opened(
-        &self,
-        arrivals: Vec<Arrival>,
-        opened: Vec<(EventId, Message)>,
-        unread: &BTreeSet<EventId>,
-        authors: u32,
-    ) -> Result<Ingested, IndexError> {
-        let arrived: BTreeMap<EventId, Arrived> = opened
-            .into_iter()
-            .map(|(id, message)| {
-                let unread = unread.contains(&id).then_some(authors);
-                (id, Arrived { message, unread })
-            })
-            .collect();
-        self.write(|writer| {
-            writer.model.expect(arrived);
-            ingest(writer, &arrivals)
         })
     }
 

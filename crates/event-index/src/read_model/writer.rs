@@ -1,7 +1,8 @@
 //! The read model's part of a write transaction: whatever changes messages changes it too, or leaves it behind in a way
 //! that is on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chat_model::{Message, MessageId, Tombstone};
 use nostr::event::{Event, EventId};
@@ -20,7 +21,7 @@ use crate::{IndexError, MESSAGE_KIND};
 /// A message that was opened before its envelope is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrived {
-    pub(crate) message: Message,
+    pub(crate) message: Arc<Message>,
     /// Whether it counts as unread on a device that was level about these authors.
     pub(crate) unread: Option<u32>,
 }
@@ -43,8 +44,8 @@ pub(crate) struct ModelWriter<'t> {
     begun: bool,
     touched: BTreeSet<[u8; 16]>,
     disturbed: bool,
-    /// What is known of envelopes that are about to be stored.
-    arrived: BTreeMap<EventId, Arrived>,
+    /// The authors that agreements are about, once somebody asked.
+    level_about: Option<BTreeSet<u32>>,
 }
 
 impl<'t> ModelWriter<'t> {
@@ -68,13 +69,13 @@ impl<'t> ModelWriter<'t> {
             begun: false,
             touched: BTreeSet::new(),
             disturbed: false,
-            arrived: BTreeMap::new(),
+            level_about: None,
         })
     }
 
-    /// Says what is in envelopes that this transaction is going to store.
-    pub(crate) fn expect(&mut self, arrived: BTreeMap<EventId, Arrived>) {
-        self.arrived = arrived;
+    /// Whether the model has a message for the envelope with this number.
+    pub(crate) fn holds(&self, seq: u64) -> Result<bool, IndexError> {
+        Ok(self.messages.get(seq)?.is_some())
     }
 
     /// Whether something changed that does not show as a row with a higher number: what was read before has to be read
@@ -142,10 +143,15 @@ impl<'t> ModelWriter<'t> {
 }
 
 impl Writer<'_> {
-    /// An envelope was stored under this number. While the model lags behind, it is left to whoever catches up.
-    pub(crate) fn model_stored(&mut self, seq: u64, event: &Event) -> Result<(), IndexError> {
+    /// An envelope was stored under this number, with what is known of its message. While the model lags behind, it is left to
+    /// whoever catches up.
+    pub(crate) fn model_stored(
+        &mut self,
+        seq: u64,
+        event: &Event,
+        arrived: Option<Arrived>,
+    ) -> Result<(), IndexError> {
         let was_here = self.is_back(&event.id)?;
-        let arrived = self.model.arrived.remove(&event.id);
         if self.model.built() + 1 != seq {
             return Ok(());
         }
@@ -183,16 +189,18 @@ impl Writer<'_> {
 
     /// Whether this device ever held the same of these authors as a relay: what comes before that is history, and nothing
     /// unread. `authors` as in [`Agreement::authors`](crate::Agreement::authors).
-    pub(crate) fn was_level(&self, authors: Option<u32>) -> Result<bool, IndexError> {
+    pub(crate) fn was_level(&mut self, authors: Option<u32>) -> Result<bool, IndexError> {
         let Some(authors) = authors else { return Ok(false) };
+        if let Some(level_about) = &self.model.level_about {
+            return Ok(level_about.contains(&authors));
+        }
+        let mut level_about = BTreeSet::new();
         for row in self.agreements.iter()? {
             let (tag, sealed) = row?;
             let agreement = agreement_of(self.keys, tag.value(), sealed.value());
-            if agreement.is_ok_and(|agreement| agreement.authors == authors) {
-                return Ok(true);
-            }
+            level_about.extend(agreement.ok().map(|agreement| agreement.authors));
         }
-        Ok(false)
+        Ok(self.model.level_about.insert(level_about).contains(&authors))
     }
 
     /// An envelope is gone.

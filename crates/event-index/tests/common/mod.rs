@@ -4,7 +4,10 @@
 
 pub(crate) mod adapter;
 
-use event_index::{Arrival, LocalId, MemoryDisk, NewDraft, Store, StoreKey};
+use std::sync::Arc;
+
+use chat_model::Message;
+use event_index::{Arrival, LocalId, MemoryDisk, NewDraft, OpenedArrival, Store, StoreKey};
 use nostr::event::{Event, EventId, Kind, Signature, Tag, Tags};
 use nostr::key::PublicKey;
 use nostr::types::Timestamp;
@@ -73,6 +76,11 @@ pub(crate) fn arrivals(events: impl IntoIterator<Item = Event>) -> Vec<Arrival> 
         .into_iter()
         .map(|event| Arrival { event, source: None })
         .collect()
+}
+
+/// An event on its way in with the message that was in it.
+pub(crate) fn opened(event: Event, message: Message) -> OpenedArrival {
+    OpenedArrival::new(Arrival { event, source: None }, Some(Arc::new(message)))
 }
 
 pub(crate) fn local(number: u8) -> LocalId {
