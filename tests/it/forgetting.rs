@@ -64,7 +64,7 @@ fn is_whole(device: &Device) {
     let mut damage = Vec::new();
     store
         .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |found| {
-            damage.push(found)
+            damage.push(found);
         })
         .unwrap();
     assert_eq!(damage, []);

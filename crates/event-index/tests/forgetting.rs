@@ -100,7 +100,7 @@ fn is_whole(store: &Store) {
     let mut damage = Vec::new();
     store
         .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |found| {
-            damage.push(found)
+            damage.push(found);
         })
         .unwrap();
     assert_eq!(damage, []);
@@ -377,7 +377,7 @@ fn damage_to_what_stays_is_named_and_mended() {
         let mut found = Vec::new();
         store
             .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |damage| {
-                found.push(damage)
+                found.push(damage);
             })
             .unwrap();
         assert!(!found.is_empty());

@@ -581,7 +581,7 @@ fn compare(store: &Store, model: &Model, events: &[Event]) -> Result<(), TestCas
     let mut damage = Vec::new();
     store
         .examine(&mut |_| std::ops::ControlFlow::Continue(true), &mut |found| {
-            damage.push(found)
+            damage.push(found);
         })
         .unwrap();
     prop_assert_eq!(damage, []);

@@ -58,7 +58,7 @@ fn examine(store: &Store) -> (u64, Vec<Damage>) {
     let mut damage = Vec::new();
     let events = store
         .examine(&mut |_| ControlFlow::Continue(true), &mut |found| {
-            damage.push(found)
+            damage.push(found);
         })
         .unwrap();
     (events, damage)

@@ -95,8 +95,8 @@ async fn sync_forgets_what_is_old_and_safe_and_brings_it_back_when_it_is_wanted(
         "{text}"
     );
     assert_eq!(shown(&home), ["step 4", "step 5", "step 6", "step 7"]);
-    let stats = home.run(&["store", "stats", "--json"]).succeeded().json();
-    assert_eq!((&stats["forgotten"], &stats["messages"]), (&4.into(), &4.into()));
+    let sizes = home.run(&["store", "stats", "--json"]).succeeded().json();
+    assert_eq!((&sizes["forgotten"], &sizes["messages"]), (&4.into(), &4.into()));
     home.run(&["store", "verify"]).succeeded();
     home.run(&["store", "rebuild"]).succeeded();
     let again = home.run(&["sync", "--json"]).succeeded().json();
