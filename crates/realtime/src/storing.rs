@@ -72,7 +72,7 @@ impl Intaker {
                 let mut fresh = batch;
                 // The store reads and writes a batch fastest in this order. Equal ids may still differ in their
                 // signatures, so the pair of both decides what is checked twice.
-                fresh.sort_by(|(_, one), (_, other)| (one.id, one.sig).cmp(&(other.id, other.sig)));
+                fresh.sort_by_key(|(_, event)| (event.id, event.sig));
                 fresh.dedup_by(|(_, one), (_, other)| (one.id, one.sig) == (other.id, other.sig));
                 let held = store.held_among(fresh.iter().map(|(_, event)| event.id))?;
                 // Held means that its signature was checked before.

@@ -25,7 +25,7 @@ impl Workers {
     }
 
     /// Whether work runs at once on the calling thread.
-    pub(crate) fn are_inline(&self) -> bool {
+    pub(crate) fn are_inline(self) -> bool {
         self.inline
     }
 
@@ -66,7 +66,9 @@ impl Workers {
         F: Fn(T) -> U + Send + Sync,
     {
         use rayon::prelude::*;
-        match pool().filter(|_| !self.inline) {
+        // One item, such as a message that just came, waits for no thread that lets others go first.
+        let wide = !self.inline && items.len() > 1;
+        match pool().filter(|_| wide) {
             Some(pool) => pool.install(|| items.into_par_iter().map(each).collect()),
             None => items.into_iter().map(each).collect(),
         }
