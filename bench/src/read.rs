@@ -198,9 +198,7 @@ fn make(folder: &Path) -> Outcome {
             };
             OpenedArrival::new(arrival, Some(Arc::new(message.clone())))
         });
-        account
-            .store
-            .ingest_opened(arrivals.collect(), 0)?;
+        account.store.ingest_opened(arrivals.collect(), 0)?;
     }
     drop(all);
     let engine = Engine::start(account.config(false))?;

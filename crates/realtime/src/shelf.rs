@@ -162,6 +162,14 @@ impl Shelf {
 
     /// A conversation as it is on disk now; empty when there is none. Watchers are told what came into it.
     fn open(&mut self, tag: ConversationTag) -> Result<&mut OpenConversation, IndexError> {
+        self.bring_up(tag)?;
+        let kept = self.open.get_mut(&tag);
+        kept.map(|kept| &mut kept.conversation)
+            .ok_or(IndexError::Unavailable)
+    }
+
+    /// Reads what came into a conversation, tells watchers of it, and returns it.
+    fn bring_up(&mut self, tag: ConversationTag) -> Result<Advance, IndexError> {
         let announced = match self.open.get(&tag) {
             Some(kept) if !kept.conversation.is_outdated(&self.store) => None,
             Some(kept) => Some(kept.conversation.read_to()),
@@ -190,9 +198,7 @@ impl Shelf {
         }
         self.tell(tag, &advance);
         self.close_unused(tag);
-        let kept = self.open.get_mut(&tag);
-        kept.map(|kept| &mut kept.conversation)
-            .ok_or(IndexError::Unavailable)
+        Ok(advance)
     }
 
     fn close_unused(&mut self, current: ConversationTag) {
@@ -295,12 +301,13 @@ impl Shelf {
         }
         for (conversation, ids) in new {
             let tag = self.store.conversation_tag(&conversation);
+            // What was opened before anybody looked is told like everything that came.
+            let told = self.bring_up(tag)?.new;
             let library = self.open(tag)?.library();
             // A copy of what was here before is no news.
             let alone = ids.into_iter().filter(|id| {
-                library
-                    .get(id)
-                    .is_some_and(|held| held.id == *id && held.aliases.is_empty())
+                let held = library.get(id);
+                !told.contains(id) && held.is_some_and(|held| held.id == *id && held.aliases.is_empty())
             });
             let advance = Advance {
                 new: alone.collect(),
@@ -536,3 +543,6 @@ impl std::fmt::Debug for Shelf {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
