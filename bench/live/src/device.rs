@@ -37,7 +37,7 @@ pub(crate) fn run(name: &str, url: &str, folder: &str, run: &str) -> Outcome<()>
         if !report.complete {
             return Err(format!("the first comparison is not complete: {report:?}").into());
         }
-        let landing = tokio::spawn(land(engine.updates(), run.each));
+        let landing = tokio::spawn(land(engine.updates(), format!("{name}-"), run.each));
         telling::say("ready")?;
         tokio::task::spawn_blocking(|| telling::wait().map_err(|error| error.to_string())).await??;
         let sent = send(&engine, name, &run).await?;
@@ -72,7 +72,7 @@ async fn send(engine: &Handle, name: &str, run: &Run) -> Outcome<Vec<(u64, u64, 
 }
 
 /// Everything the other device's messages did here: number and time of each landing.
-async fn land(updates: impl Stream<Item = ChatUpdate>, each: u64) -> Vec<(u64, u64)> {
+async fn land(updates: impl Stream<Item = ChatUpdate>, own: String, each: u64) -> Vec<(u64, u64)> {
     let mut updates = std::pin::pin!(updates);
     let mut seen = Vec::new();
     loop {
@@ -87,10 +87,8 @@ async fn land(updates: impl Stream<Item = ChatUpdate>, each: u64) -> Vec<(u64, u
         let at = telling::now();
         if let ChatUpdate::Landed(messages) = update {
             let number = |text: &str| text.split(' ').nth(1)?.parse().ok();
-            // Its own drafts land here as well, under a local id.
-            let other = messages
-                .iter()
-                .filter(|one| matches!(one.id, MessageId::Event(_)));
+            // Its own messages land here as well, under a local id as a rule, under their event's when they are sealed at once.
+            let other = messages.iter().filter(|one| !one.conversation.starts_with(&own));
             seen.extend(other.filter_map(|one| Some((number(&one.content)?, at))));
         }
     }
