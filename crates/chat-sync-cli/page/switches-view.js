@@ -1,4 +1,4 @@
-// What is switched on. Changes hold at once, until the daemon ends.
+// What is switched on. Changes hold at once, and are kept in the configuration.
 
 import { failed } from './announce.js';
 import { el } from './dom.js';
@@ -23,7 +23,7 @@ const DAYS_MAX = 36500;
 export function switchesView({ api }) {
   const panel = new Panel({
     heading: 'Switches',
-    about: 'Each part can be off for a while. What is turned here holds until the daemon ends; config.toml holds longer.',
+    about: 'Each part can be switched off. What is turned here holds at once, and is kept in config.toml.',
     load: () => api.get('/switches'),
     render: (switches) => el('ul', { class: 'switches' }, Object.entries(switches).map(([name, value]) => (name === FORGET ? days(value) : line([name, value])))),
   });
