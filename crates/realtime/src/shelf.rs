@@ -303,7 +303,8 @@ impl Shelf {
             let tag = self.store.conversation_tag(&conversation);
             // What was opened before anybody looked is told like everything that came.
             let told = self.bring_up(tag)?.new;
-            let library = self.open(tag)?.library();
+            let Some(kept) = self.open.get(&tag) else { continue };
+            let library = kept.conversation.library();
             // A copy of what was here before is no news.
             let alone = ids.into_iter().filter(|id| {
                 let held = library.get(id);
