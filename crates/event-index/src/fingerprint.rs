@@ -1,11 +1,20 @@
 //! The fingerprint of a set of ids (NIP-77 appendix, "Fingerprint Algorithm").
 
-use sha2::{Digest, Sha256};
+use sha2::block_api::compress256;
 
 use crate::Item;
 
-/// Ten digits of seven bits hold any 64-bit number.
-const DIGITS_MAX: usize = 10;
+/// Where SHA-256 begins (FIPS 180-4, 5.3.3).
+const SHA256_INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// A count and the sum of ids mod 2^256, read as little-endian numbers. Sums of disjoint sets add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +39,7 @@ impl Sum {
 
     /// The sum of these ids, of which there are fewer than 2^32. Their halves of limbs are added up side by side, which has no
     /// carries to wait for, and the carries are worked off once in the end.
+    #[inline]
     pub(crate) fn of_ids<'i>(ids: impl Iterator<Item = &'i [u8; 32]>) -> Self {
         let (mut count, mut halves) = (0, [0_u64; 8]);
         for id in ids {
@@ -100,16 +110,24 @@ impl Sum {
 
     /// SHA-256 over the sum (32 bytes, little-endian) and the count (varint), cut to 16 bytes.
     pub fn fingerprint(&self) -> [u8; 16] {
-        let (mut buffer, mut digits) = ([0; 32 + DIGITS_MAX], [0; DIGITS_MAX]);
-        let (words, _) = buffer.as_chunks_mut::<8>();
-        for (word, limb) in words.iter_mut().zip(self.limbs) {
+        // Both fit into one block of SHA-256 (64 bytes, of which its end takes 9), which is written here as the function reads
+        // it: filling one piece by piece takes as long as hashing it, and a comparison does both for each place it asks of.
+        let (count, digits) = varint(self.count);
+        let end = 0x80_u128 << (8 * digits);
+        let mut block = [0; 64];
+        let (limbs, rest) = block.split_at_mut(32);
+        for (word, limb) in limbs.as_chunks_mut::<8>().0.iter_mut().zip(self.limbs) {
             *word = limb.to_le_bytes();
         }
-        let count = varint(self.count, &mut digits);
-        buffer[32..32 + count.len()].copy_from_slice(count);
-        let hash = Sha256::digest(&buffer[..32 + count.len()]);
+        rest[..16].copy_from_slice(&(count | end).to_le_bytes());
+        rest[24..].copy_from_slice(&(8 * (32 + u64::from(digits))).to_be_bytes());
+        let mut state = SHA256_INITIAL;
+        compress256(&mut state, std::slice::from_ref(&block));
         let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(&hash[..16]);
+        let (words, _) = fingerprint.as_chunks_mut::<4>();
+        for (word, state) in words.iter_mut().zip(state) {
+            *word = state.to_be_bytes();
+        }
         fingerprint
     }
 
@@ -147,22 +165,48 @@ fn limbs_of(id: &[u8; 32]) -> [u64; 4] {
     limbs
 }
 
-/// Base 128, most significant digit first, the high bit set on all but the last (NIP-77 appendix, "Varint").
-fn varint(mut number: u64, digits: &mut [u8; DIGITS_MAX]) -> &[u8] {
-    let mut first = DIGITS_MAX - 1;
-    digits[first] = (number & 0x7f) as u8;
+/// Base 128, most significant digit first, the high bit set on all but the last (NIP-77 appendix, "Varint"): as the bytes of a
+/// little-endian number, and how many they are.
+fn varint(mut number: u64) -> (u128, u32) {
+    let mut bytes = u128::from(number & 0x7f);
+    let mut digits = 1;
     number >>= 7;
     while number > 0 {
-        first -= 1;
-        digits[first] = (number & 0x7f) as u8 | 0x80;
+        bytes = bytes << 8 | u128::from(number & 0x7f | 0x80);
+        digits += 1;
         number >>= 7;
     }
-    &digits[first..]
+    (bytes, digits)
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
+
+    fn written(number: u64) -> Vec<u8> {
+        let (bytes, digits) = varint(number);
+        bytes.to_le_bytes()[..digits as usize].to_vec()
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_beginning_of_the_sha_256_of_sum_and_count() {
+        for bits in 0..64 {
+            for count in [0, 1 << bits, (1 << bits) - 1, u64::MAX >> bits] {
+                let limbs = [
+                    u64::MAX,
+                    0x0123_4567_89ab_cdef,
+                    count,
+                    count.wrapping_mul(0x9e37_79b9),
+                ];
+                let sum = Sum { count, limbs };
+                let mut bytes = sum.to_bytes()[8..].to_vec();
+                bytes.extend(written(count));
+                assert_eq!(sum.fingerprint(), Sha256::digest(&bytes)[..16], "{count}");
+            }
+        }
+    }
 
     #[test]
     fn carries_run_through_and_fall_off_the_end() {
@@ -193,12 +237,11 @@ mod tests {
 
     #[test]
     fn varints_are_those_of_the_protocol() {
-        let written = |number| varint(number, &mut [0; DIGITS_MAX]).to_vec();
         assert_eq!(written(0), [0]);
         assert_eq!(written(127), [127]);
         assert_eq!(written(128), [0x81, 0]);
         assert_eq!(written(16_384), [0x81, 0x80, 0]);
-        assert_eq!(written(u64::MAX).len(), DIGITS_MAX);
+        assert_eq!(written(u64::MAX).len(), 10);
     }
 
     #[test]
