@@ -409,6 +409,10 @@ fn compare_view(view: &impl View, items: &[Item], number: u64) {
         if let Some(item) = items.get(one as usize) {
             assert_eq!(view.item(one).expect("it is there"), *item);
             assert_eq!(view.lower_bound(item).expect("it is there"), one);
+            if let Some(before) = one.checked_sub(1) {
+                let beside = (items[before as usize], *item);
+                assert_eq!(view.beside(one).expect("both are there"), beside);
+            }
         }
         let bound = Item {
             created_at: START - 1 + draw(3) % 300,
@@ -416,6 +420,9 @@ fn compare_view(view: &impl View, items: &[Item], number: u64) {
         };
         let rank = view.lower_bound(&bound).expect("the index can be read");
         assert_eq!(rank, snapshot.lower_bound(&bound) as u64);
+        let end = rank.max(one);
+        let summed = view.sum_up_to(one, &bound).expect("the index can be read");
+        assert_eq!(summed, (end, sum(&snapshot, one..end)));
         let cut = view.cheap_cut(two).expect("the index can be read");
         assert_eq!(sum(view, 0..cut), sum(&snapshot, 0..cut));
     }

@@ -13,6 +13,9 @@ use crate::{IndexError, Item};
 /// One item of a row: `created_at` (8, LE) ‖ event id (32).
 const ITEM_BYTES: usize = 40;
 
+/// Items that are looked at one by one: a responder cuts a block of 96 in sixteen.
+const NEAR: usize = 8;
+
 /// Any state of the table `block-items-1`.
 pub(crate) trait Packed: ReadableTable<(u64, Bytes32), Blob> {}
 impl<T: ReadableTable<(u64, Bytes32), Blob>> Packed for T {}
@@ -54,16 +57,31 @@ impl BlockItems {
         self.rows()[range].iter().map(item_of)
     }
 
-    /// How many items are below `bound`.
-    pub(crate) fn below(&self, bound: &Item) -> usize {
-        let bound = bound.key();
-        let key = |row: &[u8; ITEM_BYTES]| {
+    /// How many items are below `bound`, which is looked for right behind the first `hint` of them to begin with.
+    pub(crate) fn below(&self, bound: &Item, hint: usize) -> usize {
+        let (rows, bound) = (self.rows(), bound.key());
+        let is_below = |row: &[u8; ITEM_BYTES]| {
             let created_at = u64::from_le_bytes(std::array::from_fn(|n| row[n]));
             (created_at, id_of(row)) < bound
         };
-        self.rows().partition_point(key)
+        let passed = rows
+            .get(..hint)
+            .is_some_and(|rows| rows.last().is_none_or(is_below));
+        let from = if passed { hint } else { 0 };
+        let near = rows[from..]
+            .iter()
+            .take(NEAR)
+            .take_while(|row| is_below(row))
+            .count();
+        let from = from + near;
+        if near < NEAR {
+            from
+        } else {
+            from + rows[from..].partition_point(is_below)
+        }
     }
 
+    #[inline]
     pub(crate) fn sum(&self, range: Range<usize>) -> Sum {
         Sum::of_ids(self.rows()[range].iter().map(id_of))
     }

@@ -21,8 +21,8 @@ use crate::pin::Pin;
 /// fit is written twice.
 const CACHE_BYTES: usize = 24 << 20;
 /// Comparisons read the leaves of a tree once, and a page that is let go of is memory for the next one: asking the system for
-/// more was a quarter of the work. Two hold the inner pages that a comparison goes through.
-const READER_CACHE_BYTES: usize = 2 << 20;
+/// more was a quarter of the work. This holds the inner pages that a comparison goes through; with half of it they are read again.
+const READER_CACHE_BYTES: usize = 1 << 20;
 
 /// One redb file, open in this process alone.
 pub(crate) struct OpenFile {

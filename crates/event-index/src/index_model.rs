@@ -135,6 +135,10 @@ fn compare(store: &Store, set: &Set, entropy: &SeededEntropy) -> Result<(), Test
             prop_assert_eq!(view.item(range.start as u64).unwrap(), *item);
             prop_assert_eq!(view.lower_bound(item).unwrap(), range.start as u64);
         }
+        if let (Some(left), Some(right)) = (range.start.checked_sub(1), items.get(range.start)) {
+            let beside = view.beside(range.start as u64).unwrap();
+            prop_assert_eq!(beside, (items[left], *right));
+        }
         let cut = view.cheap_cut(range.end as u64).unwrap();
         prop_assert!(cut.abs_diff(range.end as u64) <= BLOCK_ITEMS_MAX / 2);
         prop_assert_eq!(view.sum(0..cut).unwrap(), Sum::of(&items[..cut as usize]));
@@ -145,6 +149,9 @@ fn compare(store: &Store, set: &Set, entropy: &SeededEntropy) -> Result<(), Test
             id: EventId::from_byte_array(if one % 2 == 0 { [0; 32] } else { entropy.draw_32() }),
         };
         let expected = items.partition_point(|item| *item < bound);
+        let (start, end) = (one, expected.max(one));
+        let summed = view.sum_up_to(start as u64, &bound).unwrap();
+        prop_assert_eq!(summed, (end as u64, Sum::of(&items[start..end])));
         prop_assert_eq!(view.lower_bound(&bound).unwrap(), expected as u64);
     }
     Ok(())

@@ -19,8 +19,8 @@ use crate::writer::Counted;
 use crate::{IndexError, Item, Store, View};
 
 /// Neighbouring ranges end in the same block, and the next frame asks for parts of what this one asked for: a frame of 60,000
-/// bytes answers for some 150 blocks. 512 blocks are 2 MiB.
-const BLOCKS_KEPT: usize = 512;
+/// bytes answers for some 150 blocks. 256 blocks are 1 MiB, and memory that is asked for anew costs more than reading does.
+const BLOCKS_KEPT: usize = 256;
 
 /// Every item at one moment, and the sums over them. It stays still while commits go on.
 ///
@@ -30,7 +30,7 @@ const BLOCKS_KEPT: usize = 512;
 /// Cost: making one reads the total and the last superblock. Whatever lies before that reads all superblocks, once: one row
 /// for up to 24,576 items. A rank or a bound leads to one superblock,
 /// whose blocks (at most 256 rows) are read once and kept, and to one block, whose items (one row) are kept
-/// until 512 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
+/// until 256 other blocks were read; at the seam of two blocks ([`View::cheap_cut`]) no items are read. Blocks and
 /// superblocks are checked against their sums when they are read: damage is [`IndexError::Index`], no wrong answer.
 pub struct IndexView {
     items: ReadOnlyTable<(u64, Bytes32), u64>,
@@ -71,49 +71,28 @@ struct Recent {
 }
 
 impl Recent {
+    /// The rank of `bound`, if the block that was looked into last tells. It is looked for right behind `near` first.
+    fn lower_bound(&self, bound: &Item, near: u64) -> Option<u64> {
+        let place = self.place.as_ref()?;
+        (place.first..=place.last)
+            .contains(bound)
+            .then(|| place.lower_bound(bound, near))
+    }
+
+    /// The sum of the items with these ranks, if they are in the block that was looked into last.
+    fn inside(&self, range: &Range<u64>) -> Option<Sum> {
+        let place = self.place.as_ref()?;
+        let inside = place.inside(range.start)?..place.inside(range.end)?;
+        Some(place.items.sum(inside))
+    }
+
     /// The sum of the items below `rank`, as far as no block has to be looked for.
-    fn prefix(&mut self, rank: u64) -> Option<Sum> {
+    fn prefix(&self, rank: u64) -> Option<Sum> {
         if let Some(known) = self.prefixes.iter().find(|known| known.count() == rank) {
             return Some(*known);
         }
         let place = self.place.as_ref()?;
-        let inside = usize::try_from(rank.checked_sub(place.before.count())?).ok()?;
-        (inside <= place.items.len()).then(|| self.note(inside)).flatten()
-    }
-
-    /// The rank of `bound`, if the block that was looked into last tells.
-    fn lower_bound(&mut self, bound: &Item) -> Option<u64> {
-        let Place {
-            first, last, items, ..
-        } = self.place.as_ref()?;
-        if !(first..=last).contains(&bound) {
-            return None;
-        }
-        let inside = items.below(bound);
-        self.note(inside).map(|prefix| prefix.count())
-    }
-
-    /// Adds up the first `inside` items of the block that was looked into last, and all before it.
-    fn note(&mut self, inside: usize) -> Option<Sum> {
-        let Place { before, items, .. } = self.place.as_ref()?;
-        let start = before.count();
-        let known = |known: &&Sum| (start..=start + inside as u64).contains(&known.count());
-        let mut sum = *self.prefixes.iter().find(known).unwrap_or(before);
-        let from = (sum.count() - start) as usize;
-        sum.merge(&items.sum(from..inside));
-        self.found(sum);
-        Some(sum)
-    }
-
-    fn at(&mut self, before: Sum, block: &Block, items: Arc<BlockItems>) -> Place {
-        let place = Place {
-            before,
-            first: block.first,
-            last: block.last,
-            items,
-        };
-        self.place = Some(place.clone());
-        place
+        place.inside(rank).map(|inside| place.prefix(inside))
     }
 
     fn found(&mut self, prefix: Sum) {
@@ -137,6 +116,13 @@ struct At<'v> {
     block: usize,
 }
 
+impl<'v> At<'v> {
+    /// The sum of all items before the block.
+    fn before(&self) -> &'v Sum {
+        self.blocks.before(self.block)
+    }
+}
+
 impl Superblocks {
     fn new(rows: Vec<Before<Superblock>>) -> Self {
         let opened = rows.iter().map(|_| OnceLock::new()).collect();
@@ -145,12 +131,32 @@ impl Superblocks {
 }
 
 /// One block, its items, and where it is.
-#[derive(Clone)]
 struct Place {
     before: Sum,
     first: Item,
     last: Item,
     items: Arc<BlockItems>,
+}
+
+impl Place {
+    /// How many of its items lie below `rank`, when that is in it or at its end.
+    fn inside(&self, rank: u64) -> Option<usize> {
+        let inside = usize::try_from(rank.checked_sub(self.before.count())?).ok()?;
+        (inside <= self.items.len()).then_some(inside)
+    }
+
+    /// The rank of a bound that lies in it, which is looked for right behind `near` first.
+    fn lower_bound(&self, bound: &Item, near: u64) -> u64 {
+        let near = self.inside(near).unwrap_or(0);
+        self.before.count() + self.items.below(bound, near) as u64
+    }
+
+    /// The sum of its first `inside` items and of all before it.
+    fn prefix(&self, inside: usize) -> Sum {
+        let mut sum = self.before;
+        sum.merge(&self.items.sum(0..inside));
+        sum
+    }
 }
 
 impl Store {
@@ -194,34 +200,42 @@ impl View for IndexView {
 
     fn item(&self, rank: u64) -> Result<Item, IndexError> {
         let at = self.block_at(rank)?;
-        let start = at.blocks.before(at.block).count();
+        let start = at.before().count();
         if rank == start {
             return Ok(*at.blocks.first(at.block));
         }
         if rank + 1 == at.blocks.end(at.block) {
             return Ok(*at.blocks.last(at.block));
         }
-        Ok(self.place(at)?.items.item((rank - start) as usize))
+        let mut recent = self.recent();
+        let place = self.place(&mut recent, at)?;
+        Ok(place.items.item((rank - start) as usize))
+    }
+
+    fn beside(&self, rank: u64) -> Result<(Item, Item), IndexError> {
+        let at = self.block_at(rank)?;
+        let inside = (rank - at.before().count()) as usize;
+        if inside > 0 {
+            let mut recent = self.recent();
+            let place = self.place(&mut recent, at)?;
+            return Ok((place.items.item(inside - 1), place.items.item(inside)));
+        }
+        let left = match at.block.checked_sub(1) {
+            Some(block) => *at.blocks.last(block),
+            None => self.item(rank - 1)?,
+        };
+        Ok((left, *at.blocks.first(at.block)))
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
-        if let Some(rank) = self.recent().lower_bound(bound) {
-            return Ok(rank);
-        }
-        let Some(at) = self.block_of(bound)? else {
-            return Ok(0);
-        };
-        if bound == at.blocks.first(at.block) {
-            return Ok(at.blocks.before(at.block).count());
-        }
-        // A bound at the seam behind this block spares its items.
-        if at.blocks.last(at.block) < bound {
-            return Ok(at.blocks.end(at.block));
-        }
-        let place = self.place(at)?;
-        let rank = self.recent().lower_bound(bound);
-        // Another thread may have looked elsewhere.
-        Ok(rank.unwrap_or_else(|| place.before.count() + place.items.below(bound) as u64))
+        self.rank_of(&mut self.recent(), bound, 0)
+    }
+
+    fn sum_up_to(&self, start: u64, bound: &Item) -> Result<(u64, Sum), IndexError> {
+        let mut recent = self.recent();
+        // The bounds of an answer ascend.
+        let end = self.rank_of(&mut recent, bound, start)?.max(start);
+        Ok((end, self.between(&mut recent, start..end)?))
     }
 
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
@@ -229,28 +243,25 @@ impl View for IndexView {
             return Ok(rank);
         }
         let at = self.block_at(rank)?;
-        let (start, end) = (at.blocks.before(at.block).count(), at.blocks.end(at.block));
+        let (start, end) = (at.before().count(), at.blocks.end(at.block));
         Ok(if rank - start <= end - rank { start } else { end })
     }
 
     fn sum(&self, range: Range<u64>) -> Result<Sum, IndexError> {
-        // In this order, because the next range mostly starts where this one ends.
-        let start = self.prefix(range.start)?;
-        let end = self.prefix(range.end)?;
-        Ok(end
-            .without(&start)
-            .expect("a prefix has no fewer items than a shorter one"))
+        self.between(&mut self.recent(), range)
     }
 
     fn each(&self, range: Range<u64>, take: &mut dyn FnMut(Item)) -> Result<(), IndexError> {
         let mut rank = range.start;
         while rank < range.end {
-            let place = self.at_rank(rank)?;
-            let skipped = (rank - place.before.count()) as usize;
+            let at = self.block_at(rank)?;
+            let skipped = (rank - at.before().count()) as usize;
             let wanted = (range.end - rank) as usize;
-            let here = skipped..place.items.len().min(skipped.saturating_add(wanted));
+            // Not under the lock: whoever takes an item may look up another.
+            let items = Arc::clone(&self.place(&mut self.recent(), at)?.items);
+            let here = skipped..items.len().min(skipped.saturating_add(wanted));
             rank += here.len() as u64;
-            place.items.range(here).for_each(&mut *take);
+            items.range(here).for_each(&mut *take);
         }
         Ok(())
     }
@@ -273,26 +284,54 @@ impl IndexView {
         Ok(None)
     }
 
+    /// The rank of the first item that is not below `bound`, which is looked for right behind `near` first.
+    fn rank_of(&self, recent: &mut Recent, bound: &Item, near: u64) -> Result<u64, IndexError> {
+        if let Some(rank) = recent.lower_bound(bound, near) {
+            return Ok(rank);
+        }
+        let Some(at) = self.block_of(bound)? else {
+            return Ok(0);
+        };
+        if bound == at.blocks.first(at.block) {
+            return Ok(at.before().count());
+        }
+        // A bound at the seam behind this block spares its items.
+        if at.blocks.last(at.block) < bound {
+            return Ok(at.blocks.end(at.block));
+        }
+        Ok(self.place(recent, at)?.lower_bound(bound, near))
+    }
+
+    /// The sum of the items with these ranks.
+    fn between(&self, recent: &mut Recent, range: Range<u64>) -> Result<Sum, IndexError> {
+        if let Some(sum) = recent.inside(&range) {
+            return Ok(sum);
+        }
+        // In this order, because the next range mostly starts where this one ends.
+        let start = self.prefix(recent, range.start)?;
+        let end = self.prefix(recent, range.end)?;
+        recent.found(end);
+        Ok(end
+            .without(&start)
+            .expect("a prefix has no fewer items than a shorter one"))
+    }
+
     /// The sum of the items below `rank`.
-    fn prefix(&self, rank: u64) -> Result<Sum, IndexError> {
+    fn prefix(&self, recent: &mut Recent, rank: u64) -> Result<Sum, IndexError> {
+        if rank == 0 {
+            return Ok(Sum::default());
+        }
         if rank == self.total.count() {
             return Ok(self.total);
         }
-        if let Some(known) = self.recent().prefix(rank) {
+        if let Some(known) = recent.prefix(rank) {
             return Ok(known);
         }
         let at = self.block_at(rank)?;
-        let mut sum = *at.blocks.before(at.block);
-        let inside = (rank - sum.count()) as usize;
-        if inside > 0 {
-            sum.merge(&self.place(at)?.items.sum(0..inside));
+        match (rank - at.before().count()) as usize {
+            0 => Ok(*at.before()),
+            inside => Ok(self.place(recent, at)?.prefix(inside)),
         }
-        self.recent().found(sum);
-        Ok(sum)
-    }
-
-    fn at_rank(&self, rank: u64) -> Result<Place, IndexError> {
-        self.place(self.block_at(rank)?)
     }
 
     /// The block that begins last at or before `bound`, if one does.
@@ -370,16 +409,31 @@ impl IndexView {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The items of a block, read or kept from before.
-    fn place(&self, at: At<'_>) -> Result<Place, IndexError> {
-        let (before, row) = (*at.blocks.before(at.block), at.blocks.block(at.block));
+    /// A block with its items, read or kept from before, which becomes the one that was looked into last.
+    fn place<'r>(&self, recent: &'r mut Recent, at: At<'_>) -> Result<&'r Place, IndexError> {
+        let before = *at.before();
         let rank = before.count();
-        let mut recent = self.recent();
-        if let Some(items) = recent.blocks.get(&rank) {
-            let items = Arc::clone(items);
-            return Ok(recent.at(before, &row, items));
-        }
-        let items = Arc::new(BlockItems::load(&self.block_items, &row)?);
+        let place = match recent.place.take() {
+            Some(place) if place.before.count() == rank => place,
+            _ => {
+                let row = at.blocks.block(at.block);
+                let items = match recent.blocks.get(&rank) {
+                    Some(items) => Arc::clone(items),
+                    None => self.read(recent, rank, &row)?,
+                };
+                Place {
+                    before,
+                    first: row.first,
+                    last: row.last,
+                    items,
+                }
+            }
+        };
+        Ok(recent.place.insert(place))
+    }
+
+    fn read(&self, recent: &mut Recent, rank: u64, row: &Block) -> Result<Arc<BlockItems>, IndexError> {
+        let items = Arc::new(BlockItems::load(&self.block_items, row)?);
         if recent.order.len() == BLOCKS_KEPT
             && let Some(oldest) = recent.order.pop_front()
         {
@@ -387,7 +441,7 @@ impl IndexView {
         }
         recent.order.push_back(rank);
         recent.blocks.insert(rank, Arc::clone(&items));
-        Ok(recent.at(before, &row, items))
+        Ok(items)
     }
 }
 

@@ -88,7 +88,7 @@ impl OpenBlocks {
 
     /// The block with the item at `rank`, which is looked for around `hint` first; `None` when it lies before all of them.
     pub(crate) fn at_rank(&self, rank: u64, hint: usize) -> Option<usize> {
-        let near = hint..(hint + 2).min(self.firsts.len());
+        let near = hint..(hint + 4).min(self.firsts.len());
         let near = near
             .into_iter()
             .find(|&block| (self.before(block).count()..self.end(block)).contains(&rank));

@@ -197,6 +197,13 @@ impl<V: View> View for RelayView<V> {
         Ok(found.expect("a rank below the length is that of an item"))
     }
 
+    fn beside(&self, rank: u64) -> Result<(Item, Item), IndexError> {
+        if self.edits.is_empty() {
+            return self.base.beside(rank);
+        }
+        Ok((self.item(rank - 1)?, self.item(rank)?))
+    }
+
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
         let edits = self.edits.partition_point(|edit| edit.item < *bound);
         let base = self.base.lower_bound(bound)?;
@@ -229,6 +236,14 @@ impl<V: View> View for RelayView<V> {
             .ok_or_else(damaged)?;
         sum.merge(&within(last.extra, &first.extra));
         Ok(sum)
+    }
+
+    fn sum_up_to(&self, start: u64, bound: &Item) -> Result<(u64, Sum), IndexError> {
+        if self.edits.is_empty() {
+            return self.base.sum_up_to(start, bound);
+        }
+        let end = self.lower_bound(bound)?.max(start);
+        Ok((end, self.sum(start..end)?))
     }
 
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {

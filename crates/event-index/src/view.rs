@@ -18,12 +18,23 @@ pub trait View {
     /// The item at `rank`, which is below [`View::len`].
     fn item(&self, rank: u64) -> Result<Item, IndexError>;
 
+    /// The items before and behind a cut at `rank`, which is neither 0 nor [`View::len`].
+    fn beside(&self, rank: u64) -> Result<(Item, Item), IndexError> {
+        Ok((self.item(rank - 1)?, self.item(rank)?))
+    }
+
     /// The rank of the first item that is not below `bound`; [`View::len`] when there is none. A bound with an id prefix
     /// is the item whose id has zeros behind it; infinity has time `u64::MAX`.
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError>;
 
     /// Count and sum of the items with these ranks, which lie within `0..len()`.
     fn sum(&self, range: Range<u64>) -> Result<Sum, IndexError>;
+
+    /// [`View::lower_bound`] of `bound`, or `start` when that lies behind it, and [`View::sum`] from `start` up to there.
+    fn sum_up_to(&self, start: u64, bound: &Item) -> Result<(u64, Sum), IndexError> {
+        let end = self.lower_bound(bound)?.max(start);
+        Ok((end, self.sum(start..end)?))
+    }
 
     /// A rank near `rank`, which is at most [`View::len`], where a range begins or ends at little cost: its sum, its item
     /// and the one before are found without reading a block's items. For whoever is free to choose where to cut.

@@ -35,6 +35,10 @@ impl<V: View + ?Sized> View for Window<V> {
         self.view.item(self.ranks.start + rank)
     }
 
+    fn beside(&self, rank: u64) -> Result<(Item, Item), IndexError> {
+        self.view.beside(self.ranks.start + rank)
+    }
+
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
         let rank = self.view.lower_bound(bound)?;
         Ok(rank.clamp(self.ranks.start, self.ranks.end) - self.ranks.start)
@@ -89,6 +93,9 @@ mod tests {
             prop_assert_eq!(window.lower_bound(&bound).unwrap(), View::lower_bound(&alone, &bound).unwrap());
             for (rank, item) in inside.iter().enumerate() {
                 prop_assert_eq!(window.item(rank as u64).unwrap(), *item);
+            }
+            for (rank, pair) in (1..).zip(inside.windows(2)) {
+                prop_assert_eq!(window.beside(rank).unwrap(), (pair[0], pair[1]));
             }
             let (a, b) = (from.index(inside.len() + 1) as u64, to.index(inside.len() + 1) as u64);
             let range = a.min(b)..a.max(b);

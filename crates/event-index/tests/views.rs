@@ -53,7 +53,13 @@ fn says_what_the_set_holds(view: &impl View, set: &BTreeSet<Item>, questions: &[
                 view.each(from..to, &mut |item| found.push(item)).unwrap();
                 assert_eq!(found, part);
             }
-            2 if from < count => assert_eq!(view.item(from).unwrap(), items[from as usize]),
+            2 if from < count => {
+                let item = items[from as usize];
+                assert_eq!(view.item(from).unwrap(), item);
+                if let Some(before) = from.checked_sub(1) {
+                    assert_eq!(view.beside(from).unwrap(), (items[before as usize], item));
+                }
+            }
             3 => {
                 let cut = view.cheap_cut(from).unwrap();
                 assert!(cut <= count);
@@ -66,6 +72,9 @@ fn says_what_the_set_holds(view: &impl View, set: &BTreeSet<Item>, questions: &[
                     bound
                 }] {
                     let rank = set.range(..bound).count() as u64;
+                    let end = rank.max(from);
+                    let part = &items[from as usize..end as usize];
+                    assert_eq!(view.sum_up_to(from, &bound).unwrap(), (end, sum_of(part)));
                     assert_eq!(view.lower_bound(&bound).unwrap(), rank);
                     assert_eq!(view.sum(0..rank).unwrap(), sum_of(&items[..rank as usize]));
                     assert_eq!(view.sum(rank..count).unwrap(), sum_of(&items[rank as usize..]));
@@ -319,6 +328,7 @@ fn a_damaged_refusal_is_found_by_verify_and_computed_anew() {
     for n in 0..at.view.len() {
         // Whatever they say.
         let _ = (at.view.item(n), at.view.sum(n / 2..n), at.view.cheap_cut(n));
+        let _ = at.view.beside(n.max(1));
         let _ = at.view.each(n..at.view.len(), &mut |_| {});
         let _ = at.view.lower_bound(&Item::of(&message(n)));
     }

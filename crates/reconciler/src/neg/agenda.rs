@@ -30,6 +30,8 @@ pub(super) struct Agenda {
     asked: Vec<Place>,
     /// What it had no room for, which lies behind all of that.
     open: VecDeque<Question>,
+    /// Empty; an answer is taken in there, so that its memory serves for the next one too.
+    spare: VecDeque<Question>,
     /// Parts that the last answer had room for, when it was full: what is put beyond that is put in vain.
     room: Option<usize>,
     /// The last answer left out some of what was put, or matched it.
@@ -72,20 +74,22 @@ impl Agenda {
         ranges: Ranges<'_>,
         named: &mut Named,
     ) -> Result<(), NegError> {
-        let (mut found, mut equal) = (Vec::new(), false);
+        let (mut found, mut equal) = (std::mem::take(&mut self.spare), false);
+        found.clear();
         let mut places = Places::new(view, ranges, &self.asked);
+        let mut passed = 0;
         loop {
             if let Some(place) = places.skim(SKIMMED_ITEMS_MIN)? {
                 in_pieces(view, place, &mut found)?;
                 continue;
             }
-            let Some((place, says)) = places.next()? else {
+            let Some(says) = places.next()? else {
                 break;
             };
             match says {
                 Says::Skip => equal = true,
-                Says::Fingerprint(_) => self.differs(place, &mut found),
-                Says::Ids(theirs) => named.compare(view, &place, theirs)?,
+                Says::Fingerprint(_) => self.differs(places.place(), &mut passed, &mut found),
+                Says::Ids(theirs) => named.compare(view, places.place(), theirs)?,
             }
             if named.is_full() {
                 break;
@@ -98,30 +102,32 @@ impl Agenda {
         self.equal = equal;
         self.room = (unanswered > 0).then(|| self.asked.len().saturating_sub(unanswered));
         self.asked.clear();
-        for question in found.into_iter().rev() {
-            self.open.push_front(question);
-        }
+        found.append(&mut self.open);
+        self.spare = std::mem::replace(&mut self.open, found);
         self.bound();
         Ok(())
     }
 
     /// A place inside of one that was asked for is that one, cut. Otherwise the answer was full, and its last
-    /// fingerprint is about everything behind: of that, only what was asked for is still in question.
-    fn differs(&self, place: Place, found: &mut Vec<Question>) {
-        let first = self
-            .asked
-            .partition_point(|asked| asked.end.item <= place.begin.item);
-        let touched = self.asked[first..]
+    /// fingerprint is about everything behind: of that, only what was asked for is still in question. `passed` places that were
+    /// asked for lie before those of this answer that differed so far.
+    fn differs(&self, place: &Place, passed: &mut usize, found: &mut VecDeque<Question>) {
+        // Places of a message ascend.
+        let before = self.asked[*passed..].iter();
+        *passed += before
+            .take_while(|asked| asked.end.item <= place.begin.item)
+            .count();
+        let touched = self.asked[*passed..]
             .iter()
             .take_while(|asked| asked.begin.item < place.end.item);
         for asked in touched {
-            if asked.contains(&place) {
-                let known = Known::Differs;
-                found.push(Question { place, known });
+            if asked.contains(place) {
+                let (place, known) = (place.clone(), Known::Differs);
+                found.push_back(Question { place, known });
                 return;
             }
-            found.push(Question {
-                place: asked.within(&place),
+            found.push_back(Question {
+                place: asked.within(place),
                 known: Known::Nothing,
             });
         }
@@ -137,6 +143,8 @@ impl Agenda {
             rest.place.end = last.place.end;
             rest.place.ranks.end = last.place.ranks.end;
         }
+        // What a relay makes of one answer is not to be kept room for.
+        self.open.shrink_to(QUESTIONS_MAX);
     }
 
     /// The next message, or `None` when no question is left. The first question always fits.
@@ -182,7 +190,11 @@ impl Agenda {
 }
 
 /// A place that differs throughout, as questions small enough to be cut into blocks.
-fn in_pieces<V: View + ?Sized>(view: &V, place: Place, found: &mut Vec<Question>) -> Result<(), NegError> {
+fn in_pieces<V: View + ?Sized>(
+    view: &V,
+    place: Place,
+    found: &mut VecDeque<Question>,
+) -> Result<(), NegError> {
     let (start, count, known) = (place.ranks.start, place.count(), Known::Throughout);
     let pieces = count.div_ceil(FINE_BELOW);
     let mut rest = place;
@@ -192,16 +204,17 @@ fn in_pieces<V: View + ?Sized>(view: &V, place: Place, found: &mut Vec<Question>
         if to <= rest.ranks.start || to >= rest.ranks.end {
             continue;
         }
-        let end = Bound::between(&view.item(to - 1)?, &view.item(to)?);
+        let (left, right) = view.beside(to)?;
+        let end = Bound::between(&left, &right);
         let place = Place {
             begin: rest.begin,
             end,
             ranks: rest.ranks.start..to,
         };
         (rest.begin, rest.ranks.start) = (end, to);
-        found.push(Question { place, known });
+        found.push_back(Question { place, known });
     }
-    found.push(Question { place: rest, known });
+    found.push_back(Question { place: rest, known });
     Ok(())
 }
 
@@ -250,7 +263,7 @@ mod tests {
         let view = Snapshot::default();
         let mut writer = Writer::new(VERSION);
         for second in 1..=2 * QUESTIONS_MAX as u64 {
-            writer.fingerprint(&Bound::time(second), [7; 16]);
+            writer.fingerprint(&Bound::time(second), &[7; 16]);
         }
         let mut agenda = Agenda::opened(places(&[Bound::INFINITY]));
         hear(&mut agenda, &view, &writer.into_bytes());
@@ -270,9 +283,9 @@ mod tests {
         let mut agenda = Agenda::opened(places(&[a, b, c, d]));
         // Up to 10 they differ; from 15 on the relay had no more room.
         let mut writer = Writer::new(VERSION);
-        writer.fingerprint(&a, [7; 16]);
+        writer.fingerprint(&a, &[7; 16]);
         writer.skip(&Bound::time(15));
-        writer.fingerprint(&Bound::INFINITY, [7; 16]);
+        writer.fingerprint(&Bound::INFINITY, &[7; 16]);
         hear(&mut agenda, &view, &writer.into_bytes());
         // Nothing behind 40 was asked for, so it is no question.
         let expected = [(0, 10, true), (15, 20, false), (20, 30, false), (30, 40, false)];
@@ -330,7 +343,7 @@ mod tests {
             let equal = Sum::default().fingerprint();
             for part in 1..=places * PARTS {
                 let says = if part % 16 < unequal { [7; 16] } else { equal };
-                writer.fingerprint(&Bound::time(part * size / PARTS), says);
+                writer.fingerprint(&Bound::time(part * size / PARTS), &says);
             }
             writer.into_bytes()
         };
@@ -357,7 +370,7 @@ mod tests {
             end: Bound::INFINITY,
             ranks: 0..1_000_000,
         };
-        let mut found = Vec::new();
+        let mut found = VecDeque::new();
         in_pieces(&Looked::default(), place, &mut found).unwrap();
         let mut agenda = Agenda::opened(Vec::new());
         let mut next = 0;
@@ -367,7 +380,7 @@ mod tests {
             next = question.place.ranks.end;
         }
         assert_eq!((next, found[0].place.begin), (1_000_000, Bound::START));
-        agenda.open = found.into();
+        agenda.open = found;
         let limit = FrameLimit::of(4_096);
         let message = agenda.ask(&Looked::default(), limit).unwrap().unwrap();
         assert!(message.len() <= 4_096, "{}", message.len());
@@ -378,7 +391,7 @@ mod tests {
     fn an_answer_that_stays_in_one_place_is_read_ahead_once() {
         let mut writer = Writer::new(VERSION);
         for _ in 0..100_000 {
-            writer.fingerprint(&Bound::START, [7; 16]);
+            writer.fingerprint(&Bound::START, &[7; 16]);
         }
         let message = writer.into_bytes();
         let (_, ranges) = message::open(&message).unwrap();
@@ -409,7 +422,7 @@ mod tests {
         });
         let mut writer = Writer::new(VERSION);
         writer.skip(&Bound::time(4));
-        writer.fingerprint(&a, [7; 16]);
+        writer.fingerprint(&a, &[7; 16]);
         hear(&mut agenda, &view, &writer.into_bytes());
         assert_eq!(open(&agenda), [(4, 10, true), (20, 30, true)]);
         // Skip to 4, nothing held up to 10, skip to 20, nothing held up to 30.

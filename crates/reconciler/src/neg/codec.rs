@@ -25,6 +25,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Base 128, most significant digit first, the high bit set on all but the last.
+    #[inline]
     pub(super) fn varint(&mut self) -> Result<u64, Malformed> {
         let mut number = 0_u64;
         for _ in 0..DIGITS_MAX {
@@ -41,6 +42,7 @@ impl<'a> Reader<'a> {
         Err(Malformed::Number)
     }
 
+    #[inline]
     pub(super) fn bound(&mut self) -> Result<Bound, Malformed> {
         self.time = match self.varint()? {
             0 => u64::MAX,
@@ -56,9 +58,9 @@ impl<'a> Reader<'a> {
         Ok(Bound::prefixed(self.time, id, prefix))
     }
 
-    pub(super) fn fingerprint(&mut self) -> Result<[u8; 16], Malformed> {
-        let mut fingerprint = [0; 16];
-        fingerprint.copy_from_slice(self.take(16)?);
+    pub(super) fn fingerprint(&mut self) -> Result<&'a [u8; 16], Malformed> {
+        let (fingerprint, rest) = self.rest.split_first_chunk().ok_or(Malformed::CutShort)?;
+        self.rest = rest;
         Ok(fingerprint)
     }
 

@@ -38,12 +38,13 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     pub(super) fn answer(
         &mut self,
         mut places: Places<'_, '_, V>,
-        mut list: impl FnMut(&mut Self, Place, &[[u8; 32]]) -> Result<ControlFlow<()>, NegError>,
+        mut list: impl FnMut(&mut Self, &Place, &[[u8; 32]]) -> Result<ControlFlow<()>, NegError>,
     ) -> Result<(), NegError> {
-        while let Some((place, says)) = places.next()? {
+        while let Some(says) = places.next()? {
+            let place = places.place();
             let flow = match says {
                 Says::Skip => self.skip(),
-                Says::Fingerprint(_) => self.split(&place)?,
+                Says::Fingerprint(_) => self.split(place)?,
                 Says::Ids(ids) => list(self, place, ids)?,
             };
             if flow.is_break() {
@@ -102,7 +103,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     /// begin: fingerprinted from the current range on, it would hide what lies between (as in older references).
     fn close(&mut self) -> Result<ControlFlow<()>, NegError> {
         let rest = self.view.sum(self.written..self.view.len())?;
-        self.writer.fingerprint(&Bound::INFINITY, rest.fingerprint());
+        self.writer.fingerprint(&Bound::INFINITY, &rest.fingerprint());
         Ok(ControlFlow::Break(()))
     }
 

@@ -72,7 +72,7 @@ impl<V: View + ?Sized> Initiator<V> {
         } else {
             let mut frame = Frame::new(view, self.limit);
             frame.answer(Places::new(view, ranges, &[]), |frame, place, theirs| {
-                named.compare(view, &place, theirs)?;
+                named.compare(view, place, theirs)?;
                 Ok(if named.is_full() {
                     ControlFlow::Break(())
                 } else {
@@ -86,7 +86,7 @@ impl<V: View + ?Sized> Initiator<V> {
             Some(message) => Next::Send(message),
             None => Next::Done,
         };
-        let Named { have, need } = named;
+        let Named { have, need, .. } = named;
         Ok(Step { have, need, next })
     }
 }

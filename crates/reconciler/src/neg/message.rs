@@ -27,7 +27,7 @@ pub(super) enum Says<'a> {
     /// Nothing is left to do there.
     Skip,
     /// The fingerprint of its items there.
-    Fingerprint([u8; 16]),
+    Fingerprint(&'a [u8; 16]),
     /// All its ids there.
     Ids(&'a [[u8; 32]]),
 }
@@ -54,6 +54,7 @@ pub(super) struct Ranges<'a> {
 
 impl<'a> Ranges<'a> {
     /// The next range, or `None` at the end of the message.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Range<'a>>, Malformed> {
         if self.reader.is_empty() {
             return Ok(None);
@@ -80,10 +81,10 @@ impl Writer {
         self.varint(SKIP);
     }
 
-    pub(super) fn fingerprint(&mut self, end: &Bound, fingerprint: [u8; 16]) {
+    pub(super) fn fingerprint(&mut self, end: &Bound, fingerprint: &[u8; 16]) {
         self.bound(end);
         self.varint(FINGERPRINT);
-        self.raw(&fingerprint);
+        self.raw(fingerprint);
     }
 
     /// Begins an id list; `count` ids must follow.
@@ -107,7 +108,7 @@ mod tests {
         let mut writer = Writer::new(VERSION);
         let (early, late) = (Bound::time(7), Bound::prefixed(7, [3; 32], 32));
         writer.skip(&early);
-        writer.fingerprint(&late, [9; 16]);
+        writer.fingerprint(&late, &[9; 16]);
         writer.ids(&Bound::INFINITY, 2);
         writer.raw(&[[1; 32], [2; 32]].concat());
         let bytes = writer.into_bytes();
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(version, VERSION);
         let said = [
             (early, Says::Skip),
-            (late, Says::Fingerprint([9; 16])),
+            (late, Says::Fingerprint(&[9; 16])),
             (Bound::INFINITY, Says::Ids(&[[1; 32], [2; 32]])),
         ];
         for (end, says) in said {

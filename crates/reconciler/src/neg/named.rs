@@ -16,6 +16,10 @@ const STRIDE: u64 = 4_096;
 pub(super) struct Named {
     pub(super) have: Vec<EventId>,
     pub(super) need: Vec<EventId>,
+    /// The peer's ids of the place that is compared, in order, and which of them are held here: most lists are short, and
+    /// there are many.
+    theirs: Vec<[u8; 32]>,
+    shared: Vec<bool>,
 }
 
 impl Named {
@@ -30,10 +34,12 @@ impl Named {
         place: &Place,
         theirs: &[[u8; 32]],
     ) -> Result<(), NegError> {
-        let mut theirs = theirs.to_vec();
-        theirs.sort_unstable();
-        theirs.dedup();
-        let mut shared = vec![false; theirs.len()];
+        self.theirs.clear();
+        self.theirs.extend_from_slice(theirs);
+        self.theirs.sort_unstable();
+        self.theirs.dedup();
+        self.shared.clear();
+        self.shared.resize(self.theirs.len(), false);
         let mut from = place.ranks.start;
         while from < place.ranks.end {
             if self.is_full() {
@@ -42,16 +48,17 @@ impl Named {
             let to = place.ranks.end.min(from + STRIDE);
             view.each(
                 from..to,
-                &mut |item| match theirs.binary_search(item.id.as_bytes()) {
-                    Ok(at) => shared[at] = true,
+                &mut |item| match self.theirs.binary_search(item.id.as_bytes()) {
+                    Ok(at) => self.shared[at] = true,
                     Err(_) => self.have.push(item.id),
                 },
             )?;
             from = to;
         }
-        let missing = theirs.into_iter().zip(shared).filter(|(_, shared)| !shared);
+        let theirs = self.theirs.iter().zip(&self.shared);
+        let missing = theirs.filter(|(_, shared)| !**shared);
         self.need
-            .extend(missing.map(|(id, _)| EventId::from_byte_array(id)));
+            .extend(missing.map(|(id, _)| EventId::from_byte_array(*id)));
         Ok(())
     }
 }

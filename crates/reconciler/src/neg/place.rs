@@ -56,8 +56,8 @@ pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     /// How many of them lie before what was read.
     passed: usize,
     ranges: Ranges<'m>,
-    begin: Bound,
-    rank: u64,
+    /// The one that was read last: the next one begins at its end.
+    place: Place,
     /// Fingerprints that were compared, and those of them that differed.
     compared: usize,
     unequal: usize,
@@ -72,8 +72,11 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
             known,
             passed: 0,
             ranges,
-            begin: Bound::START,
-            rank: 0,
+            place: Place {
+                begin: Bound::START,
+                end: Bound::START,
+                ranks: 0..0,
+            },
             compared: 0,
             unequal: 0,
             skimmed: 0,
@@ -87,16 +90,15 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         if self.compared < SAMPLE || 4 * self.unequal < 3 * self.compared {
             return Ok(None);
         }
+        let begin = self.place.end.item;
         // Each is looked at once, whatever a message repeats.
         let next = self.passed.max(self.skimmed);
         let behind = self.known[next..].iter();
-        let before = behind
-            .take_while(|known| known.begin.item < self.begin.item)
-            .count();
+        let before = behind.take_while(|known| known.begin.item < begin).count();
         let Some(asked) = self.known.get(next + before) else {
             return Ok(None);
         };
-        if asked.begin.item != self.begin.item {
+        if asked.begin.item != begin {
             return Ok(None);
         }
         self.skimmed = next + before + 1;
@@ -122,45 +124,56 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
             return Ok(None);
         }
         self.ranges = ahead;
-        (self.begin, self.rank) = (asked.end, asked.ranks.end);
+        self.place = asked.clone();
         Ok(Some(asked.clone()))
     }
 
-    /// The next one, or `None` at the end of the message. What it says is [`Says::Skip`] where fingerprints are equal.
-    pub(super) fn next(&mut self) -> Result<Option<(Place, Says<'m>)>, NegError> {
+    /// What is said of the next one, which is [`Places::place`] then, or `None` at the end of the message. It is
+    /// [`Says::Skip`] where fingerprints are equal.
+    pub(super) fn next(&mut self) -> Result<Option<Says<'m>>, NegError> {
         let Some(range) = self.ranges.next()? else {
             return Ok(None);
         };
-        let upper = self.rank_of(&range.end)?.max(self.rank);
-        let place = Place {
-            begin: self.begin,
-            end: range.end,
-            ranks: self.rank..upper,
-        };
-        (self.begin, self.rank) = (range.end, upper);
-        let says = match range.says {
+        let rank = self.place.ranks.end;
+        let known = self.known_rank(&range.end).map(|known| known.max(rank));
+        let (upper, says) = match range.says {
             Says::Fingerprint(theirs) => {
-                let equal = theirs == self.view.sum(place.ranks.clone())?.fingerprint();
+                let (upper, sum) = match known {
+                    Some(upper) => (upper, self.view.sum(rank..upper)?),
+                    None => self.view.sum_up_to(rank, &range.end.item)?,
+                };
+                let equal = *theirs == sum.fingerprint();
                 self.compared += 1;
                 self.unequal += usize::from(!equal);
-                if equal { Says::Skip } else { range.says }
+                (upper, if equal { Says::Skip } else { range.says })
             }
-            says => says,
+            says => match known {
+                Some(upper) => (upper, says),
+                None => (self.view.lower_bound(&range.end.item)?.max(rank), says),
+            },
         };
-        Ok(Some((place, says)))
+        self.place.begin = self.place.end;
+        self.place.end = range.end;
+        self.place.ranks = rank..upper;
+        Ok(Some(says))
     }
 
-    /// Bounds of a message ascend.
-    fn rank_of(&mut self, bound: &Bound) -> Result<u64, NegError> {
+    /// What was read last.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The rank of a bound that was asked for. Bounds of a message ascend.
+    fn known_rank(&mut self, bound: &Bound) -> Option<u64> {
         let behind = &self.known[self.passed..];
         self.passed += behind
             .iter()
             .take_while(|known| known.end.item < bound.item)
             .count();
         match self.known.get(self.passed) {
-            Some(known) if known.end.item == bound.item => Ok(known.ranks.end),
-            Some(known) if known.begin.item == bound.item => Ok(known.ranks.start),
-            _ => Ok(self.view.lower_bound(&bound.item)?),
+            Some(known) if known.end.item == bound.item => Some(known.ranks.end),
+            Some(known) if known.begin.item == bound.item => Some(known.ranks.start),
+            _ => None,
         }
     }
 }

@@ -34,7 +34,7 @@ impl<V: View + ?Sized> Responder<V> {
         let mut frame = Frame::new(&*self.view, self.limit);
         // The count of the peer's ids is checked; the ids themselves are for the peer to compare.
         frame.answer(Places::new(&*self.view, ranges, &[]), |frame, place, _| {
-            frame.list(&place)
+            frame.list(place)
         })?;
         Ok(frame.into_bytes())
     }

@@ -202,7 +202,8 @@ impl Cut {
             let end = if to == place.ranks.end {
                 place.end
             } else {
-                Bound::between(&view.item(to - 1)?, &view.item(to)?)
+                let (left, right) = view.beside(to)?;
+                Bound::between(&left, &right)
             };
             let part = Place {
                 begin,
@@ -223,7 +224,7 @@ fn fingerprint<V: View + ?Sized>(
     asked: &mut Vec<Place>,
 ) -> Result<(), NegError> {
     let sum = view.sum(place.ranks.clone())?;
-    writer.fingerprint(&place.end, sum.fingerprint());
+    writer.fingerprint(&place.end, &sum.fingerprint());
     asked.push(place);
     Ok(())
 }
