@@ -74,12 +74,13 @@ impl Recent {
     /// The rank of `bound`, if the block that was looked into last tells. It is looked for right behind `near` first.
     fn lower_bound(&self, bound: &Item, near: u64) -> Option<u64> {
         let place = self.place.as_ref()?;
-        (place.first..=place.last)
-            .contains(bound)
+        (&place.first..=&place.last)
+            .contains(&bound)
             .then(|| place.lower_bound(bound, near))
     }
 
     /// The sum of the items with these ranks, if they are in the block that was looked into last.
+    #[inline]
     fn inside(&self, range: &Range<u64>) -> Option<Sum> {
         let place = self.place.as_ref()?;
         let inside = place.inside(range.start)?..place.inside(range.end)?;
@@ -303,6 +304,7 @@ impl IndexView {
     }
 
     /// The sum of the items with these ranks.
+    #[inline]
     fn between(&self, recent: &mut Recent, range: Range<u64>) -> Result<Sum, IndexError> {
         if let Some(sum) = recent.inside(&range) {
             return Ok(sum);
