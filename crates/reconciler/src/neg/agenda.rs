@@ -92,6 +92,7 @@ impl Agenda {
                 Says::Ids(theirs) => named.compare(view, places.place(), theirs)?,
             }
             if named.is_full() {
+                places.finish()?;
                 break;
             }
         }

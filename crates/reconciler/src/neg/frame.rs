@@ -48,7 +48,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
                 Says::Ids(ids) => list(self, place, ids)?,
             };
             if flow.is_break() {
-                break;
+                return places.finish();
             }
         }
         Ok(())

@@ -158,6 +158,12 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         Ok(Some(says))
     }
 
+    /// Reads what is left and looks nothing up: a message that breaks the protocol there is an error as well.
+    pub(super) fn finish(&mut self) -> Result<(), NegError> {
+        while self.ranges.next()?.is_some() {}
+        Ok(())
+    }
+
     /// What was read last.
     pub(super) fn place(&self) -> &Place {
         &self.place

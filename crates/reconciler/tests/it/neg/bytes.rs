@@ -47,6 +47,26 @@ impl Spoilt {
     }
 }
 
+#[test]
+fn what_breaks_the_protocol_behind_a_full_answer_is_an_error_too() {
+    let items = history(2_000, 3);
+    let most: Vec<_> = items.iter().copied().step_by(2).collect();
+    // Sixteen fingerprints that differ, of which each is answered by sixteen.
+    let (_, mut message) = Initiator::open(view(&most), Opening::Plain, FrameLimit::NONE).unwrap();
+    let limit = FrameLimit::of(4_096);
+    let relay = Responder::new(view(&items), limit);
+    let client = || Initiator::open(view(&items), Opening::Plain, limit).unwrap().0;
+    assert!(
+        relay.answer(&message).is_ok_and(|answer| answer.len() > 3_000),
+        "it is full"
+    );
+    assert!(client().handle(&message).is_ok());
+    message.push(0x81);
+    let cut_short = |error| matches!(error, NegError::Malformed(Malformed::CutShort));
+    assert!(relay.answer(&message).is_err_and(cut_short));
+    assert!(client().handle(&message).is_err_and(cut_short));
+}
+
 /// Both roles take it, and what they say stays within their limits.
 fn swallow(message: &[u8], items: u64) {
     let view = view(&history(items, 3));
