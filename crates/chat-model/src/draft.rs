@@ -16,8 +16,12 @@ pub struct DraftError {
 impl Message {
     /// The message as bytes for the store. [`Message::from_draft`] gives an equal message back.
     pub fn to_draft(&self) -> Vec<u8> {
+        // Escapes and the other fields as a rule: growing would copy the text.
+        let text = self.content.raw();
+        let mut bytes = Vec::with_capacity(text.len() + text.len() / 8 + 512);
         // Strings, numbers and enums only: no map key and no writer that could fail.
-        serde_json::to_vec(self).expect("a message always serialises")
+        serde_json::to_writer(&mut bytes, self).expect("a message always serialises");
+        bytes
     }
 
     /// Reads what [`Message::to_draft`] wrote, in this or an earlier release.

@@ -1,6 +1,9 @@
 //! The wire form of a message: the rumor (kind 20001) inside an envelope. DESIGN 3 "Rumor".
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::json::mend_surrogates;
@@ -136,22 +139,22 @@ impl Message {
     /// Bytes that are not UTF-8 and lone surrogate escapes become U+FFFD. The first of equal tags counts, the last of
     /// equal keys; tags that are no lists are skipped; unknown tags and keys are dropped.
     pub fn from_rumor(bytes: &[u8], authors: &[impl AsRef<str>]) -> Result<Self, RumorError> {
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let rumor: Value =
-            serde_json::from_slice(&mend_surrogates(text.as_bytes())).map_err(|_| RumorError::NotJson)?;
+        // What parses as it is has nothing to mend.
+        let rumor: Wire = serde_json::from_slice(bytes).or_else(|_| mended(bytes))?;
 
-        if rumor["kind"].as_f64() != Some(KIND as f64) {
+        if rumor.kind.as_f64() != Some(KIND as f64) {
             return Err(RumorError::Kind);
         }
-        let tags = Tags(rumor["tags"].as_array().ok_or(RumorError::Tags)?);
-        let content = rumor["content"].as_str().ok_or(RumorError::Content)?;
+        let tags = Tags(rumor.tags.as_array().ok_or(RumorError::Tags)?);
+        let Value::String(content) = rumor.content else {
+            return Err(RumorError::Content);
+        };
         let conversation = tags.conversation().ok_or(RumorError::Conversation)?;
-        let author = rumor["pubkey"].as_str().ok_or(RumorError::Author)?;
+        let author = rumor.pubkey.as_str().ok_or(RumorError::Author)?;
         if !authors.iter().any(|allowed| allowed.as_ref() == author) {
             return Err(RumorError::Author);
         }
-        let created_at = second(&rumor["created_at"]).ok_or(RumorError::CreatedAt)?;
+        let created_at = second(&rumor.created_at).ok_or(RumorError::CreatedAt)?;
 
         let text = |name| tags.text(name).map(str::to_owned);
         Ok(Self {
@@ -172,6 +175,74 @@ impl Message {
                 .and_then(|tag| Part::from_tag(tag.get(1)?.as_str()?, tag.get(2)?.as_str()?)),
         })
     }
+}
+
+/// What counts of a rumor, of whatever type it is; null where it has none.
+#[derive(Default)]
+struct Wire {
+    kind: Value,
+    pubkey: Value,
+    created_at: Value,
+    tags: Value,
+    content: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Key {
+    Kind,
+    Pubkey,
+    CreatedAt,
+    Tags,
+    Content,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Wire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(WireVisitor)
+    }
+}
+
+struct WireVisitor;
+
+impl<'de> Visitor<'de> for WireVisitor {
+    type Value = Wire;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire, A::Error> {
+        let mut rumor = Wire::default();
+        while let Some(key) = map.next_key()? {
+            let place = match key {
+                Key::Kind => &mut rumor.kind,
+                Key::Pubkey => &mut rumor.pubkey,
+                Key::CreatedAt => &mut rumor.created_at,
+                Key::Tags => &mut rumor.tags,
+                Key::Content => &mut rumor.content,
+                Key::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *place = map.next_value()?;
+        }
+        Ok(rumor)
+    }
+}
+
+/// A rumor in what JavaScript takes for JSON.
+fn mended(bytes: &[u8]) -> Result<Wire, RumorError> {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = mend_surrogates(text.as_bytes());
+    serde_json::from_slice(&text).map_err(|_| match serde_json::from_slice(&text) {
+        Ok(Value::Object(_)) | Err(_) => RumorError::NotJson,
+        Ok(_) => RumorError::Kind,
+    })
 }
 
 /// A whole second in range. JavaScript writes 1.789e9 for the same number, so a float without a fraction is one too.
