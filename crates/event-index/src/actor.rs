@@ -1,4 +1,4 @@
-//! The one writer: runs commands on the store one at a time, and says how much there is afterwards.
+//! The one writer: runs commands on the store one after the other, and says how much there is afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use supervision::{Env, Lane, Lifeline, Outlet, Undelivered};
 use crate::messages::{Command, CountsChanged};
 use crate::{Counts, IndexError, Store};
 
-/// Half a dozen actors write, most of them one batch at a time and awaiting the answer; the rest is room for a person
-/// with an importer. A full mailbox makes `send` wait, which is the back-pressure that is wanted.
+/// Half a dozen actors write, and await the answers; the rest is room for a person with an importer.
 const MAILBOX_MAX: usize = 256;
 /// When whoever takes the counts is behind, they are offered again after this long, newer by then.
 const OFFER_AGAIN: Duration = Duration::from_millis(50);
@@ -80,23 +79,23 @@ impl Actor for EventIndexActor {
 }
 
 impl<C: Command> Handler<C> for EventIndexActor {
-    type Result = AtomicResponse<Self, Result<C::Done, IndexError>>;
+    type Result = ResponseActFuture<Self, Result<C::Done, IndexError>>;
 
     fn handle(&mut self, command: C, _: &mut Self::Context) -> Self::Result {
         self.env.tripwire.step(self.lifeline.role());
         let store = Arc::clone(&self.store);
+        // The lane keeps them in order. The next one does not wait until this thread has seen the end of the one before: it has
+        // a relay's frames to read meanwhile. Whoever sends a command awaits its answer, so callers bound what is queued.
         let work = self.lane.run(move || {
             let done = command.run(&store);
             let counts = done.is_ok().then(|| store.counts());
             (done, counts)
         });
-        AtomicResponse::new(Box::pin(work.into_actor(self).map(
-            |(done, counts), actor, ctx| {
-                if let Some(counts) = counts {
-                    actor.tell(counts, ctx);
-                }
-                done
-            },
-        )))
+        Box::pin(work.into_actor(self).map(|(done, counts), actor, ctx| {
+            if let Some(counts) = counts {
+                actor.tell(counts, ctx);
+            }
+            done
+        }))
     }
 }

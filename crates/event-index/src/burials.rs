@@ -7,7 +7,7 @@ use nostr::key::PublicKey;
 use redb::ReadableTable;
 
 use crate::delivery_rows::Row;
-use crate::envelopes::encode_event;
+use crate::event_json::encode_event;
 use crate::sources::MessageRef;
 use crate::tables::{ENVELOPES, OTHERS, UNSIGNED};
 use crate::writer::Writer;

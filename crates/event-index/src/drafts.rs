@@ -1,7 +1,6 @@
 //! Messages without event ids: composed or imported here, not sealed yet.
 
 use std::fmt;
-use std::sync::Arc;
 
 use chat_model::Message;
 use nostr::event::{Event, EventId};
@@ -9,7 +8,7 @@ use redb::ReadableTable;
 use zeroize::Zeroizing;
 
 use crate::delivery_rows::Row;
-use crate::envelopes::encode_event;
+use crate::event_json::encode_event;
 use crate::read_model::Arrived;
 use crate::sources::MessageRef;
 use crate::tables::{ALIASES, DRAFTS, LOCALS};
@@ -184,11 +183,8 @@ impl Store {
                     continue;
                 }
                 // What was written here was read here.
-                let arrived = message.map(|message| Arrived {
-                    message: Arc::new(message),
-                    unread: None,
-                });
-                let stored = writer.insert_event(&event, &encode_event(&event), arrived)?;
+                let arrived = message.map(|message| Arrived::new(writer.keys, &event, &message));
+                let stored = writer.insert_event(&event, &encode_event(&event), arrived.as_ref())?;
                 let seq = match stored {
                     Some(seq) => Some(seq),
                     None => writer.seq_of(&event.id)?,

@@ -5,14 +5,10 @@ use std::collections::BTreeSet;
 use nostr::event::{Event, EventId};
 use redb::{ReadableTable, ReadableTableMetadata};
 
+use crate::event_json::computed_id;
 use crate::tables::{ENVELOPES, FORGOTTEN, IDS, ITEMS, TOMBSTONES};
 use crate::{IndexError, Store};
 use crate::{absent, extra, forgotten, index_check};
-
-/// What `envelopes` keeps of an event.
-pub(crate) fn encode_event(event: &Event) -> Vec<u8> {
-    serde_json::to_vec(event).expect("an event is strings and numbers, which always serialize")
-}
 
 /// The event in `bytes`. Reads from redb verify no checksums (field guide L-3), so the id is computed again; the
 /// signature was checked before the event was stored, and the id covers everything but itself.
@@ -32,7 +28,7 @@ pub(crate) fn decode_event(
         seq: Some(seq),
     };
     let event: Event = serde_json::from_slice(bytes.ok_or_else(damaged)?).map_err(|_| damaged())?;
-    if !event.verify_id() || id.is_some_and(|id| *id != event.id) {
+    if computed_id(&event) != event.id || id.is_some_and(|id| *id != event.id) {
         return Err(damaged());
     }
     Ok(event)

@@ -1,6 +1,7 @@
 //! The fingerprint index in a write transaction: what changed is gathered, and applied block by block at its end.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
@@ -92,9 +93,14 @@ impl<'t> FingerprintIndex<'t> {
     }
 
     fn note(&mut self, item: Item, change: Change) {
-        // What comes and goes, or goes and comes, within one transaction is no change.
-        if self.changes.remove(&item).is_none() {
-            self.changes.insert(item, change);
+        match self.changes.entry(item) {
+            Entry::Vacant(none) => {
+                none.insert(change);
+            }
+            // What comes and goes, or goes and comes, within one transaction is no change.
+            Entry::Occupied(noted) => {
+                noted.remove();
+            }
         }
     }
 

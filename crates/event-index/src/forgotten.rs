@@ -6,16 +6,14 @@ use std::collections::BTreeMap;
 use chat_model::{MessageId, Parent, Tombstone};
 use nostr::event::{Event, EventId};
 use nostr::key::PublicKey;
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use crate::absent::{from_bytes, to_bytes};
 use crate::read_model::kept_message;
 use crate::sealing::Keys;
-use crate::tables::{
-    Blob, Bytes16, Bytes32, ENVELOPES, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, RECALLED, TITLES,
-};
+use crate::tables::{Blob, Bytes16, Bytes32, ENVELOPES, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, TITLES};
 use crate::writer::Writer;
-use crate::{IndexError, Item, Store};
+use crate::{IndexError, Item};
 
 const TABLE: &str = "forgotten-1";
 const TITLE: &str = "titles-1";
@@ -126,24 +124,6 @@ impl ForgottenReader {
                 tracing::error!(%error, "the title of a conversation is lost");
                 Ok(None)
             }
-        }
-    }
-}
-
-impl Store {
-    /// Makes the tables in a store that was written before they were known. Cost when they are there: a look-up each.
-    pub(crate) fn make_forgotten(&self) -> Result<(), IndexError> {
-        let transaction = self.read()?;
-        let known = transaction
-            .open_table(FORGOTTEN)
-            .and_then(|_| transaction.open_table(FORGOTTEN_OF))
-            .and_then(|_| transaction.open_table(RECALLED))
-            .and_then(|_| transaction.open_table(TITLES).map(drop));
-        match known {
-            Ok(()) => Ok(()),
-            // A writer opens every table, which makes it.
-            Err(TableError::TableDoesNotExist(_)) => self.write(|_| Ok(())),
-            Err(error) => Err(error.into()),
         }
     }
 }

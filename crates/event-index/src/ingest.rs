@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chat_model::Message;
 use nostr::event::{Event, EventId, Kind};
 
-use crate::envelopes::encode_event;
+use crate::event_json::encode_event;
 use crate::read_model::Arrived;
 use crate::writer::Writer;
 use crate::{IndexError, SourceId, Store};
@@ -28,18 +28,22 @@ pub struct OpenedArrival {
     arrival: Arrival,
     json: Vec<u8>,
     message: Option<Arc<Message>>,
+    arrived: Option<Arrived>,
     unread: bool,
 }
 
 impl OpenedArrival {
-    /// `message` is `None` when the envelope stays closed for now, or holds none.
-    pub fn new(mut arrival: Arrival, message: Option<Arc<Message>>) -> Self {
+    /// On its way into `store`. `message` is `None` when the envelope stays closed for now, or holds none.
+    pub fn new(store: &Store, mut arrival: Arrival, message: Option<Arc<Message>>) -> Self {
         let json = encode_event(&arrival.event);
         arrival.event.content = String::new();
+        let arrived = message.as_deref();
+        let arrived = arrived.map(|message| Arrived::new(&store.keys, &arrival.event, message));
         Self {
             arrival,
             json,
             message,
+            arrived,
             unread: false,
         }
     }
@@ -86,7 +90,7 @@ impl Store {
     pub fn ingest(&self, arrivals: Vec<Arrival>) -> Result<Ingested, IndexError> {
         let arrivals = arrivals
             .into_iter()
-            .map(|arrival| OpenedArrival::new(arrival, None));
+            .map(|arrival| OpenedArrival::new(self, arrival, None));
         self.ingest_opened(arrivals.collect(), 0)
     }
 
@@ -112,9 +116,11 @@ fn ingest(
             ingested.refused.push(event.id);
             continue;
         }
-        let unread = arrival.unread.then_some(authors);
-        let arrived = arrival.message.map(|message| Arrived { message, unread });
-        writer.ingest_one(&event, &arrival.json, arrived, &mut ingested)?;
+        let mut arrived = arrival.arrived;
+        if let Some(arrived) = &mut arrived {
+            arrived.unread = arrival.unread.then_some(authors);
+        }
+        writer.ingest_one(&event, &arrival.json, arrived.as_ref(), &mut ingested)?;
         opened.extend(source.map(|source| (source, event)));
     }
     // Sources are random numbers: in their order each page is found in memory, not read and written many times.
@@ -139,7 +145,7 @@ impl Writer<'_> {
         &mut self,
         event: &Event,
         json: &[u8],
-        arrived: Option<Arrived>,
+        arrived: Option<&Arrived>,
         ingested: &mut Ingested,
     ) -> Result<(), IndexError> {
         // No held event has a tombstone.

@@ -74,16 +74,29 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 /// Names where a message came from: a keyed hash, so that nothing readable is on disk. See
 /// [`Store::source_id`](crate::Store::source_id).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(pub(crate) [u8; 32]);
+pub struct SourceId {
+    /// The conversation's tag.
+    pub(crate) conversation: [u8; 16],
+    /// Of conversation and source.
+    pub(crate) hash: [u8; 32],
+}
 
 impl SourceId {
     /// A local id that follows from the source, so that whoever knows the source can name the message before it is
     /// known whether this device keeps a draft of it. It stays valid as an alias when a message of this source turns
     /// out to be here already.
     pub fn local(&self) -> LocalId {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&self.0[..16]);
-        LocalId(bytes)
+        LocalId(*self.half())
+    }
+
+    /// The first half of the hash, which is enough to tell the sources of a conversation apart.
+    fn half(&self) -> &[u8; 16] {
+        self.hash.first_chunk().expect("a half is shorter than the whole")
+    }
+
+    /// As it is in a key.
+    pub(crate) fn key(&self) -> (&[u8; 16], &[u8; 16]) {
+        (&self.conversation, self.half())
     }
 }
 

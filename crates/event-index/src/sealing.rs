@@ -1,6 +1,6 @@
 //! Values that only the holder of the store key can read.
 
-use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -10,6 +10,37 @@ use zeroize::Zeroizing;
 use crate::{IndexError, SourceId, StoreKey};
 
 const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+/// A kilobyte and a half.
+const NONCES_DRAWN: usize = 64;
+
+/// What makes one sealed value differ from the next. 192 random bits: two of them meet after some 2^96 values, so they need no
+/// counter. Not to be used twice, hence no copy.
+pub(crate) struct Nonce([u8; NONCE_BYTES]);
+
+/// Nonces, drawn many at a time: each draw is a call into the system.
+pub(crate) struct Nonces {
+    drawn: [[u8; NONCE_BYTES]; NONCES_DRAWN],
+    used: usize,
+}
+
+impl Nonces {
+    pub(crate) fn new() -> Self {
+        Self {
+            drawn: [[0; NONCE_BYTES]; NONCES_DRAWN],
+            used: NONCES_DRAWN,
+        }
+    }
+
+    pub(crate) fn next(&mut self, entropy: &dyn Entropy) -> Nonce {
+        if self.used == NONCES_DRAWN {
+            entropy.fill(self.drawn.as_flattened_mut());
+            self.used = 0;
+        }
+        self.used += 1;
+        Nonce(self.drawn[self.used - 1])
+    }
+}
 
 /// The keys drawn from one store key, each for one purpose.
 pub(crate) struct Keys {
@@ -39,10 +70,10 @@ impl Keys {
 
     pub(crate) fn source(&self, conversation: &str, src: &str) -> SourceId {
         let length = (conversation.len() as u64).to_le_bytes();
-        SourceId(keyed_hash(
-            &self.source,
-            &[&length, conversation.as_bytes(), src.as_bytes()],
-        ))
+        SourceId {
+            conversation: self.conversation_tag(conversation),
+            hash: keyed_hash(&self.source, &[&length, conversation.as_bytes(), src.as_bytes()]),
+        }
     }
 
     pub(crate) fn relay_tag(&self, relay: &str) -> [u8; 16] {
@@ -59,21 +90,23 @@ impl Keys {
 
     /// Seals `plain` for the place `(table, key)`.
     pub(crate) fn seal(&self, entropy: &dyn Entropy, table: &str, key: &[u8], plain: &[u8]) -> Vec<u8> {
-        // 192 random bits: two nonces meet after some 2^96 values, so they need no counter.
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&mut nonce);
-        let aad = place(table, key);
-        let sealed = self
+        self.seal_with(Nonce(nonce), table, key, plain)
+    }
+
+    /// The same, for whoever seals much.
+    pub(crate) fn seal_with(&self, Nonce(nonce): Nonce, table: &str, key: &[u8], plain: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(NONCE_BYTES + plain.len() + TAG_BYTES);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let (_, message) = sealed.split_at_mut(NONCE_BYTES);
+        let tag = self
             .cipher
-            .encrypt(
-                &XNonce::from(nonce),
-                Payload {
-                    msg: plain,
-                    aad: &aad,
-                },
-            )
+            .encrypt_inout_detached(&XNonce::from(nonce), &place(table, key), message.into())
             .expect("XChaCha20-Poly1305 takes any message below 256 GiB");
-        [&nonce[..], &sealed].concat()
+        sealed.extend_from_slice(&tag);
+        sealed
     }
 
     /// Opens what was sealed for `(table, key)`.

@@ -3,7 +3,7 @@
 use nostr::event::{Event, EventId};
 use redb::ReadableTable;
 
-use crate::tables::SOURCES;
+use crate::tables::{Blob, Bytes16, Bytes32, OLD_SOURCES, SOURCES};
 use crate::writer::Writer;
 use crate::{IndexError, Item, LocalId, SourceId, Store};
 
@@ -38,8 +38,14 @@ impl Store {
     /// Whether a message from each of these sources is or was here, in the same order: whether taking it in would add
     /// nothing. Cost: a lookup each.
     pub fn known_sources(&self, sources: &[SourceId]) -> Result<Vec<bool>, IndexError> {
-        let table = self.read()?.open_table(SOURCES)?;
-        let known = sources.iter().map(|source| Ok(table.get(&source.0)?.is_some()));
+        let transaction = self.read()?;
+        let (table, old) = (
+            transaction.open_table(SOURCES)?,
+            transaction.open_table(OLD_SOURCES)?,
+        );
+        let known = sources
+            .iter()
+            .map(|source| Ok(row(&table, &old, source)?.is_some()));
         known.collect()
     }
 
@@ -64,15 +70,9 @@ impl Store {
 impl Writer<'_> {
     /// The message that came from `source`, if any did.
     pub(crate) fn message_from(&self, source: SourceId) -> Result<Option<MessageRef>, IndexError> {
-        let Some(row) = self.sources.get(&source.0)? else {
-            return Ok(None);
-        };
-        let message =
-            MessageRef::decode(row.value()).ok_or_else(|| IndexError::corrupt("a row of sources-1"))?;
-        drop(row);
-        match message {
-            MessageRef::Local(local) => Ok(Some(self.current_name(local)?)),
-            event @ MessageRef::Event(_) => Ok(Some(event)),
+        match row(&self.sources, &self.old_sources, &source)? {
+            Some(MessageRef::Local(local)) => Ok(Some(self.current_name(local)?)),
+            known => Ok(known),
         }
     }
 
@@ -85,7 +85,7 @@ impl Writer<'_> {
     }
 
     pub(crate) fn set_source(&mut self, source: SourceId, message: MessageRef) -> Result<(), IndexError> {
-        self.sources.insert(&source.0, message.encode().as_slice())?;
+        self.sources.insert(source.key(), message.encode().as_slice())?;
         Ok(())
     }
 
@@ -112,5 +112,72 @@ impl Writer<'_> {
         }
         self.set_source(source, MessageRef::Event(event.id))?;
         Ok(true)
+    }
+}
+
+/// What came from `source`, by the name it had then. Cost: a lookup, and another one for what is unknown in a file that
+/// an earlier program wrote.
+fn row(
+    table: &impl ReadableTable<(Bytes16, Bytes16), Blob>,
+    old: &impl ReadableTable<Bytes32, Blob>,
+    source: &SourceId,
+) -> Result<Option<MessageRef>, IndexError> {
+    let (found, name) = match table.get(source.key())? {
+        Some(found) => (Some(found), "a row of sources-2"),
+        None if old.is_empty()? => (None, ""),
+        None => (old.get(&source.hash)?, "a row of sources-1"),
+    };
+    let read = |found: redb::AccessGuard<'_, Blob>| {
+        MessageRef::decode(found.value()).ok_or_else(|| IndexError::corrupt(name))
+    };
+    found.map(read).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::{DraftOutcome, NewDraft, Storage, StoreKey};
+
+    fn store() -> Store {
+        let memory = Storage::Backend(Box::new(InMemoryBackend::new()));
+        Store::open(memory, &StoreKey::from_bytes([1; 32])).unwrap()
+    }
+
+    fn import(store: &Store, source: SourceId) -> DraftOutcome {
+        let draft = NewDraft {
+            local: LocalId::from_bytes([7; 16]),
+            source,
+            body: b"{}".to_vec(),
+        };
+        store.add_drafts(vec![draft]).unwrap().remove(0)
+    }
+
+    #[test]
+    fn what_an_earlier_program_imported_is_not_imported_again() {
+        let store = store();
+        let [source, other] = ["1", "2"].map(|src| store.source_id("talk", src));
+        let deleted = MessageRef::Event(EventId::from_byte_array([9; 32]));
+        store
+            .write(|writer| {
+                writer
+                    .old_sources
+                    .insert(&source.hash, deleted.encode().as_slice())?;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(store.known_sources(&[source, other]).unwrap(), [true, false]);
+        assert_eq!(import(&store, source), DraftOutcome::Known(deleted));
+        assert_eq!(import(&store, other), DraftOutcome::Added);
+        assert_eq!(store.known_sources(&[source, other]).unwrap(), [true, true]);
+    }
+
+    #[test]
+    fn equal_sources_of_two_conversations_are_two() {
+        let store = store();
+        let [here, there] = ["here", "there"].map(|conversation| store.source_id(conversation, "1"));
+        assert_eq!(import(&store, here), DraftOutcome::Added);
+        assert_eq!(store.known_sources(&[here, there]).unwrap(), [true, false]);
     }
 }

@@ -98,7 +98,7 @@ impl Store {
         if !has_header {
             store.write(header::write)?;
         }
-        store.make_forgotten()?;
+        store.make_later_tables()?;
         store.update_index()?;
         store.update_model()?;
         store.update_counts()?;

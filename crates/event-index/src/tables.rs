@@ -102,11 +102,19 @@ pub(crate) const ALIASES: TableDefinition<Bytes16, Bytes32> = TableDefinition::n
 /// Value: `[u8; 16]`  # local id
 pub(crate) const LOCALS: TableDefinition<Bytes32, Bytes16> = TableDefinition::new("locals-1");
 
-/// Kept for ever, so that importing a file again does not bring back what was deleted.
+/// Kept for ever, so that importing a file again does not bring back what was deleted. A conversation's sources lie side by
+/// side: what comes together changes few pages.
 ///
-/// Key:   `[u8; 32]`  # source id, a keyed hash
-/// Value: `[u8]`      # 0 ‖ local id, or 1 ‖ event id
-pub(crate) const SOURCES: TableDefinition<Bytes32, Blob> = TableDefinition::new("sources-1");
+/// Key:   `([u8; 16], [u8; 16])`  # (the conversation's tag, first half of a keyed hash of conversation and source)
+/// Value: `[u8]`                  # 0 ‖ local id, or 1 ‖ event id
+pub(crate) const SOURCES: TableDefinition<(Bytes16, Bytes16), Blob> = TableDefinition::new("sources-2");
+
+/// The same, as earlier programs kept it. A hash does not tell its conversation, so rows stay here; they are read where
+/// [`SOURCES`] has none, and no more are written.
+///
+/// Key:   `[u8; 32]`  # keyed hash of conversation and source
+/// Value: `[u8]`      # as in [`SOURCES`]
+pub(crate) const OLD_SOURCES: TableDefinition<Bytes32, Blob> = TableDefinition::new("sources-1");
 
 /// Key:   `([u8; 16], u64)`  # (relay tag, sequence number in [`ENVELOPES`])
 /// Value: `[u8]`             # state (lower 3 bits), timed (1 bit), absences (4 bits) ‖ attempts (4, LE) ‖ next try (8, LE)

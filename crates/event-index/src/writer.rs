@@ -12,8 +12,8 @@ use crate::sealing::Keys;
 use crate::tables::{
     ABSENT, AGREEMENTS, ALIASES, Blob, Bytes16, Bytes32, COUNTERS, DELIVERIES, DELIVERY_TOTALS, DRAFT_IDS,
     DRAFT_TOMBSTONES, DRAFTS, ENVELOPES, EXTRA, FORGOTTEN, FORGOTTEN_OF, IDS, ITEMS, KEYRING_PLACES,
-    KEYRINGS, LOCALS, META, OTHERS, RECALLED, RELAYS, SOURCES, TOMBSTONE_RECORDS, TOMBSTONE_TIMES,
-    TOMBSTONES, UNSIGNED, VALUES,
+    KEYRINGS, LOCALS, META, OLD_SOURCES, OTHERS, RECALLED, RELAYS, SOURCES, TOMBSTONE_RECORDS,
+    TOMBSTONE_TIMES, TOMBSTONES, UNSIGNED, VALUES,
 };
 use crate::{IndexError, Item, MESSAGE_KIND};
 
@@ -32,7 +32,8 @@ pub(crate) struct Writer<'t> {
     pub(crate) draft_ids: Table<'t, Bytes16, u64>,
     pub(crate) aliases: Table<'t, Bytes16, Bytes32>,
     pub(crate) locals: Table<'t, Bytes32, Bytes16>,
-    pub(crate) sources: Table<'t, Bytes32, Blob>,
+    pub(crate) sources: Table<'t, (Bytes16, Bytes16), Blob>,
+    pub(crate) old_sources: Table<'t, Bytes32, Blob>,
     pub(crate) deliveries: Table<'t, (Bytes16, u64), Blob>,
     pub(crate) absent: Table<'t, (Bytes16, u64), &'static [u8; 40]>,
     pub(crate) delivery_totals: Table<'t, u64, (u32, u32, u32)>,
@@ -108,6 +109,7 @@ impl<'t> Writer<'t> {
             aliases: transaction.open_table(ALIASES)?,
             locals: transaction.open_table(LOCALS)?,
             sources: transaction.open_table(SOURCES)?,
+            old_sources: transaction.open_table(OLD_SOURCES)?,
             deliveries: transaction.open_table(DELIVERIES)?,
             absent: transaction.open_table(ABSENT)?,
             delivery_totals: transaction.open_table(DELIVERY_TOTALS)?,
@@ -207,7 +209,7 @@ impl<'t> Writer<'t> {
         &mut self,
         event: &Event,
         json: &[u8],
-        arrived: Option<Arrived>,
+        arrived: Option<&Arrived>,
     ) -> Result<Option<u64>, IndexError> {
         let seq = self.counted.seq + 1;
         // Looking first would walk the tree twice for every new event; held ones are few here.

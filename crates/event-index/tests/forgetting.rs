@@ -68,7 +68,7 @@ fn arrive(store: &Store, events: &[Event], chat: &str, unread: &[EventId]) {
     let mut parent = Parent::Top;
     let mut came = Vec::new();
     for (n, event) in (0..).zip(events) {
-        let arrival = opened(event.clone(), said(chat, n, parent));
+        let arrival = opened(&store, event.clone(), said(chat, n, parent));
         came.push(arrival.unread(unread.contains(&event.id)));
         parent = Parent::Message(name(event));
     }
@@ -174,7 +174,7 @@ fn a_reply_hangs_off_what_is_left_above_it_and_off_another_copy_of_what_is_not()
     store.enqueue(RELAY, &[old[0].id]).unwrap();
     let fresh = envelope(9, 0);
     let reply = said("talk", 3, Parent::Message(name(&old[2])));
-    let came = opened(fresh.clone(), reply);
+    let came = opened(&store, fresh.clone(), reply);
     store.ingest_opened(vec![came], 7).unwrap();
     assert_eq!(forget(&store, 10, &relays()), 2);
     let (_, words) = shown(&store, "talk").unwrap();
@@ -183,7 +183,7 @@ fn a_reply_hangs_off_what_is_left_above_it_and_off_another_copy_of_what_is_not()
     // Another device made a copy of the second one later: the reply to the old copy hangs off it.
     let copy = envelope(11, 0);
     let message = said("talk", 2, Parent::Message(name(&old[1])));
-    let came = opened(copy, message);
+    let came = opened(&store, copy, message);
     store.ingest_opened(vec![came], 7).unwrap();
     let (_, words) = shown(&store, "talk").unwrap();
     assert_eq!(words, ["words 0", "words 2", "words 3"]);

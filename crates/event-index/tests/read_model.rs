@@ -239,7 +239,9 @@ impl Bench {
                 let events = [envelopes(opened), envelopes(closed)].concat();
                 let read: Vec<_> = events.iter().map(|event| self.read(event)).collect();
                 let came = arrivals(events).into_iter().zip(read);
-                let came = came.map(|(arrival, message)| OpenedArrival::new(arrival, message.map(Arc::new)));
+                let came = came.map(|(arrival, message)| {
+                    OpenedArrival::new(&self.store, arrival, message.map(Arc::new))
+                });
                 let ingested = self.store.ingest_opened(came.collect(), 1).unwrap();
                 self.remember(ingested.tombstoned.into_iter());
             }
@@ -533,7 +535,7 @@ fn a_store_without_the_model_gets_one_and_loses_nothing() {
         ..message.clone()
     };
     let store = Store::open(file(), &common::key()).unwrap();
-    let came = opened(envelope(0), message.clone());
+    let came = opened(&store, envelope(0), message.clone());
     store.ingest_opened(vec![came], 1).unwrap();
     let source = store.source_id("one", "reply");
     let draft = NewDraft {
@@ -602,7 +604,7 @@ fn unread_is_what_came_after_this_device_was_level_and_was_not_read() {
         )
     };
     let arrive = |n: u8| {
-        let came = opened(envelope(n), said(n)).unread(true);
+        let came = opened(&store, envelope(n), said(n)).unread(true);
         store.ingest_opened(vec![came], 7).unwrap();
     };
     let unread = || {

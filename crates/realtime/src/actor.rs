@@ -36,8 +36,9 @@ const MAILBOX_MAX: usize = 512;
 const RETRY: Duration = Duration::from_millis(200);
 /// Pause before what could not be stored is asked for again: longer than a neighbour takes to come back.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// Batches under way: one is checked on all cores while the one before waits for the disk. More would only take up room.
-const BATCHES_MAX: usize = 2;
+/// Batches under way: one is stored, one waits for that, and one is checked on all cores. Without the one that waits, the disk
+/// would.
+const BATCHES_MAX: usize = 3;
 /// A relay that sends this many events that fail their checks is cut off (field guide P-22).
 const REJECTED_MAX: u32 = 50;
 
@@ -127,6 +128,7 @@ impl RealtimeActor {
                 index,
                 keeper,
                 watchers: handle.watchers.clone(),
+                checking: Arc::default(),
             },
             env,
             lifeline,
@@ -345,19 +347,18 @@ impl RealtimeActor {
         self.store_when_ripe(ctx);
     }
 
-    /// A second batch starts beside another only when it is a bulk: a burst is still one commit.
-    fn may_store(&self) -> bool {
-        self.storing.is_empty() || (self.storing.len() < BATCHES_MAX && self.intake.full())
-    }
-
     fn store_when_ripe(&mut self, ctx: &mut Context<Self>) {
-        if !self.may_store() || (self.intake_timer.is_some() && !self.intake.full()) {
+        let room = self.storing.len() < BATCHES_MAX;
+        if !room || (self.intake_timer.is_some() && !self.intake.full()) {
             return;
         }
         let now = self.now();
-        let Some(ripe) = self.intake.ripe_at(now) else {
-            return;
+        let ripe = if self.storing.is_empty() {
+            self.intake.ripe_at(now)
+        } else {
+            self.intake.ripe_beside_at(now)
         };
+        let Some(ripe) = ripe else { return };
         let pause = ripe.saturating_duration_since(now);
         if pause.is_zero() {
             self.store(ctx);
@@ -375,9 +376,6 @@ impl RealtimeActor {
             ctx.cancel_future(timer);
         }
         let Some(keys) = &self.keys else { return };
-        if !self.may_store() {
-            return;
-        }
         let now = self.env.clock.now();
         let batch = self.intake.take(now);
         if batch.is_empty() {
@@ -436,6 +434,10 @@ impl RealtimeActor {
                 let again = relays.clone();
                 ctx.run_later(ASK_AGAIN, move |actor, ctx| actor.ask_again(&again, ctx));
             }
+        }
+        if let Some(timer) = self.intake_timer.take() {
+            // It was set beside the batch that is through.
+            ctx.cancel_future(timer);
         }
         self.store_when_ripe(ctx);
         for relay in relays {

@@ -73,6 +73,13 @@ impl<T> Intake<T> {
         Some(if self.full() { now } else { gathered.max(now) })
     }
 
+    /// When the batch may go beside another: a bulk at once, and what follows it when nothing more comes. A burst is one commit
+    /// otherwise.
+    pub fn ripe_beside_at(&self, now: Instant) -> Option<Instant> {
+        let over = self.pushed.filter(|_| !self.waiting.is_empty())? + QUIET;
+        Some(if self.full() { now } else { over.max(now) })
+    }
+
     /// Whether a bulk commit is worth it.
     pub fn full(&self) -> bool {
         self.waiting.len() >= BATCH
@@ -88,5 +95,43 @@ impl<T> Intake<T> {
     /// Whether events of `relay` wait.
     pub fn holds(&self, relay: &RelayUrl) -> bool {
         self.waiting.iter().any(|arrived| arrived.relay == *relay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nostr::prelude::{EventBuilder, FinalizeEvent as _, Keys, Kind};
+
+    use super::*;
+
+    fn arrived(event: &Event) -> Arrived<()> {
+        Arrived {
+            relay: "wss://relay.example".parse().unwrap(),
+            event: event.clone(),
+            place: (),
+        }
+    }
+
+    #[test]
+    fn beside_another_batch_goes_a_bulk_and_what_nothing_follows() {
+        let event = EventBuilder::new(Kind::TextNote, "")
+            .finalize(&Keys::generate())
+            .unwrap();
+        let mut intake = Intake::default();
+        let begin = Instant::now();
+        assert_eq!(intake.ripe_beside_at(begin), None, "nothing waits");
+        intake.push(arrived(&event), begin);
+        intake.push(arrived(&event), begin + QUIET / 2);
+        let over = begin + QUIET / 2 + QUIET;
+        assert_eq!(
+            intake.ripe_beside_at(begin + QUIET),
+            Some(over),
+            "another may come"
+        );
+        assert_eq!(intake.ripe_beside_at(over + QUIET), Some(over + QUIET));
+        for _ in 2..BATCH {
+            intake.push(arrived(&event), over);
+        }
+        assert_eq!(intake.ripe_beside_at(over), Some(over), "a bulk");
     }
 }

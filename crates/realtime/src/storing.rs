@@ -1,7 +1,10 @@
 //! One batch on its way in: checked on all cores, opened, stored in one commit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use chat_model::{Message, MessageId};
 use event_index::{Arrival, EventIndex, ExtraReason, IndexError, Item, OpenedArrival};
@@ -10,6 +13,7 @@ use pns_keys::keeper::OpenBatch;
 use reconciler::author_set;
 use relay_link::RelayUrl;
 use supervision::{Env, Outlet};
+use tokio::sync::Mutex;
 
 use crate::opening::{self, KeeperGone};
 use crate::placing::Placing;
@@ -52,10 +56,12 @@ pub(crate) struct Intaker {
     pub(crate) index: EventIndex,
     pub(crate) keeper: Outlet<OpenBatch>,
     pub(crate) watchers: Watchers,
+    /// Held by the batch that is checked and opened: side by side, all of them would be ready late.
+    pub(crate) checking: Arc<Mutex<()>>,
 }
 
 impl Intaker {
-    /// Checks and opens a batch, and stores it when it is its turn. An event that fails a check is counted against its
+    /// Checks and opens a batch, and hands it to the store when it is its turn. An event that fails a check is counted against its
     /// relay and stops no other.
     pub(crate) async fn store(
         &self,
@@ -67,12 +73,15 @@ impl Intaker {
         let mut outcome = Outcome::default();
         let (store, workers) = (Arc::clone(self.index.store()), self.env.workers);
         let authors = author_set(&read_keys);
+        let checking = self.checking.lock().await;
         let checked = workers
             .run(move || -> Result<Vec<_>, IndexError> {
                 let mut fresh = batch;
                 // The store reads and writes a batch fastest in this order. Equal ids may still differ in their
                 // signatures, so the pair of both decides what is checked twice.
-                fresh.sort_by_key(|(_, event)| (event.id, event.sig));
+                fresh.sort_unstable_by(|(_, one), (_, other)| {
+                    (&one.id, &one.sig).cmp(&(&other.id, &other.sig))
+                });
                 fresh.dedup_by(|(_, one), (_, other)| (one.id, one.sig) == (other.id, other.sig));
                 let held = store.held_among(fresh.iter().map(|(_, event)| event.id))?;
                 // Held means that its signature was checked before.
@@ -124,16 +133,22 @@ impl Intaker {
                 Some(hasher.source_id(&message.conversation, source))
             });
             let event = read.event;
-            OpenedArrival::new(Arrival { event, source }, read.message.map(Arc::new))
+            OpenedArrival::new(&hasher, Arrival { event, source }, read.message.map(Arc::new))
         })
         .await?;
+        drop(checking);
         let targets = named_by(arrivals.iter().map(OpenedArrival::event));
         // The store takes the events: what follows needs to know no more of them than where they are.
         let messages: Vec<_> = arrivals
             .iter()
             .map(|arrival| (Item::of(arrival.event()), arrival.message().cloned()))
             .collect();
-        turn.comes().await;
+        if targets.is_empty() {
+            turn.is_next().await;
+        } else {
+            // What is deleted may be in the batch before.
+            turn.comes().await;
+        }
         self.remember_targets(targets, messages.iter().filter_map(named), rumor_authors)
             .await?;
         let active = self.watchers.active();
@@ -143,13 +158,21 @@ impl Intaker {
                 .is_some_and(|message| Some(&message.conversation) != active.as_ref());
             arrival.unread(unread)
         });
-        let ingested = self.index.ingest_opened(arrivals.collect(), authors).await?;
+        let mut storing = pin!(self.index.ingest_opened(arrivals.collect(), authors));
+        // Asked once, it lies with the store, and the batch behind it may follow.
+        let asked = poll_fn(|task| Poll::Ready(storing.as_mut().poll(task))).await;
+        turn.handed();
+        let ingested = match asked {
+            Poll::Ready(ingested) => ingested,
+            Poll::Pending => storing.await,
+        }?;
 
-        for id in &ingested.stored {
-            if let Some(relay) = sender_of(id) {
-                *outcome.stored.entry(relay.clone()).or_default() += 1;
-            }
+        let mut stored: BTreeMap<&RelayUrl, u64> = BTreeMap::new();
+        for relay in ingested.stored.iter().filter_map(sender_of) {
+            *stored.entry(relay).or_default() += 1;
         }
+        let stored = stored.into_iter();
+        outcome.stored = stored.map(|(relay, count)| (relay.clone(), count)).collect();
         let deleted: BTreeSet<EventId> = ingested.tombstoned.iter().copied().collect();
         for (item, _) in messages.iter().filter(|(item, _)| deleted.contains(&item.id)) {
             if let Some(relay) = sender_of(&item.id) {

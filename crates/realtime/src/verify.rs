@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use event_index::computed_id;
 use nostr::prelude::{Event, Kind, PublicKey};
 use secp256k1::{Secp256k1, VerifyOnly};
 
@@ -94,7 +95,7 @@ impl Verifier {
             return Err(Rejection::WrongKind);
         }
         let author = self.authors.get(&event.pubkey).ok_or(Rejection::ForeignAuthor)?;
-        if !event.verify_id() {
+        if computed_id(event) != event.id {
             return Err(Rejection::BadId);
         }
         author.as_ref().ok_or(Rejection::BadSignature)

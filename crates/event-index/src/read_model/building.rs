@@ -4,6 +4,7 @@ use chat_model::Message;
 use nostr::event::{Event, EventId};
 use redb::TableError;
 
+use super::Arrived;
 use super::place::Marks;
 use crate::envelopes::decode_event;
 use crate::tables::{CLOSED, COUNTERS, ENVELOPES, MODEL};
@@ -124,7 +125,7 @@ impl Store {
                 writer.model.closed.remove(*seq)?;
                 // Its number is lower than others that were read.
                 writer.model.disturb();
-                writer.model_open(*seq, event, message, unread)?;
+                writer.model_open(*seq, &Arrived::new(writer.keys, event, message), unread)?;
                 built.opened.push(event.id);
             }
             if let Some(to) = to.filter(|to| *to > covered) {

@@ -2,10 +2,10 @@
 
 use chat_model::{Message, MessageId};
 use nostr::event::Event;
-use supervision::Entropy;
+use zeroize::Zeroizing;
 
 use crate::IndexError;
-use crate::sealing::Keys;
+use crate::sealing::{Keys, Nonce};
 
 const TABLE: &str = "messages-1";
 
@@ -18,18 +18,15 @@ pub(crate) struct Row {
     pub(crate) message: Message,
 }
 
-pub(crate) fn seal(
-    keys: &Keys,
-    entropy: &dyn Entropy,
-    seq: u64,
-    event: &Event,
-    message: &Message,
-) -> Vec<u8> {
-    let mut plain = zeroize::Zeroizing::new(Vec::with_capacity(512));
-    plain.extend_from_slice(event.id.as_bytes());
-    plain.extend_from_slice(&event.created_at.as_secs().to_le_bytes());
-    plain.extend_from_slice(&message.to_draft());
-    keys.seal(entropy, TABLE, &seq.to_be_bytes(), &plain)
+/// What [`seal`] seals.
+pub(crate) fn plain(event: &Event, message: &Message) -> Zeroizing<Vec<u8>> {
+    let message = Zeroizing::new(message.to_draft());
+    let time = event.created_at.as_secs().to_le_bytes();
+    Zeroizing::new([event.id.as_bytes(), &time[..], &message].concat())
+}
+
+pub(crate) fn seal(keys: &Keys, nonce: Nonce, seq: u64, plain: &[u8]) -> Vec<u8> {
+    keys.seal_with(nonce, TABLE, &seq.to_be_bytes(), plain)
 }
 
 pub(crate) fn open(keys: &Keys, seq: u64, sealed: &[u8]) -> Result<Row, IndexError> {

@@ -2,15 +2,17 @@
 //! that is on disk.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::fmt;
 
 use chat_model::{Message, MessageId, Tombstone};
 use nostr::event::{Event, EventId};
 use redb::{ReadableTable, Table, WriteTransaction};
+use zeroize::Zeroizing;
 
 use super::place::Place;
 use super::row;
 use crate::agreements::agreement_of;
+use crate::sealing::{Keys, Nonces};
 use crate::tables::{
     AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE,
     TITLES, UNREAD,
@@ -18,12 +20,31 @@ use crate::tables::{
 use crate::writer::Writer;
 use crate::{IndexError, MESSAGE_KIND};
 
-/// A message that was opened before its envelope is stored.
-#[derive(Debug, Clone)]
+/// A message that was opened, written down as it is going to be kept but for the seal, which has the envelope's number in it.
+#[derive(Clone)]
 pub(crate) struct Arrived {
-    pub(crate) message: Arc<Message>,
+    /// Of its conversation.
+    tag: [u8; 16],
+    plain: Zeroizing<Vec<u8>>,
     /// Whether it counts as unread on a device that was level about these authors.
     pub(crate) unread: Option<u32>,
+}
+
+impl Arrived {
+    /// One that was read.
+    pub(crate) fn new(keys: &Keys, event: &Event, message: &Message) -> Self {
+        Self {
+            tag: keys.conversation_tag(&message.conversation),
+            plain: row::plain(event, message),
+            unread: None,
+        }
+    }
+}
+
+impl fmt::Debug for Arrived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrived").finish_non_exhaustive()
+    }
 }
 
 /// The tables of the read model in one write transaction.
@@ -44,6 +65,7 @@ pub(crate) struct ModelWriter<'t> {
     begun: bool,
     touched: BTreeSet<[u8; 16]>,
     disturbed: bool,
+    nonces: Nonces,
     /// The authors that agreements are about, once somebody asked.
     level_about: Option<BTreeSet<u32>>,
 }
@@ -69,6 +91,7 @@ impl<'t> ModelWriter<'t> {
             begun: false,
             touched: BTreeSet::new(),
             disturbed: false,
+            nonces: Nonces::new(),
             level_about: None,
         })
     }
@@ -149,7 +172,7 @@ impl Writer<'_> {
         &mut self,
         seq: u64,
         event: &Event,
-        arrived: Option<Arrived>,
+        arrived: Option<&Arrived>,
     ) -> Result<(), IndexError> {
         let was_here = self.is_back(&event.id)?;
         if self.model.built() + 1 != seq {
@@ -159,25 +182,20 @@ impl Writer<'_> {
         if u16::from(event.kind) != MESSAGE_KIND {
             return Ok(());
         }
-        if let Some(Arrived { message, unread }) = arrived {
-            let unread = !was_here && self.was_level(unread)?;
-            return self.model_open(seq, event, &message, unread);
+        if let Some(arrived) = arrived {
+            let unread = !was_here && self.was_level(arrived.unread)?;
+            return self.model_open(seq, arrived, unread);
         }
         self.model.closed.insert(seq, ())?;
         Ok(())
     }
 
     /// Keeps the message that an envelope holds.
-    pub(crate) fn model_open(
-        &mut self,
-        seq: u64,
-        event: &Event,
-        message: &Message,
-        unread: bool,
-    ) -> Result<(), IndexError> {
-        let sealed = row::seal(self.keys, self.entropy, seq, event, message);
+    pub(crate) fn model_open(&mut self, seq: u64, arrived: &Arrived, unread: bool) -> Result<(), IndexError> {
+        let nonce = self.model.nonces.next(self.entropy);
+        let sealed = row::seal(self.keys, nonce, seq, &arrived.plain);
         self.model.messages.insert(seq, sealed.as_slice())?;
-        let tag = self.keys.conversation_tag(&message.conversation);
+        let tag = arrived.tag;
         let place = Place::Event(seq).key();
         self.model.members.insert((&tag, place), ())?;
         if unread {

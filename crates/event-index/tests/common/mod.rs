@@ -79,8 +79,8 @@ pub(crate) fn arrivals(events: impl IntoIterator<Item = Event>) -> Vec<Arrival> 
 }
 
 /// An event on its way in with the message that was in it.
-pub(crate) fn opened(event: Event, message: Message) -> OpenedArrival {
-    OpenedArrival::new(Arrival { event, source: None }, Some(Arc::new(message)))
+pub(crate) fn opened(store: &Store, event: Event, message: Message) -> OpenedArrival {
+    OpenedArrival::new(store, Arrival { event, source: None }, Some(Arc::new(message)))
 }
 
 pub(crate) fn local(number: u8) -> LocalId {

@@ -49,7 +49,7 @@ impl Scene {
             source: None,
         };
         let message = open.then(|| Arc::new(said(n)));
-        let came = vec![OpenedArrival::new(arrival, message)];
+        let came = vec![OpenedArrival::new(&self.store, arrival, message)];
         self.store.ingest_opened(came, 7).unwrap();
     }
 
