@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -185,6 +185,7 @@ struct Wire {
     created_at: Value,
     tags: Value,
     content: Value,
+    other: Value,
 }
 
 #[derive(Deserialize)]
@@ -223,10 +224,8 @@ impl<'de> Visitor<'de> for WireVisitor {
                 Key::CreatedAt => &mut rumor.created_at,
                 Key::Tags => &mut rumor.tags,
                 Key::Content => &mut rumor.content,
-                Key::Other => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
+                // Read all the same: what is no JSON there is none.
+                Key::Other => &mut rumor.other,
             };
             *place = map.next_value()?;
         }

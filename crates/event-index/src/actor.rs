@@ -22,6 +22,10 @@ pub struct EventIndexActor {
     store: Arc<Store>,
     counts: Outlet<CountsChanged>,
     told: Option<Counts>,
+    /// Commands handed to the lane.
+    asked: u64,
+    /// The last of them whose counts were told: the end of one may be seen after that of the next.
+    told_of: u64,
     offered: Option<SpawnHandle>,
     /// Where commands run: redb's cache is filled by whoever writes.
     lane: Lane,
@@ -37,6 +41,8 @@ impl EventIndexActor {
             store,
             counts,
             told: None,
+            asked: 0,
+            told_of: 0,
             offered: None,
         }
     }
@@ -83,6 +89,8 @@ impl<C: Command> Handler<C> for EventIndexActor {
 
     fn handle(&mut self, command: C, _: &mut Self::Context) -> Self::Result {
         self.env.tripwire.step(self.lifeline.role());
+        self.asked += 1;
+        let number = self.asked;
         let store = Arc::clone(&self.store);
         // The lane keeps them in order. The next one does not wait until this thread has seen the end of the one before: it has
         // a relay's frames to read meanwhile. Whoever sends a command awaits its answer, so callers bound what is queued.
@@ -91,8 +99,9 @@ impl<C: Command> Handler<C> for EventIndexActor {
             let counts = done.is_ok().then(|| store.counts());
             (done, counts)
         });
-        Box::pin(work.into_actor(self).map(|(done, counts), actor, ctx| {
-            if let Some(counts) = counts {
+        Box::pin(work.into_actor(self).map(move |(done, counts), actor, ctx| {
+            if let Some(counts) = counts.filter(|_| number > actor.told_of) {
+                actor.told_of = number;
                 actor.tell(counts, ctx);
             }
             done

@@ -57,7 +57,10 @@ fn push_tags(json: &mut Vec<u8>, event: &Event) {
 }
 
 fn push_text(json: &mut Vec<u8>, text: &str) {
-    // Without an early end, so that many characters are looked at at once.
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "without an early end many characters are looked at at once"
+    )]
     let escaped = text.bytes().fold(false, |escaped, byte| {
         escaped | (byte < b' ') | (byte == b'"') | (byte == b'\\')
     });

@@ -123,7 +123,7 @@ fn ingest(
         writer.ingest_one(&event, &arrival.json, arrived.as_ref(), &mut ingested)?;
         opened.extend(source.map(|source| (source, event)));
     }
-    // Sources are random numbers: in their order each page is found in memory, not read and written many times.
+    // Conversations are random numbers: in their order each page is found in memory, not read and written many times.
     opened.sort_unstable_by_key(|(source, event)| (*source, event.id));
     let mut sources = false;
     for (source, event) in opened {

@@ -98,8 +98,9 @@ impl Store {
         if !has_header {
             store.write(header::write)?;
         }
-        store.make_later_tables()?;
+        // Before anything else is written, which would make a damaged total the truth.
         store.update_index()?;
+        store.make_later_tables()?;
         store.update_model()?;
         store.update_counts()?;
         store.make_extra()?;

@@ -79,28 +79,38 @@ fn a_command_is_answered_when_it_is_on_disk_and_the_counts_follow() {
 }
 
 #[test]
-fn commands_are_carried_out_in_the_order_they_came() {
-    System::new().block_on(async {
-        let index = EventIndex::new(Arc::new(open(&MemoryDisk::new())));
-        let addr = start(&index, Env::production(), Outlet::empty());
-        let answers: Vec<_> = (0..50)
-            .map(|number| {
-                addr.send(Ingest {
-                    arrivals: arrivals([message(number)]),
+fn commands_are_carried_out_in_the_order_they_came_and_the_last_counts_are_told_last() {
+    for env in [Env::production(), env(Tripwire::none())] {
+        System::new().block_on(async {
+            let index = EventIndex::new(Arc::new(open(&MemoryDisk::new())));
+            let listener = Listener::default();
+            let counts = Outlet::empty();
+            counts.fill(listener.clone().start().recipient());
+            let addr = start(&index, env, counts);
+            let answers: Vec<_> = (0..50)
+                .map(|number| {
+                    addr.send(Ingest {
+                        arrivals: arrivals([message(number)]),
+                    })
                 })
-            })
-            .collect();
-        for answer in answers {
-            answer.await.unwrap().unwrap();
-        }
-        let stored = index.store().events_after(0, 99).unwrap();
-        assert!(
-            stored
-                .into_iter()
-                .map(|(_, event)| event.id)
-                .eq((0..50).map(|number| message(number).id))
-        );
-    });
+                .collect();
+            for answer in answers {
+                answer.await.unwrap().unwrap();
+            }
+            let stored = index.store().events_after(0, 99).unwrap();
+            assert!(
+                stored
+                    .into_iter()
+                    .map(|(_, event)| event.id)
+                    .eq((0..50).map(|number| message(number).id))
+            );
+            // One more turn of the loop, for what was told last.
+            index.ingest(Vec::new()).await.unwrap();
+            let told = listener.0.lock().unwrap().clone();
+            assert!(told.is_sorted_by_key(|counts| counts.items), "never backwards");
+            assert_eq!(told.last(), Some(&index.store().counts().unwrap()));
+        });
+    }
 }
 
 #[test]

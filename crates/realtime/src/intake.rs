@@ -13,8 +13,8 @@ pub(crate) const GATHER: Duration = Duration::from_millis(50);
 pub(crate) const QUIET: Duration = Duration::from_millis(4);
 /// A bulk commit holds this many or more: the cost of a commit no longer shows beside the signature checks.
 pub(crate) const BATCH: usize = 1000;
-/// And at most this many, a third of the room for common events, so that two batches can be under way while a third one
-/// gathers. The more there are in a commit the less often a page of a table with random keys is written; how many gather
+/// And at most this many, a third of the room for common events: one batch is checked, one waits for the store and one is
+/// stored. The more there are in a commit the less often a page of a table with random keys is written; how many gather
 /// while the disk is busy follows from how busy it is.
 pub(crate) const BATCH_MAX: usize = PLACES as usize / 8;
 /// How much may wait, in places of 1 KiB: 12 MiB, of the 16 that the engine has for it (field guide 7). A relay that sends
@@ -118,7 +118,7 @@ mod tests {
             .finalize(&Keys::generate())
             .unwrap();
         let mut intake = Intake::default();
-        let begin = Instant::now();
+        let begin = supervision::Env::production().clock.now();
         assert_eq!(intake.ripe_beside_at(begin), None, "nothing waits");
         intake.push(arrived(&event), begin);
         intake.push(arrived(&event), begin + QUIET / 2);

@@ -88,6 +88,24 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn digits_add_up_to_the_weight(weight in prop_oneof![Just(u128::MAX), any::<u128>()], bits in 1..=13_u32) {
+            let mut rest = weight;
+            let mut sum = Scalar::ZERO;
+            let base = Scalar::from(1_u64 << bits);
+            let mut place = Scalar::ONE;
+            for _ in 0..WEIGHT_BITS.div_ceil(bits) {
+                let digit = take_digit(&mut rest, bits);
+                prop_assert!(digit.unsigned_abs() <= 1 << (bits - 1), "it has a bucket");
+                let size = Scalar::from(digit.unsigned_abs() as u64) * place;
+                sum += if digit < 0 { -size } else { size };
+                place *= base;
+            }
+            prop_assert_eq!((rest, sum), (0, Scalar::from(weight)));
+        }
+    }
+
     #[test]
     fn digits_grow_with_the_number_of_terms() {
         assert!(digit_bits(1) < digit_bits(100) && digit_bits(100) < digit_bits(5_000));

@@ -20,12 +20,11 @@ pub struct Lane {
     /// Absent when work runs on the caller's thread.
     work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
-    workers: Workers,
 }
 
 impl Lane {
-    /// A lane whose thread has this name. When `workers` are inline, or the system has no thread to give, work is left to
-    /// them.
+    /// A lane whose thread has this name. When `workers` are inline, or the system has no thread to give, work is done by whoever
+    /// hands it in.
     pub fn new(workers: Workers, name: &str) -> Self {
         let (sender, receiver) = channel::<Work>();
         let run = move || receiver.into_iter().for_each(|work| work());
@@ -37,7 +36,6 @@ impl Lane {
         Self {
             work: thread.is_some().then_some(sender),
             thread,
-            workers,
         }
     }
 
@@ -50,23 +48,17 @@ impl Lane {
         F: FnOnce() -> T + Send + 'static,
     {
         let (done, outcome) = oneshot::channel::<Result<T, Box<dyn Any + Send>>>();
-        let aside = match &self.work {
-            Some(lane) => {
-                let work = move || {
-                    // Whoever waited may be gone.
-                    let _ = done.send(catch_unwind(AssertUnwindSafe(work)));
-                };
-                // The thread ends after the lane.
-                let _ = lane.send(Box::new(work));
-                None
-            }
-            None => Some(work),
+        let work = move || {
+            // Whoever waited may be gone.
+            let _ = done.send(catch_unwind(AssertUnwindSafe(work)));
         };
-        let workers = self.workers;
+        match &self.work {
+            // The thread ends after the lane.
+            Some(lane) => drop(lane.send(Box::new(work))),
+            // Not when the future is asked first: futures are asked in any order.
+            None => work(),
+        }
         async move {
-            if let Some(work) = aside {
-                return workers.run(work).await;
-            }
             match outcome.await {
                 Ok(Ok(value)) => value,
                 Ok(Err(panic)) => resume_unwind(panic),
