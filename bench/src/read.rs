@@ -196,7 +196,7 @@ fn make(folder: &Path) -> Outcome {
                 event: event.clone(),
                 source: None,
             };
-            OpenedArrival::new(&store, arrival, Some(Arc::new(message.clone())))
+            OpenedArrival::new(&account.store, arrival, Some(Arc::new(message.clone())))
         });
         account.store.ingest_opened(arrivals.collect(), 0)?;
     }
