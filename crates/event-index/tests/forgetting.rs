@@ -68,7 +68,7 @@ fn arrive(store: &Store, events: &[Event], chat: &str, unread: &[EventId]) {
     let mut parent = Parent::Top;
     let mut came = Vec::new();
     for (n, event) in (0..).zip(events) {
-        let arrival = opened(&store, event.clone(), said(chat, n, parent));
+        let arrival = opened(store, event.clone(), said(chat, n, parent));
         came.push(arrival.unread(unread.contains(&event.id)));
         parent = Parent::Message(name(event));
     }
