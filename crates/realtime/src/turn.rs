@@ -1,4 +1,4 @@
-//! Batches are checked side by side and handed to the store one after the other, in the order in which they came.
+//! Batches are checked one after the other and handed to the store in the order in which they came.
 
 use tokio::sync::oneshot;
 
