@@ -412,6 +412,9 @@ fn compare_view(view: &impl View, items: &[Item], number: u64) {
             if let Some(before) = one.checked_sub(1) {
                 let beside = (items[before as usize], *item);
                 assert_eq!(view.beside(one).expect("both are there"), beside);
+                let start = draw(5) % (one + 1);
+                let cut = view.sum_to_cut(start, one).expect("both are there");
+                assert_eq!(cut, (sum(&snapshot, start..one), beside));
             }
         }
         let bound = Item {

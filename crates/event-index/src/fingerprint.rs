@@ -16,6 +16,9 @@ const SHA256_INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
+/// Fingerprints that are computed one behind the other: 1 KiB of blocks.
+const TOGETHER: usize = 16;
+
 /// A count and the sum of ids mod 2^256, read as little-endian numbers. Sums of disjoint sets add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -110,8 +113,29 @@ impl Sum {
 
     /// SHA-256 over the sum (32 bytes, little-endian) and the count (varint), cut to 16 bytes.
     pub fn fingerprint(&self) -> [u8; 16] {
-        // Both fit into one block of SHA-256 (64 bytes, of which its end takes 9), which is written here as the function reads
-        // it: filling one piece by piece takes as long as hashing it, and a comparison does both for each place it asks of.
+        digest(&self.block())
+    }
+
+    /// The fingerprints of several sums, in their order. Each step of a SHA-256 waits for the one before, so that a processor
+    /// works on two at a time when nothing lies between them.
+    pub fn fingerprints(sums: &[Self]) -> impl Iterator<Item = [u8; 16]> {
+        sums.chunks(TOGETHER).flat_map(|sums| {
+            // All blocks first: what was just written piece by piece is not read at once.
+            let (mut blocks, mut fingerprints) = ([[0; 64]; TOGETHER], [[0; 16]; TOGETHER]);
+            for (block, sum) in blocks.iter_mut().zip(sums) {
+                *block = sum.block();
+            }
+            for (fingerprint, block) in fingerprints.iter_mut().zip(&blocks[..sums.len()]) {
+                *fingerprint = digest(block);
+            }
+            fingerprints.into_iter().take(sums.len())
+        })
+    }
+
+    /// Sum and count fit into one block of SHA-256 (64 bytes, of which its end takes 9), which is written here as the function
+    /// reads it: filling one piece by piece takes as long as hashing it, and a comparison does both for each place it asks of.
+    #[inline]
+    fn block(&self) -> [u8; 64] {
         let (count, digits) = varint(self.count);
         let end = 0x80_u128 << (8 * digits);
         let mut block = [0; 64];
@@ -121,14 +145,7 @@ impl Sum {
         }
         rest[..16].copy_from_slice(&(count | end).to_le_bytes());
         rest[24..].copy_from_slice(&(8 * (32 + u64::from(digits))).to_be_bytes());
-        let mut state = SHA256_INITIAL;
-        compress256(&mut state, std::slice::from_ref(&block));
-        let mut fingerprint = [0; 16];
-        let (words, _) = fingerprint.as_chunks_mut::<4>();
-        for (word, state) in words.iter_mut().zip(state) {
-            *word = state.to_be_bytes();
-        }
-        fingerprint
+        block
     }
 
     #[inline]
@@ -154,6 +171,19 @@ impl Sum {
         }
         // A borrow from beyond the last limb is the modulus.
     }
+}
+
+/// The SHA-256 that ends with this block, cut to 16 bytes.
+#[inline]
+fn digest(block: &[u8; 64]) -> [u8; 16] {
+    let mut state = SHA256_INITIAL;
+    compress256(&mut state, std::slice::from_ref(block));
+    let mut fingerprint = [0; 16];
+    let (words, _) = fingerprint.as_chunks_mut::<4>();
+    for (word, state) in words.iter_mut().zip(state) {
+        *word = state.to_be_bytes();
+    }
+    fingerprint
 }
 
 fn limbs_of(id: &[u8; 32]) -> [u64; 4] {
@@ -205,6 +235,16 @@ mod tests {
                 bytes.extend(written(count));
                 assert_eq!(sum.fingerprint(), Sha256::digest(&bytes)[..16], "{count}");
             }
+        }
+    }
+
+    #[test]
+    fn fingerprints_of_several_are_those_of_each() {
+        for len in [0, 1, TOGETHER, 3 * TOGETHER + 1] {
+            let sum = |n| Sum::of_ids([[n as u8; 32]; 300][..n].iter());
+            let sums: Vec<Sum> = (0..len).map(sum).collect();
+            let each: Vec<[u8; 16]> = sums.iter().map(Sum::fingerprint).collect();
+            assert_eq!(Sum::fingerprints(&sums).collect::<Vec<_>>(), each);
         }
     }
 

@@ -138,6 +138,9 @@ fn compare(store: &Store, set: &Set, entropy: &SeededEntropy) -> Result<(), Test
         if let (Some(left), Some(right)) = (range.start.checked_sub(1), items.get(range.start)) {
             let beside = view.beside(range.start as u64).unwrap();
             prop_assert_eq!(beside, (items[left], *right));
+            let from = draw(range.start + 1);
+            let cut = view.sum_to_cut(from as u64, range.start as u64).unwrap();
+            prop_assert_eq!(cut, (Sum::of(&items[from..range.start]), beside));
         }
         let cut = view.cheap_cut(range.end as u64).unwrap();
         prop_assert!(cut.abs_diff(range.end as u64) <= BLOCK_ITEMS_MAX / 2);

@@ -96,10 +96,13 @@ impl Recent {
         place.inside(rank).map(|inside| place.prefix(inside))
     }
 
-    fn found(&mut self, prefix: Sum) {
-        if self.prefixes[0].count() != prefix.count() {
-            self.prefixes = [prefix, self.prefixes[0]];
+    /// The sum of the items between two prefixes. The later one is remembered, because the next range mostly starts there.
+    fn found(&mut self, end: Sum, start: &Sum) -> Sum {
+        if self.prefixes[0].count() != end.count() {
+            self.prefixes = [end, self.prefixes[0]];
         }
+        end.without(start)
+            .expect("a prefix has no fewer items than a shorter one")
     }
 }
 
@@ -150,6 +153,11 @@ impl Place {
     fn lower_bound(&self, bound: &Item, near: u64) -> u64 {
         let near = self.inside(near).unwrap_or(0);
         self.before.count() + self.items.below(bound, near) as u64
+    }
+
+    /// The items before and behind a cut inside of it.
+    fn beside(&self, inside: usize) -> (Item, Item) {
+        (self.items.item(inside - 1), self.items.item(inside))
     }
 
     /// The sum of its first `inside` items and of all before it.
@@ -216,16 +224,34 @@ impl View for IndexView {
     fn beside(&self, rank: u64) -> Result<(Item, Item), IndexError> {
         let at = self.block_at(rank)?;
         let inside = (rank - at.before().count()) as usize;
-        if inside > 0 {
-            let mut recent = self.recent();
-            let place = self.place(&mut recent, at)?;
-            return Ok((place.items.item(inside - 1), place.items.item(inside)));
+        if inside == 0 {
+            return self.at_seam(at);
         }
-        let left = match at.block.checked_sub(1) {
-            Some(block) => *at.blocks.last(block),
-            None => self.item(rank - 1)?,
-        };
-        Ok((left, *at.blocks.first(at.block)))
+        let mut recent = self.recent();
+        let place = self.place(&mut recent, at)?;
+        Ok(place.beside(inside))
+    }
+
+    fn sum_to_cut(&self, start: u64, rank: u64) -> Result<(Sum, (Item, Item)), IndexError> {
+        let at = self.block_at(rank)?;
+        let before = at.before();
+        let inside = (rank - before.count()) as usize;
+        let mut recent = self.recent();
+        if inside > 0 && start >= before.count() {
+            let place = self.place(&mut recent, at)?;
+            let sum = place.items.sum((start - before.count()) as usize..inside);
+            return Ok((sum, place.beside(inside)));
+        }
+        // In this order, because the range mostly starts in the block that was looked into last.
+        let start = self.prefix(&mut recent, start)?;
+        if inside > 0 {
+            let place = self.place(&mut recent, at)?;
+            let (end, beside) = (place.prefix(inside), place.beside(inside));
+            return Ok((recent.found(end, &start), beside));
+        }
+        let sum = recent.found(*before, &start);
+        drop(recent);
+        Ok((sum, self.at_seam(at)?))
     }
 
     fn lower_bound(&self, bound: &Item) -> Result<u64, IndexError> {
@@ -312,10 +338,17 @@ impl IndexView {
         // In this order, because the next range mostly starts where this one ends.
         let start = self.prefix(recent, range.start)?;
         let end = self.prefix(recent, range.end)?;
-        recent.found(end);
-        Ok(end
-            .without(&start)
-            .expect("a prefix has no fewer items than a shorter one"))
+        Ok(recent.found(end, &start))
+    }
+
+    /// The items before and behind the beginning of a block, which is not the first one.
+    #[inline]
+    fn at_seam(&self, at: At<'_>) -> Result<(Item, Item), IndexError> {
+        let left = match at.block.checked_sub(1) {
+            Some(block) => *at.blocks.last(block),
+            None => self.item(at.before().count() - 1)?,
+        };
+        Ok((left, *at.blocks.first(at.block)))
     }
 
     /// The sum of the items below `rank`.
@@ -413,25 +446,25 @@ impl IndexView {
 
     /// A block with its items, read or kept from before, which becomes the one that was looked into last.
     fn place<'r>(&self, recent: &'r mut Recent, at: At<'_>) -> Result<&'r Place, IndexError> {
-        let before = *at.before();
-        let rank = before.count();
-        let place = match recent.place.take() {
-            Some(place) if place.before.count() == rank => place,
-            _ => {
-                let row = at.blocks.block(at.block);
-                let items = match recent.blocks.get(&rank) {
-                    Some(items) => Arc::clone(items),
-                    None => self.read(recent, rank, &row)?,
-                };
-                Place {
-                    before,
-                    first: row.first,
-                    last: row.last,
-                    items,
-                }
-            }
-        };
-        Ok(recent.place.insert(place))
+        let rank = at.before().count();
+        if recent
+            .place
+            .as_ref()
+            .is_none_or(|place| place.before.count() != rank)
+        {
+            let row = at.blocks.block(at.block);
+            let items = match recent.blocks.get(&rank) {
+                Some(items) => Arc::clone(items),
+                None => self.read(recent, rank, &row)?,
+            };
+            recent.place = Some(Place {
+                before: *at.before(),
+                first: row.first,
+                last: row.last,
+                items,
+            });
+        }
+        Ok(recent.place.as_ref().expect("it was put there"))
     }
 
     fn read(&self, recent: &mut Recent, rank: u64, row: &Block) -> Result<Arc<BlockItems>, IndexError> {

@@ -246,6 +246,14 @@ impl<V: View> View for RelayView<V> {
         Ok((end, self.sum(start..end)?))
     }
 
+    fn sum_to_cut(&self, start: u64, rank: u64) -> Result<(Sum, (Item, Item)), IndexError> {
+        if self.edits.is_empty() {
+            return self.base.sum_to_cut(start, rank);
+        }
+        let beside = self.beside(rank)?;
+        Ok((self.sum(start..rank)?, beside))
+    }
+
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
         if self.edits.is_empty() {
             return self.base.cheap_cut(rank);

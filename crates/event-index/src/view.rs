@@ -36,6 +36,13 @@ pub trait View {
         Ok((end, self.sum(start..end)?))
     }
 
+    /// [`View::sum`] from `start` up to a cut at `rank`, and [`View::beside`] of that cut: all that is written of a part of a
+    /// range, with one look-up.
+    fn sum_to_cut(&self, start: u64, rank: u64) -> Result<(Sum, (Item, Item)), IndexError> {
+        let beside = self.beside(rank)?;
+        Ok((self.sum(start..rank)?, beside))
+    }
+
     /// A rank near `rank`, which is at most [`View::len`], where a range begins or ends at little cost: its sum, its item
     /// and the one before are found without reading a block's items. For whoever is free to choose where to cut.
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {

@@ -48,6 +48,11 @@ impl<V: View + ?Sized> View for Window<V> {
         self.view.sum(self.outer(range))
     }
 
+    fn sum_to_cut(&self, start: u64, rank: u64) -> Result<(Sum, (Item, Item)), IndexError> {
+        let Range { start, end } = self.outer(start..rank);
+        self.view.sum_to_cut(start, end)
+    }
+
     fn cheap_cut(&self, rank: u64) -> Result<u64, IndexError> {
         // The ends of the window are where its own ranges begin and end anyway.
         let cut = self.view.cheap_cut(self.ranks.start + rank)?;
@@ -96,6 +101,9 @@ mod tests {
             }
             for (rank, pair) in (1..).zip(inside.windows(2)) {
                 prop_assert_eq!(window.beside(rank).unwrap(), (pair[0], pair[1]));
+                let start = from.index(rank as usize + 1) as u64;
+                let cut = (alone.sum(start..rank).unwrap(), (pair[0], pair[1]));
+                prop_assert_eq!(window.sum_to_cut(start, rank).unwrap(), cut);
             }
             let (a, b) = (from.index(inside.len() + 1) as u64, to.index(inside.len() + 1) as u64);
             let range = a.min(b)..a.max(b);

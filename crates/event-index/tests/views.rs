@@ -57,7 +57,11 @@ fn says_what_the_set_holds(view: &impl View, set: &BTreeSet<Item>, questions: &[
                 let item = items[from as usize];
                 assert_eq!(view.item(from).unwrap(), item);
                 if let Some(before) = from.checked_sub(1) {
-                    assert_eq!(view.beside(from).unwrap(), (items[before as usize], item));
+                    let beside = (items[before as usize], item);
+                    assert_eq!(view.beside(from).unwrap(), beside);
+                    let start = b.min(before);
+                    let sum = sum_of(&items[start as usize..from as usize]);
+                    assert_eq!(view.sum_to_cut(start, from).unwrap(), (sum, beside));
                 }
             }
             3 => {

@@ -32,6 +32,7 @@
 //! ```
 
 mod agenda;
+mod asked;
 mod bound;
 mod codec;
 mod error;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use event_index::View;
 
+use super::asked::Asked;
 use super::bound::Bound;
 use super::codec::Writer;
 use super::error::NegError;
@@ -17,7 +18,7 @@ use super::named::Named;
 use super::place::{Place, Places};
 use super::strategy::{Cut, FINE_BELOW, FINE_ITEMS};
 
-/// Questions kept, and parts in one message: 4 MiB each. What lies behind becomes one question, to be cut anew.
+/// Questions kept, and parts in one message: 4 MiB, and 2 MiB. What lies behind becomes one question, to be cut anew.
 const QUESTIONS_MAX: usize = 32_768;
 
 /// Parts that are put however few the last answer had room for: an answer that listed much says little of the next.
@@ -27,7 +28,7 @@ const ROOM_LEAST: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     /// What the last message put.
-    asked: Vec<Place>,
+    asked: Asked,
     /// What it had no room for, which lies behind all of that.
     open: VecDeque<Question>,
     /// Empty; an answer is taken in there, so that its memory serves for the next one too.
@@ -60,7 +61,7 @@ const SKIMMED_ITEMS_MIN: u64 = 4 * FINE_ITEMS;
 
 impl Agenda {
     /// After an opening that put these.
-    pub(super) fn opened(asked: Vec<Place>) -> Self {
+    pub(super) fn opened(asked: Asked) -> Self {
         Self {
             asked,
             ..Self::default()
@@ -76,7 +77,7 @@ impl Agenda {
     ) -> Result<(), NegError> {
         let (mut found, mut equal) = (std::mem::take(&mut self.spare), false);
         found.clear();
-        let mut places = Places::new(view, ranges, &self.asked);
+        let mut places = Places::new(view, ranges, self.asked.edges());
         let mut passed = 0;
         loop {
             if let Some(place) = places.skim(SKIMMED_ITEMS_MIN)? {
@@ -114,21 +115,21 @@ impl Agenda {
     /// asked for lie before those of this answer that differed so far.
     fn differs(&self, place: &Place, passed: &mut usize, found: &mut VecDeque<Question>) {
         // Places of a message ascend.
-        let before = self.asked[*passed..].iter();
+        let before = self.asked.edges()[*passed..].windows(2);
         *passed += before
-            .take_while(|asked| asked.end.item <= place.begin.item)
+            .take_while(|asked| !asked[1].closes || asked[1].item <= place.begin.item)
             .count();
-        let touched = self.asked[*passed..]
-            .iter()
-            .take_while(|asked| asked.begin.item < place.end.item);
-        for asked in touched {
-            if asked.contains(place) {
+        let touched = self.asked.edges()[*passed..]
+            .windows(2)
+            .take_while(|asked| asked[0].item < place.end.item);
+        for asked in touched.filter(|asked| asked[1].closes) {
+            if asked[0].item <= place.begin.item && place.end.item <= asked[1].item {
                 let (place, known) = (place.clone(), Known::Differs);
                 found.push_back(Question { place, known });
                 return;
             }
             found.push_back(Question {
-                place: asked.within(place),
+                place: asked[0].up_to(&asked[1]).within(place),
                 known: Known::Nothing,
             });
         }
@@ -154,6 +155,9 @@ impl Agenda {
         view: &V,
         limit: FrameLimit,
     ) -> Result<Option<Vec<u8>>, NegError> {
+        if self.open.is_empty() {
+            return Ok(None);
+        }
         let mut writer = Writer::new(VERSION);
         let mut written = Bound::START;
         let differing = self
@@ -166,7 +170,8 @@ impl Agenda {
             .room
             .map_or(QUESTIONS_MAX, |room| room.clamp(ROOM_LEAST, QUESTIONS_MAX));
         while let Some(question) = self.open.front() {
-            let (mark, asked) = (writer.mark(), self.asked.len());
+            let (mark, asked) = (writer.mark(), self.asked.mark());
+            let first = self.asked.is_empty();
             let place = &question.place;
             if place.begin.item != written.item {
                 writer.skip(&place.begin);
@@ -178,9 +183,9 @@ impl Agenda {
             };
             cut.write(&mut writer, view, place, &mut self.asked)?;
             let full = limit.exceeded_by(writer.len()) || self.asked.len() > parts_max;
-            if full && asked > 0 {
+            if full && !first {
                 writer.rewind(mark);
-                self.asked.truncate(asked);
+                self.asked.rewind(asked);
                 break;
             }
             written = place.end;
@@ -236,7 +241,7 @@ mod tests {
         agenda.hear(view, ranges, &mut named).unwrap();
     }
 
-    fn places(ends: &[Bound]) -> Vec<Place> {
+    fn places(ends: &[Bound]) -> Asked {
         let begins = [Bound::START].into_iter().chain(ends.iter().copied());
         let place = |(begin, end): (Bound, &Bound)| Place {
             begin,
@@ -337,7 +342,7 @@ mod tests {
                 end: Bound::time((n + 1) * size),
                 ranks: n * size..(n + 1) * size,
             };
-            (0..count).map(place).collect::<Vec<_>>()
+            (0..count).map(place).collect::<Asked>()
         };
         let answer = |places: u64, unequal: u64| {
             let mut writer = Writer::new(VERSION);
@@ -373,7 +378,7 @@ mod tests {
         };
         let mut found = VecDeque::new();
         in_pieces(&Looked::default(), place, &mut found).unwrap();
-        let mut agenda = Agenda::opened(Vec::new());
+        let mut agenda = Agenda::opened(Asked::default());
         let mut next = 0;
         for question in &found {
             assert_eq!(question.place.ranks.start, next);
@@ -402,7 +407,7 @@ mod tests {
             ranks: 0..1_000_000,
         };
         let view = Looked::default();
-        let mut agenda = Agenda::opened(vec![whole]);
+        let mut agenda = Agenda::opened([whole].into_iter().collect());
         // Reading ahead for each of them would be ten thousand million ranges.
         agenda.hear(&view, ranges, &mut Named::default()).unwrap();
     }

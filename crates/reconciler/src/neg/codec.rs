@@ -1,5 +1,7 @@
 //! Numbers and bounds as bytes, both ways.
 
+use event_index::Sum;
+
 use super::bound::Bound;
 use super::error::Malformed;
 
@@ -82,10 +84,17 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Fingerprints that are computed one behind the other ([`Sum::fingerprints`]).
+const TOGETHER: usize = 16;
+
 /// Writes a message.
 pub(super) struct Writer {
     bytes: Vec<u8>,
     time: u64,
+    /// Fingerprints that are left to be written, and where.
+    unwritten: [Sum; TOGETHER],
+    places: [usize; TOGETHER],
+    left: usize,
 }
 
 /// A place in a message to go back to.
@@ -101,6 +110,9 @@ impl Writer {
         Self {
             bytes: vec![version],
             time: 0,
+            unwritten: [Sum::default(); TOGETHER],
+            places: [0; TOGETHER],
+            left: 0,
         }
     }
 
@@ -119,6 +131,28 @@ impl Writer {
     pub(super) fn rewind(&mut self, mark: Mark) {
         self.bytes.truncate(mark.len);
         self.time = mark.time;
+        while self.left > 0 && self.places[self.left - 1] >= mark.len {
+            self.left -= 1;
+        }
+    }
+
+    /// The fingerprint of this sum, which is written when there are enough of them.
+    pub(super) fn later(&mut self, sum: Sum) {
+        self.unwritten[self.left] = sum;
+        self.places[self.left] = self.bytes.len();
+        self.left += 1;
+        self.bytes.extend_from_slice(&[0; 16]);
+        if self.left == TOGETHER {
+            self.write_up();
+        }
+    }
+
+    fn write_up(&mut self) {
+        let fingerprints = Sum::fingerprints(&self.unwritten[..self.left]);
+        for (at, fingerprint) in self.places[..self.left].iter().zip(fingerprints) {
+            self.bytes[*at..*at + 16].copy_from_slice(&fingerprint);
+        }
+        self.left = 0;
     }
 
     pub(super) fn varint(&mut self, mut number: u64) {
@@ -155,7 +189,8 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        self.write_up();
         self.bytes
     }
 }

@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use event_index::View;
 
+use super::asked::Asked;
 use super::bound::Bound;
 use super::codec::Writer;
 use super::error::NegError;
@@ -64,7 +65,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     fn split(&mut self, place: &Place) -> Result<ControlFlow<()>, NegError> {
         let mark = self.writer.mark();
         self.catch_up(&place.begin);
-        Cut::Reference.write(&mut self.writer, self.view, place, &mut Vec::new())?;
+        Cut::Reference.write(&mut self.writer, self.view, place, &mut Asked::default())?;
         if self.limit.exceeded_by(self.writer.len()) {
             self.writer.rewind(mark);
             return self.close();
@@ -103,7 +104,7 @@ impl<'v, V: View + ?Sized> Frame<'v, V> {
     /// begin: fingerprinted from the current range on, it would hide what lies between (as in older references).
     fn close(&mut self) -> Result<ControlFlow<()>, NegError> {
         let rest = self.view.sum(self.written..self.view.len())?;
-        self.writer.fingerprint(&Bound::INFINITY, &rest.fingerprint());
+        self.writer.sum(&Bound::INFINITY, rest);
         Ok(ControlFlow::Break(()))
     }
 

@@ -1,5 +1,7 @@
 //! A message: a version, and ranges that follow each other.
 
+use event_index::Sum;
+
 use super::bound::Bound;
 use super::codec::{Reader, Writer};
 use super::error::Malformed;
@@ -85,6 +87,13 @@ impl Writer {
         self.bound(end);
         self.varint(FINGERPRINT);
         self.raw(fingerprint);
+    }
+
+    /// The fingerprint of items with this sum.
+    pub(super) fn sum(&mut self, end: &Bound, sum: Sum) {
+        self.bound(end);
+        self.varint(FINGERPRINT);
+        self.later(sum);
     }
 
     /// Begins an id list; `count` ids must follow.

@@ -4,6 +4,7 @@ use std::ops;
 
 use event_index::View;
 
+use super::asked::Edge;
 use super::bound::Bound;
 use super::error::NegError;
 use super::message::{Ranges, Says};
@@ -20,10 +21,6 @@ impl Place {
     /// How many items there are.
     pub(super) fn count(&self) -> u64 {
         self.ranks.end - self.ranks.start
-    }
-
-    pub(super) fn contains(&self, other: &Self) -> bool {
-        self.begin.item <= other.begin.item && other.end.item <= self.end.item
     }
 
     /// What lies in both, which must overlap.
@@ -52,7 +49,7 @@ const SAMPLE: usize = 64;
 pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     view: &'v V,
     /// Bounds whose ranks are known, in order: an answer repeats those of the question, and the view is spared.
-    known: &'v [Place],
+    known: &'v [Edge],
     /// How many of them lie before what was read.
     passed: usize,
     ranges: Ranges<'m>,
@@ -61,12 +58,12 @@ pub(super) struct Places<'v, 'm, V: View + ?Sized> {
     /// Fingerprints that were compared, and those of them that differed.
     compared: usize,
     unequal: usize,
-    /// How many of the known places were considered for [`Places::skim`].
+    /// How many of the known bounds were considered for [`Places::skim`].
     skimmed: usize,
 }
 
 impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
-    pub(super) fn new(view: &'v V, ranges: Ranges<'m>, known: &'v [Place]) -> Self {
+    pub(super) fn new(view: &'v V, ranges: Ranges<'m>, known: &'v [Edge]) -> Self {
         Self {
             view,
             known,
@@ -93,27 +90,29 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
         let begin = self.place.end.item;
         // Each is looked at once, whatever a message repeats.
         let next = self.passed.max(self.skimmed);
-        let behind = self.known[next..].iter();
-        let before = behind.take_while(|known| known.begin.item < begin).count();
-        let Some(asked) = self.known.get(next + before) else {
+        let mut behind = self.known[next..].windows(2);
+        let begins = |pair: &[Edge]| pair[1].closes && pair[0].item >= begin;
+        let Some(before) = behind.position(begins) else {
             return Ok(None);
         };
-        if asked.begin.item != begin {
+        let (first, last) = (&self.known[next + before], &self.known[next + before + 1]);
+        if first.item != begin {
             return Ok(None);
         }
+        let count = last.rank - first.rank;
         self.skimmed = next + before + 1;
         let (mut ahead, mut parts) = (self.ranges.clone(), 0);
         loop {
             match ahead.next()? {
                 Some(range) if matches!(range.says, Says::Fingerprint(_)) => {
                     parts += 1;
-                    if asked.count() < parts * items_min {
+                    if count < parts * items_min {
                         return Ok(None);
                     }
-                    if range.end.item == asked.end.item {
+                    if range.end.item == last.item {
                         break;
                     }
-                    if range.end.item > asked.end.item {
+                    if range.end.item > last.item {
                         return Ok(None);
                     }
                 }
@@ -124,8 +123,8 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
             return Ok(None);
         }
         self.ranges = ahead;
-        self.place = asked.clone();
-        Ok(Some(asked.clone()))
+        self.place = first.up_to(last);
+        Ok(Some(self.place.clone()))
     }
 
     /// What is said of the next one, which is [`Places::place`] then, or `None` at the end of the message. It is
@@ -172,15 +171,9 @@ impl<'v, 'm, V: View + ?Sized> Places<'v, 'm, V> {
     /// The rank of a bound that was asked for. Bounds of a message ascend.
     fn known_rank(&mut self, bound: &Bound) -> Option<u64> {
         let behind = &self.known[self.passed..];
-        self.passed += behind
-            .iter()
-            .take_while(|known| known.end.item < bound.item)
-            .count();
-        match self.known.get(self.passed) {
-            Some(known) if known.end.item == bound.item => Some(known.ranks.end),
-            Some(known) if known.begin.item == bound.item => Some(known.ranks.start),
-            _ => None,
-        }
+        self.passed += behind.iter().take_while(|known| known.item < bound.item).count();
+        let known = self.known.get(self.passed)?;
+        (known.item == bound.item).then_some(known.rank)
     }
 }
 
@@ -206,7 +199,5 @@ mod tests {
             assert_eq!(one.within(&other), both);
             assert_eq!(other.within(&one), both);
         }
-        assert!(place(1, 5).contains(&place(1, 5)) && place(1, 5).contains(&place(2, 3)));
-        assert!(!place(1, 5).contains(&place(1, 6)) && !place(1, 5).contains(&place(0, 5)));
     }
 }

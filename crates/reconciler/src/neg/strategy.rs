@@ -2,6 +2,7 @@
 
 use event_index::{Item, View};
 
+use super::asked::Asked;
 use super::bound::Bound;
 use super::codec::Writer;
 use super::error::NegError;
@@ -65,8 +66,8 @@ impl Strategy {
         self,
         view: &V,
         limit: FrameLimit,
-    ) -> Result<(Vec<u8>, Vec<Place>), NegError> {
-        let (mut writer, mut asked) = (Writer::new(VERSION), Vec::new());
+    ) -> Result<(Vec<u8>, Asked), NegError> {
+        let (mut writer, mut asked) = (Writer::new(VERSION), Asked::default());
         let mut rest = Place {
             begin: Bound::START,
             end: Bound::INFINITY,
@@ -80,13 +81,12 @@ impl Strategy {
                 if rank - rest.ranks.start.min(rank) < least {
                     return Ok(());
                 }
-                let place = Place {
-                    end: to,
-                    ranks: rest.ranks.start..rank,
-                    ..rest
-                };
+                let sum = view.sum(rest.ranks.start..rank)?;
+                writer.sum(&to, sum);
+                asked.begin(&rest.begin, rest.ranks.start);
+                asked.end(&to, rank);
                 (rest.begin, rest.ranks.start) = (to, rank);
-                fingerprint(&mut writer, view, place, &mut asked)
+                Ok::<_, NegError>(())
             };
             // A list of everything needs no fingerprint of nothing before it.
             equal(known, 1)?;
@@ -170,14 +170,14 @@ impl Cut {
         writer: &mut Writer,
         view: &V,
         place: &Place,
-        asked: &mut Vec<Place>,
+        asked: &mut Asked,
     ) -> Result<(), NegError> {
         let count = place.count();
         let parts = self.parts(count);
         if parts == 0 {
             writer.ids(&place.end, count);
             view.each(place.ranks.clone(), &mut |item| writer.raw(item.id.as_bytes()))?;
-            asked.push(place.clone());
+            asked.push(place);
             return Ok(());
         }
         let at_seams = match self {
@@ -185,7 +185,8 @@ impl Cut {
             Self::Sparing => count / parts >= SEAM_ITEMS,
             Self::Fine => count / parts >= FINE_ITEMS,
         };
-        let (mut begin, mut from) = (place.begin, place.ranks.start);
+        let mut from = place.ranks.start;
+        asked.begin(&place.begin, from);
         for part in 1..=parts {
             // The first ones take one more each, until the remainder is used up.
             let mut to = place.ranks.start + part * (count / parts) + part.min(count % parts);
@@ -199,32 +200,16 @@ impl Cut {
                     continue;
                 }
             }
-            let end = if to == place.ranks.end {
-                place.end
+            let (sum, end) = if to == place.ranks.end {
+                (view.sum(from..to)?, place.end)
             } else {
-                let (left, right) = view.beside(to)?;
-                Bound::between(&left, &right)
+                let (sum, (left, right)) = view.sum_to_cut(from, to)?;
+                (sum, Bound::between(&left, &right))
             };
-            let part = Place {
-                begin,
-                end,
-                ranks: from..to,
-            };
-            fingerprint(writer, view, part, asked)?;
-            (begin, from) = (end, to);
+            writer.sum(&end, sum);
+            asked.end(&end, to);
+            from = to;
         }
         Ok(())
     }
-}
-
-fn fingerprint<V: View + ?Sized>(
-    writer: &mut Writer,
-    view: &V,
-    place: Place,
-    asked: &mut Vec<Place>,
-) -> Result<(), NegError> {
-    let sum = view.sum(place.ranks.clone())?;
-    writer.fingerprint(&place.end, &sum.fingerprint());
-    asked.push(place);
-    Ok(())
 }
