@@ -7,17 +7,21 @@
 
 use k256::elliptic_curve::PrimeField as _;
 use k256::elliptic_curve::ops::{LinearCombination as _, Reduce as _};
-use k256::elliptic_curve::point::AffineCoordinates as _;
-use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar};
+use k256::{FieldBytes, ProjectivePoint, Scalar};
 use nostr::prelude::{Event, PublicKey};
 use secp256k1::schnorr::Signature;
 use secp256k1::{Secp256k1, VerifyOnly, XOnlyPublicKey};
 use sha2::{Digest as _, Sha256};
+use supervision::Workers;
 
+use crate::point::Point;
 use crate::weighted_sum::weighted_sum;
 
 /// Sets these weights apart from every other use of the hash.
 const WEIGHTS_TAG: &[u8] = b"routstr-chat-sync/signature-weights";
+
+/// Signatures that one core takes at a time: less than half a millisecond, so that no core waits long for the last one.
+pub(crate) const TOGETHER: usize = 64;
 
 /// What a compressed point with an even y begins with (SEC 1, 2.3.3).
 const EVEN: u8 = 2;
@@ -40,7 +44,7 @@ impl Author {
         Some(Self {
             bytes,
             single: key.xonly().ok()?,
-            point: point(&bytes)?.into(),
+            point: point(&bytes)?.to_affine()?.into(),
         })
     }
 
@@ -52,8 +56,8 @@ impl Author {
             .is_ok()
     }
 
-    /// Whether every event's id is signed by this author. About 100 us, and 13 us an event.
-    pub(crate) fn signed_all(&self, events: &[&Event]) -> bool {
+    /// Whether every event's id is signed by this author. About 100 us, and 10 us an event, spread over all cores.
+    pub(crate) fn signed_all(&self, events: &[&Event], workers: Workers) -> bool {
         let mut hash = Sha256::new_with_prefix(WEIGHTS_TAG).chain_update(self.bytes);
         for event in events {
             hash.update(event.id.as_bytes());
@@ -64,31 +68,43 @@ impl Author {
         let challenges = Sha256::new().chain_update(tag).chain_update(tag);
 
         // For each event `s * G = R + e * P`; what is summed is `weight` times that.
+        let numbered: Vec<(u64, &Event)> = (0..).zip(events.iter().copied()).collect();
+        let parts = workers.map(numbered.chunks(TOGETHER).collect(), |part| {
+            let (mut of_generator, mut of_author) = (Scalar::ZERO, Scalar::ZERO);
+            let mut nonces = Vec::with_capacity(part.len());
+            for (number, event) in part {
+                let signature = event.sig.to_bytes();
+                let (nonce, s) = halves(&signature);
+                let (point, s) = (point(nonce)?, scalar(s)?);
+                let weight = weight(&seed, *number);
+                let challenge = challenges
+                    .clone()
+                    .chain_update(nonce)
+                    .chain_update(self.bytes)
+                    .chain_update(event.id.as_bytes())
+                    .finalize();
+                let challenge = Scalar::reduce(&FieldBytes::from(<[u8; 32]>::from(challenge)));
+                of_generator += Scalar::from(weight) * s;
+                of_author += Scalar::from(weight) * challenge;
+                nonces.push((weight, point));
+            }
+            Some((of_generator, of_author, nonces))
+        });
         let (mut of_generator, mut of_author) = (Scalar::ZERO, Scalar::ZERO);
         let mut nonces = Vec::with_capacity(events.len());
-        for (number, event) in (0_u64..).zip(events) {
-            let signature = event.sig.to_bytes();
-            let (nonce, s) = halves(&signature);
-            let (Some(point), Some(s)) = (point(nonce), scalar(s)) else {
+        for part in parts {
+            let Some((generator, author, part)) = part else {
                 return false;
             };
-            let weight = weight(&seed, number);
-            let challenge = challenges
-                .clone()
-                .chain_update(nonce)
-                .chain_update(self.bytes)
-                .chain_update(event.id.as_bytes())
-                .finalize();
-            let challenge = Scalar::reduce(&FieldBytes::from(<[u8; 32]>::from(challenge)));
-            of_generator += Scalar::from(weight) * s;
-            of_author += Scalar::from(weight) * challenge;
-            nonces.push((weight, point));
+            of_generator += generator;
+            of_author += author;
+            nonces.extend(part);
         }
         let expected = ProjectivePoint::lincomb_vartime(&[
             (ProjectivePoint::GENERATOR, of_generator),
             (self.point, -of_author),
         ]);
-        weighted_sum(&nonces) == expected
+        weighted_sum(&nonces, workers) == expected
     }
 }
 
@@ -98,7 +114,7 @@ fn halves(signature: &[u8; 64]) -> (&[u8; 32], &[u8; 32]) {
 }
 
 /// The point with this x and an even y, where there is one (`lift_x` of BIP-340).
-fn point(x: &[u8; 32]) -> Option<AffinePoint> {
+fn point(x: &[u8; 32]) -> Option<Point> {
     let mut compressed = [EVEN; 33];
     compressed[1..].copy_from_slice(x);
     // libsecp256k1 takes its square root in half the time that k256 takes.
@@ -107,8 +123,7 @@ fn point(x: &[u8; 32]) -> Option<AffinePoint> {
         .serialize_uncompressed();
     let (_, both) = both.split_first()?;
     let (x, y) = both.split_first_chunk::<32>()?;
-    let y = <[u8; 32]>::try_from(y).ok()?;
-    AffinePoint::from_coordinates(&FieldBytes::from(*x), &FieldBytes::from(y)).into()
+    Point::new(*x, y.try_into().ok()?)
 }
 
 /// The number, where it is below the order of the curve.

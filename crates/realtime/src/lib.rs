@@ -31,6 +31,7 @@
 
 mod actor;
 mod author;
+mod buckets;
 mod catching_up;
 mod excerpt;
 mod fetch;
@@ -44,6 +45,7 @@ pub mod messages;
 mod news;
 mod opening;
 mod placing;
+mod point;
 mod queries;
 mod remembering;
 mod shelf;

@@ -22,11 +22,6 @@ use crate::turn::Turn;
 use crate::verify::{Rejection, Verifier};
 use crate::watching::Watchers;
 
-/// Signatures checked together by one core, where there are as many: fewer cost more each.
-const TOGETHER_MIN: usize = 64;
-/// More of them cost no less each, and another core may have nothing to do.
-const TOGETHER_MAX: usize = 1024;
-
 /// Why a batch was not stored. Its events come again with the next comparison.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreFailed {
@@ -87,15 +82,9 @@ impl Intaker {
                 // Held means that its signature was checked before.
                 fresh.retain(|(_, event)| !held.contains(&event.id));
                 let verifier = Verifier::new(&read_keys);
-                let together = fresh
-                    .len()
-                    .div_ceil(workers.width())
-                    .clamp(TOGETHER_MIN, TOGETHER_MAX);
-                let verdicts = workers.map(fresh.chunks(together).collect(), |part| {
-                    let events: Vec<&Event> = part.iter().map(|(_, event)| event).collect();
-                    verifier.verify_all(&events)
-                });
-                Ok(fresh.into_iter().zip(verdicts.into_iter().flatten()).collect())
+                let events: Vec<&Event> = fresh.iter().map(|(_, event)| event).collect();
+                let verdicts = verifier.verify_all(&events, workers);
+                Ok(fresh.into_iter().zip(verdicts).collect())
             })
             .await?;
 

@@ -49,15 +49,6 @@ impl Workers {
         }
     }
 
-    /// How many items [`Workers::map`] works on at a time.
-    pub fn width(&self) -> usize {
-        if self.inline {
-            1
-        } else {
-            pool().map_or(1, ThreadPool::current_num_threads)
-        }
-    }
-
     /// Applies `each` to every item, over all cores unless inline; the order of results is that of `items`.
     pub fn map<T, U, F>(&self, items: Vec<T>, each: F) -> Vec<U>
     where
