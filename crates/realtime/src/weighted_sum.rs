@@ -22,7 +22,12 @@ pub(crate) fn weighted_sum(terms: &[(u128, Point)], workers: Workers) -> Project
     let digit_bits = digit_bits(terms.len());
     let (mut rests, points): (Vec<u128>, Vec<Point>) = terms.iter().copied().unzip();
     let positions: Vec<Vec<i16>> = (0..WEIGHT_BITS.div_ceil(digit_bits))
-        .map(|_| rests.iter_mut().map(|rest| take_digit(rest, digit_bits)).collect())
+        .map(|_| {
+            rests
+                .iter_mut()
+                .map(|rest| take_digit(rest, digit_bits))
+                .collect()
+        })
         .collect();
     let sum_at = |digits: Vec<i16>| Buckets::sort(&points, &digits, 1 << (digit_bits - 1)).weighted();
     let sums: Vec<_> = if terms.len() < WIDE_MIN {
