@@ -127,7 +127,7 @@ impl Writer<'_> {
 
     fn note_refusal(&mut self, tag: &[u8; 16], seq: u64, id: EventId) -> Result<(), IndexError> {
         // The time alone is read, and is right if it leads to the item: the id need not be computed again.
-        let timed = self.envelopes.get(seq)?;
+        let timed = self.envelopes.table()?.get(seq)?;
         let timed = timed.and_then(|json| serde_json::from_slice::<Timed>(json.value()).ok());
         if let Some(Timed { created_at }) = timed {
             let item = Item { created_at, id };

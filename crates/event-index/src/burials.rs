@@ -125,7 +125,7 @@ impl Store {
             let tags: Vec<_> = relays.iter().map(|relay| writer.keys.relay_tag(relay)).collect();
             let mut ingested = Ingested::default();
             for deletion in deletions {
-                writer.ingest_one(deletion, &encode_event(deletion), None, &mut ingested)?;
+                writer.ingest_one(deletion, encode_event(deletion), None, &mut ingested)?;
                 let Some(seq) = writer.seq_of(&deletion.id)? else {
                     continue;
                 };

@@ -87,7 +87,7 @@ impl Store {
 /// Counts the bytes of all envelopes again.
 pub(crate) fn count_bytes(writer: &mut Writer<'_>) -> Result<(), IndexError> {
     let mut bytes = 0;
-    for row in writer.envelopes.iter()? {
+    for row in writer.envelopes.table()?.iter()? {
         bytes += row?.1.value().len() as u64;
     }
     writer.counted().event_bytes = bytes;

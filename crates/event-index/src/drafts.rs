@@ -184,7 +184,7 @@ impl Store {
                 }
                 // What was written here was read here.
                 let arrived = message.map(|message| Arrived::new(writer.keys, &event, &message));
-                let stored = writer.insert_event(&event, &encode_event(&event), arrived.as_ref())?;
+                let stored = writer.insert_event(&event, encode_event(&event), arrived.as_ref())?;
                 let seq = match stored {
                     Some(seq) => Some(seq),
                     None => writer.seq_of(&event.id)?,

@@ -160,7 +160,7 @@ impl Writer<'_> {
         seq: u64,
         titles: &BTreeMap<[u8; 16], String>,
     ) -> Result<bool, IndexError> {
-        let message = match self.model.messages.get(seq)? {
+        let message = match self.model.messages.table()?.get(seq)? {
             Some(sealed) => Some(kept_message(self.keys, seq, sealed.value())?),
             None if self.model.closed.get(seq)?.is_some() => None,
             None => return Ok(false),
@@ -244,7 +244,7 @@ impl Writer<'_> {
         let mut mended = 0;
         self.forgotten_of.retain(|_, ()| false)?;
         for (seq, row) in rows {
-            let here = self.envelopes.get(seq)?.is_some();
+            let here = self.envelopes.table()?.get(seq)?.is_some();
             let Some(row) = row.filter(|_| !here) else {
                 // The envelope says more, and what cannot be read says nothing.
                 self.forgotten.remove(seq)?;

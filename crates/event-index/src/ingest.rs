@@ -120,7 +120,7 @@ fn ingest(
         if let Some(arrived) = &mut arrived {
             arrived.unread = arrival.unread.then_some(authors);
         }
-        writer.ingest_one(&event, &arrival.json, arrived.as_ref(), &mut ingested)?;
+        writer.ingest_one(&event, arrival.json, arrived.as_ref(), &mut ingested)?;
         opened.extend(source.map(|source| (source, event)));
     }
     // Conversations are random numbers: in their order each page is found in memory, not read and written many times.
@@ -144,7 +144,7 @@ impl Writer<'_> {
     pub(crate) fn ingest_one(
         &mut self,
         event: &Event,
-        json: &[u8],
+        json: Vec<u8>,
         arrived: Option<&Arrived>,
         ingested: &mut Ingested,
     ) -> Result<(), IndexError> {

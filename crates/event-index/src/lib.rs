@@ -73,6 +73,7 @@ mod fingerprint;
 mod fingerprint_index;
 mod forgetting;
 mod forgotten;
+mod growing;
 mod handle;
 mod header;
 mod index_check;

@@ -56,12 +56,12 @@ fn rebuild(writer: &mut Writer<'_>, damaged: &BTreeSet<u64>) -> Result<Rebuilt, 
     let mut done = Rebuilt::default();
     writer.prove_again();
     let mut seqs = Vec::new();
-    for row in writer.envelopes.iter()? {
+    for row in writer.envelopes.table()?.iter()? {
         seqs.push(row?.0.value());
     }
     for seq in &seqs {
         if damaged.contains(seq) {
-            writer.envelopes.remove(seq)?;
+            writer.envelopes.table()?.remove(seq)?;
             done.dropped += 1;
         } else {
             done.events += 1;
@@ -82,7 +82,7 @@ fn rebuild(writer: &mut Writer<'_>, damaged: &BTreeSet<u64>) -> Result<Rebuilt, 
 
 /// Makes the lists name one whole envelope; returns how many rows were wrong.
 fn mend(writer: &mut Writer<'_>, seq: u64) -> Result<u64, IndexError> {
-    let bytes = writer.envelopes.get(seq)?;
+    let bytes = writer.envelopes.table()?.get(seq)?;
     let event = decode_event(seq, None, bytes.as_ref().map(redb::AccessGuard::value))?;
     drop(bytes);
     let mut mended = 0;
@@ -109,11 +109,16 @@ fn mend(writer: &mut Writer<'_>, seq: u64) -> Result<u64, IndexError> {
 
 /// Takes what has no envelope off the lists, and off the queues. Returns the numbers it was listed under.
 fn drop_listed_without_envelope(writer: &mut Writer<'_>) -> Result<BTreeSet<u64>, IndexError> {
+    writer.envelopes.settle()?;
+    let is_kept = |writer: &Writer<'_>, seq: u64| {
+        let here = writer.envelopes.written().get(seq)?.is_some();
+        Ok::<_, IndexError>(here || writer.forgotten.get(seq)?.is_some())
+    };
     let mut stray = BTreeSet::new();
     let mut items = Vec::new();
     for row in writer.items().iter()? {
         let (key, seq) = row?;
-        if writer.envelopes.get(seq.value())?.is_none() && writer.forgotten.get(seq.value())?.is_none() {
+        if !is_kept(writer, seq.value())? {
             items.push(Item::at(key.value()));
             stray.insert(seq.value());
         }
@@ -121,7 +126,7 @@ fn drop_listed_without_envelope(writer: &mut Writer<'_>) -> Result<BTreeSet<u64>
     let mut ids = Vec::new();
     for row in writer.ids.iter()? {
         let (id, seq) = row?;
-        if writer.envelopes.get(seq.value())?.is_none() && writer.forgotten.get(seq.value())?.is_none() {
+        if !is_kept(writer, seq.value())? {
             ids.push(*id.value());
             stray.insert(seq.value());
         }

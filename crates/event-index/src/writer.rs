@@ -7,6 +7,7 @@ use supervision::Entropy;
 
 use crate::envelopes::decode_event;
 use crate::fingerprint_index::FingerprintIndex;
+use crate::growing::Growing;
 use crate::read_model::{Arrived, ModelWriter};
 use crate::sealing::Keys;
 use crate::tables::{
@@ -23,7 +24,7 @@ pub(crate) struct Writer<'t> {
     pub(crate) entropy: &'t dyn Entropy,
     items: Table<'t, (u64, Bytes32), u64>,
     pub(crate) ids: Table<'t, Bytes32, u64>,
-    pub(crate) envelopes: Table<'t, u64, Blob>,
+    pub(crate) envelopes: Growing<'t>,
     pub(crate) others: Table<'t, u64, u16>,
     pub(crate) forgotten: Table<'t, u64, Blob>,
     pub(crate) forgotten_of: Table<'t, (Bytes16, u64), ()>,
@@ -99,7 +100,7 @@ impl<'t> Writer<'t> {
             entropy,
             items: transaction.open_table(ITEMS)?,
             ids: transaction.open_table(IDS)?,
-            envelopes: transaction.open_table(ENVELOPES)?,
+            envelopes: Growing::open(transaction, ENVELOPES)?,
             others: transaction.open_table(OTHERS)?,
             forgotten: transaction.open_table(FORGOTTEN)?,
             forgotten_of: transaction.open_table(FORGOTTEN_OF)?,
@@ -158,6 +159,7 @@ impl<'t> Writer<'t> {
 
     /// Writes the fingerprint index and the counters and closes the tables; true when there is something to commit.
     pub(crate) fn finish(mut self) -> Result<bool, IndexError> {
+        self.envelopes.settle()?;
         if self.changed {
             self.index.settle(self.counted.seq)?;
             self.model.settle()?;
@@ -198,8 +200,8 @@ impl<'t> Writer<'t> {
     }
 
     /// A held event; an absent or damaged envelope is an error, because its id was found.
-    pub(crate) fn held(&self, id: &EventId, seq: u64) -> Result<Event, IndexError> {
-        let bytes = self.envelopes.get(seq)?;
+    pub(crate) fn held(&mut self, id: &EventId, seq: u64) -> Result<Event, IndexError> {
+        let bytes = self.envelopes.table()?.get(seq)?;
         decode_event(seq, Some(id), bytes.as_ref().map(redb::AccessGuard::value))
     }
 
@@ -208,7 +210,7 @@ impl<'t> Writer<'t> {
     pub(crate) fn insert_event(
         &mut self,
         event: &Event,
-        json: &[u8],
+        json: Vec<u8>,
         arrived: Option<&Arrived>,
     ) -> Result<Option<u64>, IndexError> {
         let seq = self.counted.seq + 1;
@@ -224,8 +226,8 @@ impl<'t> Writer<'t> {
         self.counted.seq = seq;
         self.set_item(Item::of(event), Some(seq))?;
         self.held_now(&Item::of(event))?;
-        self.envelopes.insert(seq, json)?;
         self.counted.event_bytes += json.len() as u64;
+        self.envelopes.put(seq, json);
         let kind = u16::from(event.kind);
         if kind != MESSAGE_KIND {
             self.others.insert(seq, kind)?;
@@ -244,7 +246,11 @@ impl<'t> Writer<'t> {
     /// Removes an envelope, what was read from it, and its deliveries.
     pub(crate) fn drop_body(&mut self, seq: u64) -> Result<(), IndexError> {
         self.prove_again();
-        let removed = self.envelopes.remove(seq)?.map_or(0, |bytes| bytes.value().len());
+        let removed = self
+            .envelopes
+            .table()?
+            .remove(seq)?
+            .map_or(0, |bytes| bytes.value().len());
         self.counted.event_bytes = self.counted.event_bytes.saturating_sub(removed as u64);
         self.others.remove(seq)?;
         self.model_removed(seq)?;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::place::Place;
 use super::row;
 use crate::agreements::agreement_of;
+use crate::growing::Growing;
 use crate::sealing::{Keys, Nonces};
 use crate::tables::{
     AWAITED, Blob, Bytes16, Bytes32, CLOSED, CONVERSATIONS, GRAVES, MEMBERS, MESSAGES, MODEL, PICKS, STALE,
@@ -49,7 +50,7 @@ impl fmt::Debug for Arrived {
 
 /// The tables of the read model in one write transaction.
 pub(crate) struct ModelWriter<'t> {
-    pub(crate) messages: Table<'t, u64, Blob>,
+    pub(crate) messages: Growing<'t>,
     pub(crate) members: Table<'t, (Bytes16, u64), ()>,
     pub(crate) closed: Table<'t, u64, ()>,
     pub(crate) graves: Table<'t, (Bytes16, Blob), ()>,
@@ -75,7 +76,7 @@ impl<'t> ModelWriter<'t> {
         let model = transaction.open_table(MODEL)?;
         let built = model.get("built")?.map_or(0, |built| built.value());
         Ok(Self {
-            messages: transaction.open_table(MESSAGES)?,
+            messages: Growing::open(transaction, MESSAGES)?,
             members: transaction.open_table(MEMBERS)?,
             closed: transaction.open_table(CLOSED)?,
             graves: transaction.open_table(GRAVES)?,
@@ -97,8 +98,8 @@ impl<'t> ModelWriter<'t> {
     }
 
     /// Whether the model has a message for the envelope with this number.
-    pub(crate) fn holds(&self, seq: u64) -> Result<bool, IndexError> {
-        Ok(self.messages.get(seq)?.is_some())
+    pub(crate) fn holds(&mut self, seq: u64) -> Result<bool, IndexError> {
+        Ok(self.messages.table()?.get(seq)?.is_some())
     }
 
     /// Whether something changed that does not show as a row with a higher number: what was read before has to be read
@@ -150,6 +151,7 @@ impl<'t> ModelWriter<'t> {
 
     /// Writes down what fell behind.
     pub(crate) fn settle(&mut self) -> Result<(), IndexError> {
+        self.messages.settle()?;
         if self.built != self.built_before || self.begun {
             self.model.insert("built", self.built)?;
         }
@@ -194,7 +196,7 @@ impl Writer<'_> {
     pub(crate) fn model_open(&mut self, seq: u64, arrived: &Arrived, unread: bool) -> Result<(), IndexError> {
         let nonce = self.model.nonces.next(self.entropy);
         let sealed = row::seal(self.keys, nonce, seq, &arrived.plain);
-        self.model.messages.insert(seq, sealed.as_slice())?;
+        self.model.messages.put(seq, sealed);
         let tag = arrived.tag;
         let place = Place::Event(seq).key();
         self.model.members.insert((&tag, place), ())?;
@@ -227,6 +229,7 @@ impl Writer<'_> {
         let sealed = self
             .model
             .messages
+            .table()?
             .remove(seq)?
             .map(|sealed| sealed.value().to_vec());
         let Some(sealed) = sealed else { return Ok(()) };
@@ -317,7 +320,7 @@ impl Writer<'_> {
     /// Begins the model anew. What a person read and chose stays.
     pub(crate) fn model_reset(&mut self) -> Result<(), IndexError> {
         let model = &mut self.model;
-        model.messages.retain(|_, _| false)?;
+        model.messages.table()?.retain(|_, _| false)?;
         model.members.retain(|_, ()| false)?;
         model.closed.retain(|_, ()| false)?;
         model.graves.retain(|_, ()| false)?;
