@@ -268,6 +268,8 @@ impl Library {
             ..
         } = &entry.message;
         let (conversation, created_at) = (conversation.as_str(), *created_at);
+        // What hangs off a message that is kept elsewhere may hang off this one from now on.
+        let moves_others = !self.passed_over.is_empty();
         self.passed_over.remove(&id);
         if let Some(identity) = Identity::of(&entry.message) {
             self.identities.insert(identity, id);
@@ -281,7 +283,10 @@ impl Library {
         chat.notes += usize::from(entry.message.role == Role::System);
         chat.pieces += usize::from(entry.message.part.is_some());
         chat.regroup();
-        if chat.title.get().is_some_and(|(_, second)| created_at <= *second) {
+        // A piece of any second can make the first message whole.
+        let retitles = moves_others || entry.message.part.is_some();
+        let title = chat.title.get();
+        if title.is_some_and(|(_, second)| retitles || created_at <= *second) {
             chat.title = OnceLock::new();
         }
         chat.entries.insert((created_at, id), entry);

@@ -519,6 +519,39 @@ proptest! {
     }
 }
 
+#[test]
+fn a_conversation_that_is_kept_up_is_called_as_one_that_is_read_anew_once_a_later_piece_makes_its_first_message_whole()
+ {
+    let piece = |index: u32, words: &str, second| {
+        let mut message = Message::new("one", Role::User, Content::new(words), second);
+        let whole = Sha256::digest(b"leftright").into();
+        message.part = Some(Part {
+            index,
+            count: 2,
+            whole,
+        });
+        message
+    };
+    let store = open(&MemoryDisk::new());
+    let tag = store.conversation_tag("one");
+    let read = || store.open_conversation(tag, Marks::END).unwrap();
+    let come = |n, message| {
+        store
+            .ingest_opened(vec![opened(&store, envelope(n), message)], 1)
+            .unwrap();
+    };
+    let mut second = piece(2, "right", 1000);
+    second.parent = Parent::Message(name(&envelope(1)));
+    come(2, second);
+    let mut kept = read();
+    assert_eq!(kept.summary().unwrap().title, "right");
+    come(1, piece(1, "left", 1001));
+    assert!(!kept.is_outdated(&store));
+    kept.advance(&store, &|_| false).unwrap();
+    assert_eq!(kept.summary().unwrap().title, "leftright");
+    assert_eq!(kept.summary(), read().summary());
+}
+
 /// As a program left it that knew of no model.
 #[test]
 fn a_store_without_the_model_gets_one_and_loses_nothing() {

@@ -363,6 +363,22 @@ fn a_title_follows_a_parent_found_within_the_first_second() {
 }
 
 #[test]
+fn a_title_follows_a_message_that_comes_back_into_a_later_second() {
+    let title = |library: &Library| library.summary("chat").unwrap().title;
+    // Either the message that was kept elsewhere comes, or another copy of it.
+    for back in [event(2), event(4)] {
+        let mut library = Library::new();
+        library.insert(event(1), 10, say("z", 1, Parent::Top));
+        library.insert(event(3), 12, say("b", 1, Parent::Message(event(2))));
+        let elsewhere = say("a", 2, Parent::Message(event(1)));
+        library.pass_over(event(2), Tombstone::of(&elsewhere));
+        assert_eq!(title(&library), "z", "it leads from the reply to the question");
+        library.insert(back, 20, elsewhere);
+        assert_eq!(title(&library), "b", "by source id alone the reply comes first");
+    }
+}
+
+#[test]
 fn a_removed_copy_leads_to_its_own_parent_whenever_it_was_removed() {
     // Each device's copy of the answer names that device's copy of the question; one of those never arrived.
     let steps: [&dyn Fn(&mut Library); 3] = [

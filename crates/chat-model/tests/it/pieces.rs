@@ -221,6 +221,29 @@ fn a_title_and_the_shown_text_do_not_care_about_pieces() {
 }
 
 #[test]
+fn a_title_that_somebody_asked_for_becomes_that_of_the_whole_when_a_piece_of_a_later_second_comes() {
+    let pieces = sealed(&long(words(60_000)), 0);
+    assert_eq!(pieces.len(), 2);
+    for first in [0, 1] {
+        let mut pieces = pieces.clone();
+        // Another program gives each piece a second of its own.
+        pieces[1 - first].1.created_at += 1;
+        let mut kept = library(&pieces[first..=first]);
+        let alone = kept.summary("chat").unwrap().title;
+        let (id, late) = pieces[1 - first].clone();
+        kept.insert(id, 100, late);
+        let title = kept.summary("chat").unwrap().title;
+        assert_eq!(title, library(&pieces).summary("chat").unwrap().title);
+        assert_eq!(title, format!("{}...", &words(60_000)[..50]));
+        assert_eq!(
+            alone == title,
+            first == 0,
+            "the second piece alone is called otherwise"
+        );
+    }
+}
+
+#[test]
 fn replies_hang_off_the_whole_and_one_of_the_same_role_in_the_middle_is_a_version() {
     let mut messages = sealed(&long(words(120_000)), 0);
     let last = messages.len() - 1;

@@ -1,11 +1,13 @@
 //! Promises for any input.
 
 use chat_model::{
-    CREATED_AT_MAX, Content, Library, Message, MessageId, Parent, Part, Role, Selection, UNKNOWN_MODEL,
+    CREATED_AT_MAX, Content, Library, Message, MessageId, Parent, Part, Role, Selection, Tombstone,
+    UNKNOWN_MODEL,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::shuffled;
 
@@ -182,6 +184,81 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
+/// What happens to a library that somebody looks at all the while: pieces, messages that are kept elsewhere, drafts that get
+/// their events, and removals of which more or less is remembered.
+#[derive(Debug, Clone)]
+enum Change {
+    Insert(u8, u8),
+    Draft(u8),
+    Rename(u8, u8),
+    Remove(u8, u8),
+    Forget(u8, u8),
+    Bury(u8, u8, bool),
+    PassOver(u8, u8),
+}
+
+/// How many messages [`changes`] are about.
+const TOLD: u8 = 8;
+
+prop_compose! {
+    fn told_one(n: u8)(
+        role in prop_oneof![4 => Just("user"), 4 => Just("assistant"), 1 => Just("system")],
+        second in 0..3u64,
+        parent in option::weighted(0.8, (0..TOLD, any::<bool>())),
+        sourced in any::<bool>(),
+        piece in option::of(1..3u32),
+    ) -> Message {
+        let words = piece.map_or_else(|| format!("m{n}"), |piece| ["left", "right"][piece as usize - 1].to_owned());
+        let mut message = Message::new("chat", Role::from(role), Content::new(words), second);
+        message.parent = match parent {
+            None => Parent::Absent,
+            Some((parent, true)) => Parent::Message(draft_id(parent)),
+            Some((parent, false)) => Parent::Message(copy_id(parent, 0)),
+        };
+        message.source = sourced.then(|| format!("s{}", u32::from(n) * 7 % 20));
+        message.part = piece.map(|index| Part { index, count: 2, whole: Sha256::digest(b"leftright").into() });
+        message
+    }
+}
+
+fn told() -> impl Strategy<Value = Vec<Message>> {
+    (0..TOLD).map(told_one).collect::<Vec<_>>()
+}
+
+fn draft_id(n: u8) -> MessageId {
+    MessageId::Local([n; 16])
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let copy = || (0..TOLD, 0..2u8);
+    let change = prop_oneof![
+        8 => copy().prop_map(|(n, copy)| Change::Insert(n, copy)),
+        2 => (0..TOLD).prop_map(Change::Draft),
+        2 => copy().prop_map(|(n, copy)| Change::Rename(n, copy)),
+        1 => copy().prop_map(|(n, copy)| Change::Remove(n, copy)),
+        1 => copy().prop_map(|(n, copy)| Change::Forget(n, copy)),
+        1 => (copy(), any::<bool>()).prop_map(|((n, copy), known)| Change::Bury(n, copy, known)),
+        3 => copy().prop_map(|(n, copy)| Change::PassOver(n, copy)),
+    ];
+    vec(change, 1..16)
+}
+
+fn change(library: &mut Library, messages: &[Message], change: &Change) {
+    let message = |n: u8| messages[usize::from(n)].clone();
+    let outer = |n: u8, copy: u8| u64::from(n) + u64::from(copy) * 100;
+    match *change {
+        Change::Insert(n, copy) => drop(library.insert(copy_id(n, copy), outer(n, copy), message(n))),
+        Change::Draft(n) => drop(library.insert(draft_id(n), 0, message(n))),
+        Change::Rename(n, copy) => drop(library.rename(draft_id(n), copy_id(n, copy), outer(n, copy))),
+        Change::Remove(n, copy) => drop(library.remove(&copy_id(n, copy))),
+        Change::Forget(n, copy) => library.forget(&copy_id(n, copy)),
+        Change::Bury(n, copy, known) => {
+            library.bury(copy_id(n, copy), known.then(|| Tombstone::of(&message(n))));
+        }
+        Change::PassOver(n, copy) => library.pass_over(copy_id(n, copy), Tombstone::of(&message(n))),
+    }
+}
+
 fn after(steps: &[Step]) -> Library {
     let mut library = Library::new();
     for step in steps {
@@ -246,6 +323,18 @@ proptest! {
             let _ = shown(&asked);
         }
         prop_assert_eq!(shown(&asked), shown(&after(&steps)));
+    }
+
+    /// Nor whatever else happens to it.
+    #[test]
+    fn asking_changes_nothing_whatever_comes_and_goes(messages in told(), changes in changes()) {
+        let (mut asked, mut unasked) = (Library::new(), Library::new());
+        for each in &changes {
+            change(&mut asked, &messages, each);
+            change(&mut unasked, &messages, each);
+            let _ = shown(&asked);
+        }
+        prop_assert_eq!(shown(&asked), shown(&unasked));
     }
 
     /// Every message is in exactly one place, and is found by each of its ids.
