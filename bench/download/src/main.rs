@@ -21,9 +21,10 @@ use bench_download::{Outcome, history, relay};
 
 use crate::report::{Measured, Report};
 
-const USAGE: &str = "cargo xtask bench download [--json] [--n 10000,50000] [--ours]
+const USAGE: &str = "cargo xtask bench download [--json] [--n 10000,50000] [--runs 1] [--ours]
 
-  --n      how many envelopes, one run for each number
+  --n      how many envelopes, one table row a client for each number
+  --runs   how often each is run, one client after the other; the row is the run whose time is the median
   --ours   leave out the other client
   --json   print one object instead of the table
 ";
@@ -63,6 +64,7 @@ fn play(download: Download, url: &str, folder: &str, count: &str) -> Outcome<()>
 
 struct Options {
     counts: Vec<u64>,
+    runs: usize,
     json: bool,
     ours_only: bool,
 }
@@ -71,6 +73,7 @@ impl Options {
     fn read(words: &[&str]) -> Outcome<Self> {
         let mut options = Self {
             counts: vec![10_000, 50_000],
+            runs: 1,
             json: false,
             ours_only: false,
         };
@@ -83,11 +86,27 @@ impl Options {
                     let counts = words.next().ok_or("--n needs a number of envelopes")?;
                     options.counts = counts.split(',').map(str::parse).collect::<Result<_, _>>()?;
                 }
+                "--runs" => {
+                    let runs = words.next().ok_or("--runs needs a number")?;
+                    options.runs = runs.parse::<usize>()?.max(1);
+                }
                 other => return Err(format!("what is {other}?").into()),
             }
         }
         Ok(options)
     }
+}
+
+/// One download by one client, from a relay of its own into an empty place.
+fn measure(who: &str, history: &Path, folder: &Path, count: u64) -> Outcome<Measured> {
+    let place: PathBuf = folder.join(who);
+    std::fs::create_dir(&place)?;
+    let mut relay = Child::relay(history)?;
+    let before = relay.cpu()?;
+    let usage: Usage = client(&[&who, &relay.url(), &place, &count.to_string()])?;
+    let relay_cpu = relay.cpu()? - before;
+    std::fs::remove_dir_all(&place)?;
+    Ok(Measured { usage, relay_cpu })
 }
 
 fn run(options: &Options) -> Outcome<()> {
@@ -104,18 +123,16 @@ fn run(options: &Options) -> Outcome<()> {
         } else {
             &["sdk-memory", "sdk-lmdb"]
         };
-        for who in ["ours"].iter().chain(others) {
-            let place: PathBuf = folder.path().join(who);
-            std::fs::create_dir(&place)?;
-            let mut relay = Child::relay(&file)?;
-            let before = relay.cpu()?;
-            let usage: Usage = client(&[who, &relay.url(), &place, &count.to_string()])?;
-            let relay_cpu = relay.cpu()? - before;
-            report.add(Measured {
-                who: (*who).to_owned(),
-                usage,
-                relay_cpu,
-            });
+        let clients: Vec<&str> = ["ours"].iter().chain(others).copied().collect();
+        let mut runs: Vec<Vec<Measured>> = clients.iter().map(|_| Vec::new()).collect();
+        for _ in 0..options.runs {
+            // One after the other: what a machine has to spare changes from minute to minute, for all of them.
+            for (who, runs) in clients.iter().zip(&mut runs) {
+                runs.push(measure(who, &file, folder.path(), count)?);
+            }
+        }
+        for (who, runs) in clients.into_iter().zip(runs) {
+            report.add(who, runs);
         }
     }
     report.print(options.json)

@@ -11,7 +11,6 @@ use crate::least::Least;
 
 /// One client against one relay.
 pub(crate) struct Measured {
-    pub(crate) who: String,
     pub(crate) usage: Usage,
     pub(crate) relay_cpu: Duration,
 }
@@ -24,6 +23,8 @@ struct Row {
     held: u64,
     wall_ms: f64,
     per_second: f64,
+    /// The slowest and the fastest of all runs.
+    per_second_range: [f64; 2],
     cpu_us: f64,
     least_us: f64,
     cpu_over_least: f64,
@@ -67,32 +68,35 @@ impl Report {
         });
     }
 
-    /// Our row of a size comes first; the others are compared with it.
-    pub(crate) fn add(&mut self, measured: Measured) {
+    /// All runs of a client, of which the row shows the one in the middle. Our row of a size comes first; the others are compared
+    /// with it.
+    pub(crate) fn add(&mut self, who: &str, mut runs: Vec<Measured>) {
+        runs.sort_unstable_by_key(|run| run.usage.wall);
+        let rate = |run: &Measured| run.usage.held as f64 / run.usage.wall.as_secs_f64();
+        let (Some(fastest), Some(slowest)) = (runs.first().map(rate), runs.last().map(rate)) else {
+            return;
+        };
         let Some(envelopes) = self.envelopes.last() else {
             return;
         };
         let (n, least_us) = (envelopes.n, envelopes.parse_us + envelopes.check_us);
-        let Measured {
-            who,
-            usage,
-            relay_cpu,
-        } = measured;
+        let Measured { usage, relay_cpu } = &runs[runs.len() / 2];
         let held = usage.held.max(1) as f64;
         let per_second = usage.held as f64 / usage.wall.as_secs_f64();
         let cpu_us = micros(usage.cpu) / held;
-        let busy = (usage.cpu + relay_cpu).as_secs_f64() / self.cores as f64;
+        let busy = (usage.cpu + *relay_cpu).as_secs_f64() / self.cores as f64;
         let ours = self.rows.iter().find(|row| row.n == n);
         self.rows.push(Row {
             n,
-            client: who,
+            client: who.to_owned(),
             held: usage.held,
             wall_ms: usage.wall.as_secs_f64() * 1e3,
             per_second,
+            per_second_range: [slowest, fastest],
             cpu_us,
             least_us,
             cpu_over_least: cpu_us / least_us,
-            relay_cpu_us: micros(relay_cpu) / held,
+            relay_cpu_us: micros(*relay_cpu) / held,
             wall_over_cpu: usage.wall.as_secs_f64() / busy,
             peak_mb: usage.peak_kib as f64 * 1024.0 / 1e6,
             times_slower: ours.map_or(1.0, |ours| ours.per_second / per_second),
@@ -116,17 +120,19 @@ impl Report {
         }
         println!();
         println!(
-            "| envelopes | client | held | wall | envelopes/s | CPU an envelope | of parse + check | relay CPU an envelope | wall / ((CPU + relay CPU) / cores) | peak memory | ours is faster by |"
+            "| envelopes | client | held | wall | envelopes/s | slowest, fastest | CPU an envelope | of parse + check | relay CPU an envelope | wall / ((CPU + relay CPU) / cores) | peak memory | ours is faster by |"
         );
-        println!("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+        println!("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
         for row in &self.rows {
             println!(
-                "| {} | {} | {} | {:.2} s | {:.0} | {:.1} us | {:.2} | {:.1} us | {:.2} | {:.0} MB | {:.1} |",
+                "| {} | {} | {} | {:.2} s | {:.0} | {:.0}, {:.0} | {:.1} us | {:.2} | {:.1} us | {:.2} | {:.0} MB | {:.2} |",
                 row.n,
                 row.client,
                 row.held,
                 row.wall_ms / 1e3,
                 row.per_second,
+                row.per_second_range[0],
+                row.per_second_range[1],
                 row.cpu_us,
                 row.cpu_over_least,
                 row.relay_cpu_us,
